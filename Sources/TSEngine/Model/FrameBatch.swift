@@ -1,0 +1,118 @@
+/// Frames on their way into the store: what devices reported, as columns.
+///
+/// One `FrameBatch` is all-or-nothing. A *frame* is what one device reported in one message and
+/// gets one LSN; it holds *runs*, each a stretch of one series (a probe); each run holds a value
+/// or a slice of values per column. Everything lies in a few flat arrays, so a batch of a hundred
+/// meters costs no allocation per frame.
+public struct FrameBatch: Sendable {
+  public struct Frame: Sendable {
+    public var device: String
+    /// Indices into `runs`.
+    public var runs: Range<Int>
+  }
+
+  public struct Run: Sendable {
+    public var probe: Int32
+    public var times: SampleTimes
+    /// Indices into `cells`.
+    public var cells: Range<Int>
+  }
+
+  /// One column of one run. A column of the table without a cell is null throughout.
+  public struct Cell: Sendable {
+    public enum Content: Sendable {
+      /// The same value in every row.
+      case constant(Int64)
+      /// `count` values from `values[start]` on.
+      case values(start: Int)
+      /// As `values`, with `validity[validityStart + i]` false where row i is null.
+      case nullable(start: Int, validityStart: Int)
+    }
+    public var column: ColumnID
+    public var content: Content
+  }
+
+  public let table: TableID
+  public private(set) var frames: [Frame] = []
+  public private(set) var runs: [Run] = []
+  public private(set) var cells: [Cell] = []
+  /// Slots as `ColumnType` describes; symbols are codes of the store's `SymbolTable`.
+  public private(set) var values: [Int64] = []
+  public private(set) var validity: [Bool] = []
+
+  public init(table: TableID) { self.table = table }
+
+  public var isEmpty: Bool { frames.isEmpty }
+  /// Rows over all runs. O(runs).
+  public var rowCount: Int { runs.reduce(0) { $0 + $1.times.count } }
+
+  public mutating func removeAll(keepingCapacity keep: Bool = true) {
+    frames.removeAll(keepingCapacity: keep)
+    runs.removeAll(keepingCapacity: keep)
+    cells.removeAll(keepingCapacity: keep)
+    values.removeAll(keepingCapacity: keep)
+    validity.removeAll(keepingCapacity: keep)
+  }
+
+  /// Starts a frame of `device`; the runs and cells that follow belong to it.
+  public mutating func beginFrame(device: String) {
+    frames.append(Frame(device: device, runs: runs.count..<runs.count))
+  }
+
+  /// Starts a run of the current frame. Precondition: a frame was begun.
+  public mutating func beginRun(probe: Int32, times: SampleTimes) {
+    precondition(!frames.isEmpty, "a run needs a frame")
+    runs.append(Run(probe: probe, times: times, cells: cells.count..<cells.count))
+    frames[frames.count - 1].runs = frames[frames.count - 1].runs.lowerBound..<runs.count
+  }
+
+  public mutating func add(_ column: ColumnID, constant: Int64) {
+    add(Cell(column: column, content: .constant(constant)))
+  }
+
+  /// Precondition: as many values as the current run has samples.
+  public mutating func add(_ column: ColumnID, _ slots: some Collection<Int64>) {
+    let start = values.count
+    values.append(contentsOf: slots)
+    precondition(values.count - start == runs[runs.count - 1].times.count, "a value per sample")
+    add(Cell(column: column, content: .values(start: start)))
+  }
+
+  /// Precondition: as many values and flags as the current run has samples.
+  public mutating func add(
+    _ column: ColumnID, _ slots: some Collection<Int64>, valid: some Collection<Bool>
+  ) {
+    let (start, validityStart) = (values.count, validity.count)
+    values.append(contentsOf: slots)
+    validity.append(contentsOf: valid)
+    let count = runs[runs.count - 1].times.count
+    precondition(
+      values.count - start == count && validity.count - validityStart == count,
+      "a value and a flag per sample")
+    add(Cell(column: column, content: .nullable(start: start, validityStart: validityStart)))
+  }
+
+  private mutating func add(_ cell: Cell) {
+    precondition(!runs.isEmpty, "a cell needs a run")
+    cells.append(cell)
+    runs[runs.count - 1].cells = runs[runs.count - 1].cells.lowerBound..<cells.count
+  }
+}
+
+/// What became of the readings of one append. A reading is one row: (device, probe, ts).
+public struct AppendResult: Sendable, Equatable {
+  /// Rows the store did not have.
+  public var new = 0
+  /// Rows it had with equal values; durable already.
+  public var same = 0
+  /// Rows it had with other values; both stay, the table's policy tells which one is read.
+  public var conflict = 0
+  /// Rows held back for an absurd time.
+  public var quarantined = 0
+  /// Rows below the retention floor.
+  public var expired = 0
+  /// The last LSN this append took, or the newest durable one when nothing was written.
+  public var lsn: LSN = 0
+
+  public init() {}
+}
