@@ -109,9 +109,7 @@ struct NarrowPage {
     let outside = min(
       FrameFit.countOutside(rows, offset: 0 &- size >> 1, size: size, rowCount: rowCount),
       FrameFit.countOutside(rows, offset: centre &- size >> 1, size: size, rowCount: rowCount))
-    guard PageShape.packedByteCount(rowCount: rowCount, width: width &- 1) + outside < best else {
-      return nil
-    }
+    guard 2 * rowCount * (width - 1) + outside < best else { return nil }
     let bounds = rows.signedBounds(rowCount: rowCount)
     let span = Int(bounds.high) - Int(bounds.low)
     guard span < 1 << 15 else { return nil }

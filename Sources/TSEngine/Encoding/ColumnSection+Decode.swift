@@ -91,7 +91,7 @@ extension ColumnSection {
 extension PageHeader {
   /// Decodes the page into `out`, which has room for 256 values whatever `count` is: `minimum`
   /// plus `divisor` times each unit.
-  @inline(__always) func decode<T: FixedWidthInteger & SIMDScalar & BitwiseCopyable>(
+  @inline(never) func decode<T: FixedWidthInteger & SIMDScalar & BitwiseCopyable>(
     _ bytes: RawSpan, count: Int, minimum: Int64, divisor: UInt64, into out: UnsafeMutablePointer<T>
   ) {
     // A divisor other than 1 is applied to units afterwards; 1 merges into the reference.
@@ -129,7 +129,7 @@ extension PageHeader {
 
 extension PageHeader {
   /// Packed values plus `addend`, exceptions patched.
-  @inline(__always) func decodePacked<T: FixedWidthInteger & SIMDScalar & BitwiseCopyable>(
+  @inline(never) func decodePacked<T: FixedWidthInteger & SIMDScalar & BitwiseCopyable>(
     _ bytes: RawSpan, count: Int, adding addend: T, into out: UnsafeMutablePointer<T>
   ) {
     // SAFETY (all of this function): `out` has room for 16 rows of 16; exceptions' positions are
@@ -163,7 +163,7 @@ extension PageHeader {
     }
   }
 
-  @inline(__always) func decodeRuns<T: FixedWidthInteger & BitwiseCopyable>(
+  @inline(never) func decodeRuns<T: FixedWidthInteger & BitwiseCopyable>(
     _ bytes: RawSpan, adding addend: T, into out: UnsafeMutablePointer<T>
   ) {
     var start = 0
@@ -179,7 +179,7 @@ extension PageHeader {
     }
   }
 
-  @inline(__always) func decodeDictionary<T: FixedWidthInteger & BitwiseCopyable>(
+  @inline(never) func decodeDictionary<T: FixedWidthInteger & BitwiseCopyable>(
     _ bytes: RawSpan, count: Int, adding addend: T, into out: UnsafeMutablePointer<T>
   ) {
     var page = PageRows()
@@ -190,11 +190,11 @@ extension PageHeader {
       entries[index] &+= T(
         truncatingIfNeeded: BitStream.field(bytes, at: exceptions, width: width, index: index))
     }
-    for row in 0..<16 {
-      let codes = page[row]
-      for lane in 0..<16 {
-        // SAFETY: 16 rows of 16 fit `out`. A code is at most 255 (codeWidth <= 8), the last entry.
-        unsafe out[row &* 16 &+ lane] = entries[Int(codes[lane] & 255)]
+    unsafe withUnsafeBytes(of: page) { codes in
+      for index in 0..<256 {
+        // SAFETY: the rows are 256 16-bit codes, and `out` has room for 256 values.
+        let code = unsafe codes.loadUnaligned(fromByteOffset: 2 &* index, as: UInt16.self)
+        unsafe out[index] = entries[Int(code & 255)]
       }
     }
   }

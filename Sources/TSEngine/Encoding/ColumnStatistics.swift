@@ -14,6 +14,8 @@ package struct ColumnStatistics: Sendable, Equatable {
   /// is made from the values by the query.
   package var sum: Int128?
   package var isFloat = false
+  /// Symbols have counts only: their codes mean nothing outside the process.
+  package var isSymbol = false
 
   package init(count: Int, nullCount: Int) {
     self.count = count
@@ -23,7 +25,7 @@ package struct ColumnStatistics: Sendable, Equatable {
 
   package var validCount: Int { count - nullCount }
   package var hasValues: Bool { nullCount < count }
-  package var bounds: ClosedRange<Int64>? { hasValues ? minimum...max(minimum, maximum) : nil }
+  package var bounds: ClosedRange<Int64>? { hasValues && !isSymbol ? minimum...max(minimum, maximum) : nil }
 
   /// Takes in the statistics of the stretch after this one.
   package mutating func merge(_ later: ColumnStatistics) {
@@ -35,7 +37,7 @@ package struct ColumnStatistics: Sendable, Equatable {
     guard hasValues else {
       (minimum, maximum) = (later.minimum, later.maximum)
       (first, last) = (later.first, later.last)
-      (sum, isFloat) = (later.sum, later.isFloat)
+      (sum, isFloat, isSymbol) = (later.sum, later.isFloat, later.isSymbol)
       return
     }
     minimum = min(minimum, later.minimum)
@@ -51,7 +53,8 @@ extension ColumnStatistics {
     static let nulls: UInt8 = 2
     static let sum: UInt8 = 4
     static let float: UInt8 = 8
-    static let known: UInt8 = 15
+    static let symbol: UInt8 = 16
+    static let known: UInt8 = 31
   }
 
   /// Flags, varint count, then as flagged: varint null count; zigzag minimum, and above it as
@@ -60,10 +63,10 @@ extension ColumnStatistics {
     let hasSum = hasValues && sum != nil
     out.put(
       (hasValues ? Flag.values : 0) | (nullCount > 0 ? Flag.nulls : 0) | (hasSum ? Flag.sum : 0)
-        | (isFloat ? Flag.float : 0))
+        | (isFloat ? Flag.float : 0) | (isSymbol ? Flag.symbol : 0))
     out.varint(count)
     if nullCount > 0 { out.varint(nullCount) }
-    guard hasValues else { return }
+    guard hasValues, !isSymbol else { return }
     out.zigzag(minimum)
     for value in [maximum, first, last] { out.varint(UInt64(bitPattern: value &- minimum)) }
     guard let sum else { return }
@@ -85,10 +88,11 @@ extension ColumnStatistics {
     let nullCount = flags & Flag.nulls != 0 ? try reader.count(limit: count) : 0
     var statistics = ColumnStatistics(count: count, nullCount: nullCount)
     statistics.isFloat = flags & Flag.float != 0
+    statistics.isSymbol = flags & Flag.symbol != 0
     guard flags & ~Flag.known == 0, (flags & Flag.values != 0) == statistics.hasValues else {
       throw StorageError(.corrupt, "statistics flags \(flags)", offset: at)
     }
-    guard statistics.hasValues else { return statistics }
+    guard statistics.hasValues, !statistics.isSymbol else { return statistics }
     let minimum = try reader.zigzag()
     statistics.minimum = minimum
     let range = try reader.varint()

@@ -36,23 +36,73 @@ enum LanePacking {
     }
     switch width {
     case 0: page = PageRows()
-    case 1: unpackAll(bytes, offset, width: 1, into: &page)
-    case 2: unpackAll(bytes, offset, width: 2, into: &page)
-    case 3: unpackAll(bytes, offset, width: 3, into: &page)
-    case 4: unpackAll(bytes, offset, width: 4, into: &page)
-    case 5: unpackAll(bytes, offset, width: 5, into: &page)
-    case 6: unpackAll(bytes, offset, width: 6, into: &page)
-    case 7: unpackAll(bytes, offset, width: 7, into: &page)
-    case 8: unpackAll(bytes, offset, width: 8, into: &page)
-    case 9: unpackAll(bytes, offset, width: 9, into: &page)
-    case 10: unpackAll(bytes, offset, width: 10, into: &page)
-    case 11: unpackAll(bytes, offset, width: 11, into: &page)
-    case 12: unpackAll(bytes, offset, width: 12, into: &page)
-    case 13: unpackAll(bytes, offset, width: 13, into: &page)
-    case 14: unpackAll(bytes, offset, width: 14, into: &page)
-    case 15: unpackAll(bytes, offset, width: 15, into: &page)
-    default: unpackAll(bytes, offset, width: 16, into: &page)
+    case 1: unpack1(bytes, offset, &page)
+    case 2: unpack2(bytes, offset, &page)
+    case 3: unpack3(bytes, offset, &page)
+    case 4: unpack4(bytes, offset, &page)
+    case 5: unpack5(bytes, offset, &page)
+    case 6: unpack6(bytes, offset, &page)
+    case 7: unpack7(bytes, offset, &page)
+    case 8: unpack8(bytes, offset, &page)
+    case 9: unpack9(bytes, offset, &page)
+    case 10: unpack10(bytes, offset, &page)
+    case 11: unpack11(bytes, offset, &page)
+    case 12: unpack12(bytes, offset, &page)
+    case 13: unpack13(bytes, offset, &page)
+    case 14: unpack14(bytes, offset, &page)
+    case 15: unpack15(bytes, offset, &page)
+    default: unpack16(bytes, offset, &page)
     }
+  }
+
+  // A function each: in one, the optimizer's alias analysis takes minutes for 16 x 16 rows.
+  @inline(never) private static func unpack1(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 1, into: &page)
+  }
+  @inline(never) private static func unpack2(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 2, into: &page)
+  }
+  @inline(never) private static func unpack3(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 3, into: &page)
+  }
+  @inline(never) private static func unpack4(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 4, into: &page)
+  }
+  @inline(never) private static func unpack5(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 5, into: &page)
+  }
+  @inline(never) private static func unpack6(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 6, into: &page)
+  }
+  @inline(never) private static func unpack7(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 7, into: &page)
+  }
+  @inline(never) private static func unpack8(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 8, into: &page)
+  }
+  @inline(never) private static func unpack9(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 9, into: &page)
+  }
+  @inline(never) private static func unpack10(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 10, into: &page)
+  }
+  @inline(never) private static func unpack11(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 11, into: &page)
+  }
+  @inline(never) private static func unpack12(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 12, into: &page)
+  }
+  @inline(never) private static func unpack13(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 13, into: &page)
+  }
+  @inline(never) private static func unpack14(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 14, into: &page)
+  }
+  @inline(never) private static func unpack15(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 15, into: &page)
+  }
+  @inline(never) private static func unpack16(_ b: RawSpan, _ at: Int, _ page: inout PageRows) {
+    unpackAll(b, at, width: 16, into: &page)
   }
 
   @inline(__always) private static func unpackAll(
