@@ -197,10 +197,11 @@ struct Step {
     var lanes = LaneWord.zero
     for lane in 0..<16 { lanes[lane] = UInt16(lane) }
     let limit = LaneWord(repeating: UInt16(position))
+    let values = rows.rows.span
     for row in 0..<rowCount {
       let isBefore = (lanes &+ LaneWord(repeating: UInt16(16 &* row))) .< limit
-      first[row] = head.replacing(with: rows[row], where: isBefore)
-      second[row] = rows[row].replacing(with: tail, where: isBefore)
+      first[row] = head.replacing(with: values[row], where: isBefore)
+      second[row] = values[row].replacing(with: tail, where: isBefore)
     }
     let (a, b) = (first.signedBounds(rowCount: rowCount), second.signedBounds(rowCount: rowCount))
     let range = UInt16(bitPattern: max(a.high &- a.low, b.high &- b.low))
@@ -228,8 +229,9 @@ struct Patches {
     if fit.exceptionCount == 0 { return }
     let span = UInt16(truncatingIfNeeded: (UInt32(1) << UInt32(fit.width)) &- 1)
     let outside = ~LaneCompare.mask(rows, low: fit.offset, span: span) & .first(valueCount)
+    let values = rows.rows.span
     outside.forEachBit { position in
-      let high = (Int(rows.value(position)) &- Int(fit.offset)) >> fit.width
+      let high = (Int(values[position >> 4][position & 15]) &- Int(fit.offset)) >> fit.width
       add(position: position, high: Int64(high))
     }
   }

@@ -69,9 +69,10 @@ struct FrameFit {
     _ page: PageRows, offset: UInt16, size: UInt16, rowCount: Int
   ) -> Int {
     var counts = LaneWord.zero
+    let rows = page.rows.span
     let (base, top) = (LaneWord(repeating: offset), LaneWord(repeating: size &- 1))
     for row in 0..<rowCount {
-      let outside = (page[row] &- base) .> top
+      let outside = (rows[row] &- base) .> top
       counts &+= LaneWord.zero.replacing(with: 1, where: outside)
     }
     return Int(counts.wrappedSum())
@@ -102,9 +103,10 @@ extension PageRows {
   /// The sum of the first rows. Bytes are summed apart: 16 x 16 of at most 255 fit 16 bits.
   @inline(__always) func sum(rowCount: Int) -> Int {
     var (lowBytes, highBytes) = (LaneWord.zero, LaneWord.zero)
+    let rows = rows.span
     for row in 0..<rowCount {
-      lowBytes &+= self[row] & 0xFF
-      highBytes &+= self[row] &>> 8
+      lowBytes &+= rows[row] & 0xFF
+      highBytes &+= rows[row] &>> 8
     }
     return Int(lowBytes.wrappedSum()) &+ Int(highBytes.wrappedSum()) &* 256
   }
@@ -113,10 +115,11 @@ extension PageRows {
   @inline(__always) func signedBounds(rowCount: Int) -> (low: Int16, high: Int16) {
     var low = SIMD16<Int16>(repeating: .max)
     var high = SIMD16<Int16>(repeating: .min)
+    let rows = rows.span
     for row in 0..<rowCount {
-      let values = SIMD16<Int16>(truncatingIfNeeded: self[row])
-      low = pointwiseMin(low, values)
-      high = pointwiseMax(high, values)
+      let values = SIMD16<Int16>(truncatingIfNeeded: rows[row])
+      low.replace(with: values, where: values .< low)
+      high.replace(with: values, where: values .> high)
     }
     return (low.min(), high.max())
   }

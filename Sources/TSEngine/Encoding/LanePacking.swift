@@ -10,6 +10,9 @@
 package typealias LaneWord = SIMD16<UInt16>
 
 /// The 256 values of a page below 2^16, row by row.
+///
+/// Loops over a page that is not a local variable go by `rows.span`: a subscript with a running
+/// index copies the 512 bytes each time.
 struct PageRows {
   var rows = InlineArray<16, LaneWord>(repeating: .zero)
 
@@ -173,11 +176,12 @@ enum LanePacking {
     _ page: PageRows, width: Int, rowCount: Int, into words: inout PageRows
   ) {
     let mask = LaneWord(repeating: width >= 16 ? .max : (1 &<< UInt16(truncatingIfNeeded: width)) &- 1)
+    let rows = page.rows.span
     var word = 0
     var shift = 0
     var current = LaneWord.zero
     for row in 0..<rowCount {
-      let lanes = page[row] & mask
+      let lanes = rows[row] & mask
       current |= lanes &<< LaneWord(repeating: UInt16(truncatingIfNeeded: shift))
       shift &+= width
       if shift >= 16 {
@@ -244,9 +248,10 @@ enum LaneCompare {
   /// Which values, taken minus `low` modulo 2^16, are at most `span`.
   static func mask(_ page: PageRows, low: UInt16, span: UInt16) -> PageMask {
     var columns = LaneWord.zero
+    let rows = page.rows.span
     let (low, span) = (LaneWord(repeating: low), LaneWord(repeating: span))
     for row in 0..<16 {
-      let hit = (page[row] &- low) .<= span
+      let hit = (rows[row] &- low) .<= span
       let bit = LaneWord(repeating: 1 &<< UInt16(truncatingIfNeeded: row))
       columns |= LaneWord.zero.replacing(with: bit, where: hit)
     }

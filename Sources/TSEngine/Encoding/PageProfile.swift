@@ -88,13 +88,17 @@ extension PageRows {
       for row in 1..<16 {
         // SAFETY: 32·row - 2 + 32 <= 510, within the 512 bytes of the rows.
         let before = unsafe raw.loadUnaligned(fromByteOffset: 32 &* row &- 2, as: LaneWord.self)
-        result[row] = self[row] &- before
+        let values = unsafe raw.loadUnaligned(fromByteOffset: 32 &* row, as: LaneWord.self)
+        result[row] = values &- before
       }
     }
     return result
   }
 
-  @inline(__always) func value(_ index: Int) -> UInt16 { self[index >> 4][index & 15] }
+  @inline(__always) func value(_ index: Int) -> UInt16 {
+    let rows = rows.span
+    return rows[index >> 4][index & 15]
+  }
 
   @inline(__always) mutating func subtract(_ amount: UInt16) {
     let amount = LaneWord(repeating: amount)
