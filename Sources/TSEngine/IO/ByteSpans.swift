@@ -17,4 +17,22 @@ extension [UInt8] {
     var raw = unsafe part.mutableBytes
     return try file.read(into: &raw, at: offset)
   }
+
+  /// Puts `other` over the bytes from `offset` on: one copy of memory, in debug builds too.
+  /// Precondition: they are there.
+  package mutating func overwrite(_ offset: Int, with other: ArraySlice<UInt8>) {
+    precondition(offset >= 0 && other.count <= count - offset, "within the array")
+    unsafe withUnsafeMutableBytes { target in
+      unsafe other.withUnsafeBytes { source in
+        guard let from = source.baseAddress, let to = target.baseAddress else { return }
+        // SAFETY: the precondition proves the bounds; an array and another's slice do not overlap,
+        // for this array is held exclusively.
+        unsafe (to + offset).copyMemory(from: from, byteCount: source.count)
+      }
+    }
+  }
+
+  package mutating func appendZeros(_ count: Int) {
+    append(contentsOf: [UInt8](repeating: 0, count: count))
+  }
 }

@@ -16,7 +16,7 @@ package struct LogBatchBuilder: Sendable {
   /// Keeps the buffer.
   package mutating func removeAll() {
     buffer.bytes.removeAll(keepingCapacity: true)
-    buffer.bytes.append(contentsOf: repeatElement(0, count: LogFormat.BatchHeader.byteCount))
+    buffer.bytes.appendZeros(LogFormat.BatchHeader.byteCount)
     lsnCount = 0
     recordCount = 0
   }

@@ -22,7 +22,7 @@ struct SegmentWindow {
     if start <= range.lowerBound && range.upperBound <= start + filled { return }
     let count = min(max(range.count, Self.stepByteCount), byteCount - range.lowerBound)
     if buffer.count < count {
-      buffer.append(contentsOf: repeatElement(0, count: count - buffer.count))
+      buffer.appendZeros(count - buffer.count)
     }
     (start, filled) = (range.lowerBound, 0)
     do throws(StorageError) {

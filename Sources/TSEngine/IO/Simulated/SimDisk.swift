@@ -151,8 +151,11 @@ final class SimFile: DiskFile {
 
   func write(_ bytes: RawSpan, at offset: Int) throws(StorageError) {
     let copy = unsafe bytes.withUnsafeBytes { raw in
-      // SAFETY: `raw` is valid during the closure; the bytes are copied.
-      unsafe [UInt8](raw)
+      // SAFETY: `raw` is valid during the closure; exactly its bytes are copied.
+      unsafe [UInt8](unsafeUninitializedCapacity: raw.count) { buffer, count in
+        unsafe UnsafeMutableRawBufferPointer(buffer).copyMemory(from: raw)
+        count = raw.count
+      }
     }
     try withNode(writing: true) { (state) throws(StorageError) in
       try state.write(copy, to: node, at: offset, path: path)
@@ -166,7 +169,7 @@ final class SimFile: DiskFile {
     }
     unsafe buffer.withUnsafeMutableBytes { raw in
       // SAFETY: `found` holds at most `wanted` bytes, the size of `raw`.
-      unsafe raw.copyBytes(from: found)
+      unsafe found.withUnsafeBytes { unsafe raw.copyMemory(from: $0) }
     }
     return found.count
   }

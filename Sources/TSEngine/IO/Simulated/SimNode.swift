@@ -15,10 +15,10 @@ struct SimNode: Sendable {
     let end = offset + bytes.count
     if cached.count < end {
       // A hole reads as zeros.
-      cached.append(contentsOf: repeatElement(0, count: end - cached.count))
+      cached.appendZeros(end - cached.count)
       isResized = true
     }
-    cached.replaceSubrange(offset..<end, with: bytes)
+    cached.overwrite(offset, with: bytes)
     for sector in (offset / Self.sectorByteCount)...((end - 1) / Self.sectorByteCount) {
       dirty.insert(sector)
     }
@@ -29,7 +29,7 @@ struct SimNode: Sendable {
       cached.removeSubrange(byteCount...)
       dirty = dirty.filter { $0 * Self.sectorByteCount < byteCount }
     } else {
-      cached.append(contentsOf: repeatElement(0, count: byteCount - cached.count))
+      cached.appendZeros(byteCount - cached.count)
     }
     isResized = true
   }
@@ -56,7 +56,7 @@ struct SimNode: Sendable {
       fresh.resize(to: cached.count)
       for sector in dirty {
         let range = Self.range(of: sector, limit: cached.count)
-        fresh.replaceSubrange(range, with: cached[range])
+        fresh.overwrite(range.lowerBound, with: cached[range])
       }
     }
     cached = fresh
@@ -89,7 +89,7 @@ struct SimNode: Sendable {
 
   private mutating func persist(_ sector: Int) {
     let range = Self.range(of: sector, limit: min(cached.count, durable.count))
-    if !range.isEmpty { durable.replaceSubrange(range, with: cached[range]) }
+    durable.overwrite(range.lowerBound, with: cached[range])
   }
 
   private mutating func resizeDurable(to byteCount: Int) { durable.resize(to: byteCount) }
@@ -105,7 +105,7 @@ extension [UInt8] {
     if count > byteCount {
       removeSubrange(byteCount...)
     } else if count < byteCount {
-      append(contentsOf: repeatElement(0, count: byteCount - count))
+      appendZeros(byteCount - count)
     }
   }
 }
