@@ -19,9 +19,10 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .target(name: "CTsqShims", cSettings: [.unsafeFlags(["-O2"])]),
     .target(
       name: "TSEngine",
-      dependencies: ["CLZ4", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+      dependencies: ["CLZ4", "CTsqShims", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
       swiftSettings: strict),
     .target(name: "Query", dependencies: ["TSEngine"], swiftSettings: strict),
     .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),

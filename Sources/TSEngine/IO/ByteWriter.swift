@@ -55,7 +55,7 @@ package struct ByteWriter: Sendable {
   /// Appends zeros until the count is a multiple of `alignment`.
   package mutating func pad(to alignment: Int) {
     let over = bytes.count % alignment
-    if over != 0 { bytes.append(contentsOf: repeatElement(0, count: alignment - over)) }
+    if over != 0 { bytes.appendZeros(alignment - over) }
   }
 }
 
