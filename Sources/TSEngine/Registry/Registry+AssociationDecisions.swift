@@ -136,8 +136,8 @@ extension Registry {
   private func freshCode(_ context: DecisionContext) -> AssociationCode {
     var code = AssociationCode(high: context.random64(), low: context.random64())
     while codes.contains(code) {
-      // A generator that repeats itself must not hang the writer: the next code always differs.
-      let (low, carry) = (code.low ^ context.random64()).addingReportingOverflow(1)
+      // Counting on ends whatever the generator does; drawing again from a stuck one would not.
+      let (low, carry) = code.low.addingReportingOverflow(1)
       code = AssociationCode(high: code.high &+ (carry ? 1 : 0), low: low)
     }
     return code
