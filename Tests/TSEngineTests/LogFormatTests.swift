@@ -118,7 +118,6 @@ import Testing
       #expect(FileNames.logSegmentID(FileNames.logSegment(id)) == id)
       #expect(FileNames.dataSegmentID(FileNames.dataSegment(id)) == id)
       #expect(FileNames.journalSegmentID(FileNames.journalSegment(id)) == id)
-      #expect(FileNames.manifestNumber(FileNames.manifest(id)) == id)
     }
     for name in ["7.log", "0000007.log", "+00007.log", "000007.log.tmp", "000007@1.torn", ".log"] {
       #expect(FileNames.logSegmentID(name) == nil)

@@ -192,12 +192,3 @@ extension ColumnSection {
   }
 }
 
-extension [UInt8] {
-  /// These bytes for loads of any type.
-  var rawSpan: RawSpan {
-    @_lifetime(borrow self) borrowing get {
-      // SAFETY: bytes have no padding and any eight bits are one.
-      unsafe span.bytes
-    }
-  }
-}

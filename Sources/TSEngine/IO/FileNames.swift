@@ -3,8 +3,7 @@
 ///     STORE                 format version, store id, feature flags
 ///     LOCK                  flock of the writing process
 ///     RESERVE               bytes set aside so that a full disk can still be started on
-///     CURRENT               name of the newest manifest
-///     MANIFEST-000001       log of edits naming the live files
+///     manifest/log/000001.log  edits naming the live files, framed as the log is
 ///     log/000001.log        tail segments: the log in order of arrival
 ///     log/000001@8192.torn  what a recovery cut off at byte 8192
 ///     log/000001@8192.damaged  copy of bytes that failed their check at byte 8192
@@ -16,7 +15,7 @@ package enum FileNames {
   package static let store = "STORE"
   package static let lock = "LOCK"
   package static let reserve = "RESERVE"
-  package static let current = "CURRENT"
+  package static let manifestDirectory = "manifest"
   package static let logDirectory = "log"
   package static let journalDirectory = "journal"
   package static let dataDirectory = "data"
@@ -27,17 +26,11 @@ package enum FileNames {
   static let dataSuffix = ".data"
   static let tornSuffix = ".torn"
   static let damagedSuffix = ".damaged"
-  static let manifestPrefix = "MANIFEST-"
 
   package static func path(_ directory: String, _ name: String) -> String { directory + "/" + name }
 
   package static func temporary(_ name: String) -> String { name + temporarySuffix }
   package static func isTemporary(_ name: String) -> Bool { name.hasSuffix(temporarySuffix) }
-
-  package static func manifest(_ number: UInt64) -> String { manifestPrefix + padded(number) }
-  package static func manifestNumber(_ name: String) -> UInt64? {
-    name.hasPrefix(manifestPrefix) ? number(name.dropFirst(manifestPrefix.count)) : nil
-  }
 
   package static func logSegment(_ id: UInt64) -> String { padded(id) + logSuffix }
   package static func logSegmentID(_ name: String) -> UInt64? { number(name, suffix: logSuffix) }

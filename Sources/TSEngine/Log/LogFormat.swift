@@ -78,10 +78,12 @@ package enum LogRecordKind: UInt8, Sendable, CaseIterable {
   case gap = 4
   /// Nothing but a witness that what lies before it is durable; see `LogSeal`. Takes no LSN.
   case seal = 5
+  /// An edit of the manifest; only in the manifest's own log.
+  case edit = 6
 
   package var takesLSN: Bool {
     switch self {
-    case .frame, .event, .message: true
+    case .frame, .event, .message, .edit: true
     case .gap, .seal: false
     }
   }
