@@ -30,6 +30,7 @@ let package = Package(
       exclude: ["Events/events.proto", "Events/generate.sh"],
       swiftSettings: strict),
     .target(name: "Query", dependencies: ["TSEngine"], swiftSettings: strict),
+    .target(name: "Bench", dependencies: ["TSEngine"], swiftSettings: plain),
     .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),
     .testTarget(
       name: "QueryTests", dependencies: ["Query"], exclude: ["syntax"], swiftSettings: plain),
