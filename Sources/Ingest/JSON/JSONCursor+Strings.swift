@@ -144,7 +144,7 @@ extension JSONCursor {
 
   /// What a string that was taken spells.
   package func text(of string: JSONString) -> String {
-    if !string.hasEscapes { return String(validating: slice(string.range)) ?? "" }
+    if !string.hasEscapes { return text(in: string.range) }
     var utf8: [UInt8] = []
     utf8.reserveCapacity(string.range.count)
     var inner = JSONCursor(slice(string.range))
@@ -157,6 +157,14 @@ extension JSONCursor {
       }
     }
     return String(decoding: utf8, as: UTF8.self)
+  }
+
+  /// The bytes `range`, which `string()` or `skipValue` has found to be UTF-8, as text.
+  package func text(in range: Range<Int>) -> String {
+    unsafe slice(range).withUnsafeBytes { raw in
+      // SAFETY: `raw` is valid for the duration of the closure; the bytes are copied.
+      unsafe String(decoding: raw, as: UTF8.self)
+    }
   }
 
   /// The key packed for comparison, or nil when it is long or has escapes.

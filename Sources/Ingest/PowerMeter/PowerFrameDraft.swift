@@ -50,7 +50,7 @@ struct FrameDraft {
   var sensorID: JSONString?
   var version: JSONString?
   var token: JSONString?
-  var timestampText: Range<Int>?
+  var hasTimestamp = false
   var startNanos: Int64 = 0
   /// Probes read; nil before `data`.
   var probeCount: Int?
@@ -84,4 +84,7 @@ struct PowerKeys: Sendable {
   let pf = ShortKey("pf")
   let powerFactor = ShortKey("powerfactor")
   let voltage = ShortKey("voltage")
+  /// The probe types.
+  let ct = ShortKey("CT")
+  let rogowski = ShortKey("rogow_coil")
 }

@@ -7,7 +7,7 @@ extension PowerFrameParser {
     _ infos: inout [FrameInfo]
   ) throws(Fault) {
     guard let sensorID = draft.sensorID else { throw missing("sensor_id") }
-    guard let timestampText = draft.timestampText else { throw missing("timestamp") }
+    guard draft.hasTimestamp, let timestampText = lastTimestamp else { throw missing("timestamp") }
     guard let probeCount = draft.probeCount else { throw missing("data") }
 
     let device = cursor.text(of: sensorID)
@@ -21,7 +21,7 @@ extension PowerFrameParser {
     infos.append(
       FrameInfo(
         sensorID: device, version: version, token: draft.token.map { cursor.text(of: $0) },
-        timestampText: String(validating: cursor.slice(timestampText)) ?? "",
+        timestampText: timestampText,
         startNanos: draft.startNanos, rowCount: rowCount,
         extras: draft.unknown.isEmpty ? nil : Self.extras(draft.unknown, cursor)))
   }
@@ -96,8 +96,8 @@ extension PowerFrameParser {
     func object(_ probe: Int) -> [String] {
       members.filter { $0.probe == probe }.map { member in
         let secret = secretNames.contains(cursor.text(of: member.key).lowercased())
-        let key = String(validating: cursor.slice(member.key.range)) ?? ""
-        let value = String(validating: cursor.slice(member.value)) ?? ""
+        let key = cursor.text(in: member.key.range)
+        let value = cursor.text(in: member.value)
         return "\"\(key)\":\(secret ? "\"***\"" : value)"
       }
     }

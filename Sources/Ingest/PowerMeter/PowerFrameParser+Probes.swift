@@ -88,11 +88,11 @@ extension PowerFrameParser {
     case keys.probeType, keys.probeTypeCamel:
       place.enter(key == keys.probeType ? "probe_type" : "probeType")
       guard probes[index].type == nil else { throw Self.twice }
-      let type = cursor.text(of: try cursor.string())
-      guard type == "CT" || type == "rogow_coil" else {
-        throw Fault(.unknown, "\"CT\" or \"rogow_coil\" expected")
+      switch cursor.resolvedKey(of: try cursor.string()) {
+      case keys.ct: probes[index].type = ctCode
+      case keys.rogowski: probes[index].type = rogowskiCode
+      default: throw Fault(.unknown, "\"CT\" or \"rogow_coil\" expected")
       }
-      probes[index].type = type == "CT" ? ctCode : rogowskiCode
     default:
       try unknownMember(name, &cursor, &draft, depth: depth)
     }
@@ -101,6 +101,10 @@ extension PowerFrameParser {
   @_lifetime(cursor: copy cursor)
   private func probeID(_ cursor: inout JSONCursor) throws(Fault) -> Int32 {
     let unknown = Fault(.unknown, "probe 1, 2 or 3, or \"A\", \"B\" or \"C\", expected")
+    if let id = cursor.shortInteger() {
+      guard 1...3 ~= id else { throw unknown }
+      return Int32(truncatingIfNeeded: id)
+    }
     if cursor.byte == UInt8(ascii: "\"") {
       switch cursor.text(of: try cursor.string()) {
       case "A": return 1

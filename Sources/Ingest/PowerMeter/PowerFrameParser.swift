@@ -93,7 +93,8 @@ package struct PowerFrameParser: Sendable {
     _ bytes: [UInt8], into batch: inout FrameBatch, infos: inout [FrameInfo]
   ) throws(FrameError) {
     let span = bytes.span
-    try parse(span.bytes, into: &batch, infos: &infos)
+    // SAFETY: `span` borrows `bytes`, which live to the end of this call.
+    try unsafe parse(span.bytes, into: &batch, infos: &infos)
   }
 
   @_lifetime(cursor: copy cursor)
@@ -156,7 +157,7 @@ package struct PowerFrameParser: Sendable {
       draft.probeCount = try data(&cursor, &draft, depth: depth + 1)
     case keys.timestamp:
       place.enter("timestamp")
-      guard draft.timestampText == nil else { throw Self.twice }
+      guard !draft.hasTimestamp else { throw Self.twice }
       try timestamp(&cursor, &draft)
     case keys.sensorID:
       place.enter("sensor_id")
@@ -224,8 +225,8 @@ extension PowerFrameParser {
       }
       draft.startNanos = nanos
     }
-    draft.timestampText = start..<cursor.offset
-    lastTimestamp = String(validating: cursor.slice(start..<cursor.offset))
+    draft.hasTimestamp = true
+    lastTimestamp = cursor.text(in: start..<cursor.offset)
   }
 
   /// Takes a member nobody knows, of the frame or of the probe at `place`.
