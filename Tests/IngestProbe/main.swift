@@ -1,8 +1,15 @@
-/// `ingest-probe subscribe …` is what the kill test kills; `frames`, `csv FILE` and `ndjson FILE`
+/// `ingest-probe subscribe PORT CLIENT FILTER FOLDER` is what the kill test kills; the others
 /// print throughput on one core.
+import Glibc
+
 let arguments = Array(CommandLine.arguments.dropFirst())
-switch arguments.first {
-case "frames": benchmarkFrames()
+switch (arguments.first, arguments.count) {
+case ("frames", 1): benchmarkFrames()
+case ("subscribe", 5):
+  subscribe(port: Int32(arguments[1]) ?? 0, client: arguments[2], filter: arguments[3], folder: arguments[4])
+case ("mqtt", 3):
+  benchmarkMQTT(port: Int32(arguments[1]) ?? 0, count: Int(arguments[2]) ?? 0)
 default:
-  print("usage: ingest-probe frames | csv FILE | subscribe …")
+  print("usage: ingest-probe frames | mqtt PORT COUNT | subscribe PORT CLIENT FILTER FOLDER")
+  exit(2)
 }

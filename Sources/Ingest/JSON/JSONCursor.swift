@@ -105,6 +105,27 @@ extension JSONCursor {
     return negative ? 0 &- value : value
   }
 
+  /// An integer of at most fifteen digits, taken in two steps; nil leaves the cursor where it was.
+  @_lifetime(self: copy self)
+  @inline(__always) package mutating func integer() -> Int64? {
+    if let short = shortInteger() { return short }
+    guard let high = word, DigitWord.leadingDigits(high) == 8,
+      UInt8(truncatingIfNeeded: high) != UInt8(ascii: "0")
+    else { return nil }
+    offset &+= 8
+    guard let low = word, case let digits = DigitWord.leadingDigits(low), digits < 8,
+      case let next = UInt8(truncatingIfNeeded: low &>> UInt64(digits &* 8)),
+      next != UInt8(ascii: "."), next | 0x20 != UInt8(ascii: "e")
+    else {
+      offset &-= 8
+      return nil
+    }
+    offset &+= digits
+    var value = DigitWord.value(high, count: 8)
+    for _ in 0..<digits { value &*= 10 }
+    return digits == 0 ? value : value &+ DigitWord.value(low, count: digits)
+  }
+
   /// Any JSON number, exactly.
   @_lifetime(self: copy self)
   package mutating func number() throws(Fault) -> ExactDecimal {
