@@ -13,13 +13,14 @@ package enum ImportError: Error, Equatable, Sendable {
 
 /// Bytes of a file or a pipe, in pieces, uncompressed when they come as gzip (told by the first
 /// two bytes, not the name).
-package final class ByteSource {
+@safe package final class ByteSource {
   private let descriptor: Int32
   private let ownsDescriptor: Bool
   private var input: [UInt8]
   private var inputRange = 0..<0
   private var inputEnded = false
-  private var gzip: z_stream?
+  /// At an address of its own: zlib refuses a stream that has moved.
+  private var gzip: UnsafeMutablePointer<z_stream>?
   private var isGzip: Bool?
   /// Between two members of a gzip file it may end; inside one it is cut short.
   private var insideMember = false
@@ -27,15 +28,26 @@ package final class ByteSource {
   /// `path` is a file, or `-` for the standard input.
   package init(path: String) throws(ImportError) {
     ownsDescriptor = path != "-"
-    descriptor = ownsDescriptor ? open(path, O_RDONLY | O_CLOEXEC) : 0
+    // SAFETY: the path is passed as a C string for the duration of the call.
+    descriptor = ownsDescriptor ? unsafe open(path, O_RDONLY | O_CLOEXEC) : 0
     guard descriptor >= 0 else {
-      throw .source("cannot be opened: \(unsafe String(cString: strerror(errno)))")
+      throw .source("cannot be opened: \(Self.systemText())")
     }
     input = [UInt8](repeating: 0, count: 256 << 10)
   }
 
+  private static func systemText() -> String {
+    // SAFETY: strerror gives a static or thread-local string, copied at once.
+    unsafe String(cString: strerror(errno))
+  }
+
   deinit {
-    if var stream = unsafe gzip { unsafe inflateEnd(&stream) }
+    // SAFETY: `startInflating` allocated and initialised it; nothing else frees it.
+    if let stream = unsafe gzip {
+      unsafe inflateEnd(stream)
+      unsafe stream.deinitialize(count: 1)
+      unsafe stream.deallocate()
+    }
     if ownsDescriptor { close(descriptor) }
   }
 
@@ -66,7 +78,7 @@ package final class ByteSource {
       }
       if count < 0 {
         if errno == EINTR { continue }
-        throw .source("cannot be read: \(unsafe String(cString: strerror(errno)))")
+        throw .source("cannot be read: \(Self.systemText())")
       }
       if count == 0 { inputEnded = true }
       filled += count
@@ -75,12 +87,14 @@ package final class ByteSource {
   }
 
   private func startInflating() throws(ImportError) {
-    var stream = unsafe z_stream()
+    let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
+    // SAFETY: initialised here, before any use; freed in `deinit`.
+    unsafe stream.initialize(to: z_stream())
+    unsafe gzip = stream
     // 15 + 16: the largest window, gzip only.
     let code = unsafe inflateInit2_(
-      &stream, 31, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+      stream, 31, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     guard code == Z_OK else { throw .source("zlib cannot start (\(code))") }
-    unsafe gzip = stream
     insideMember = true
   }
 
@@ -92,11 +106,12 @@ package final class ByteSource {
         return 0
       }
       if !insideMember {
-        guard unsafe inflateReset(&gzip!) == Z_OK else { throw .source("zlib cannot restart") }
+        // SAFETY: set by `startInflating`.
+        guard unsafe inflateReset(gzip) == Z_OK else { throw .source("zlib cannot restart") }
         insideMember = true
       }
       var produced = 0
-      let code = unsafe inflateOnce(&buffer, start, &produced)
+      let code = inflateOnce(&buffer, start, &produced)
       switch code {
       case Z_STREAM_END: insideMember = false
       case Z_OK, Z_BUF_ERROR: break
@@ -113,13 +128,13 @@ package final class ByteSource {
     // them, and are used only inside the closures. `gzip` was set by `startInflating`.
     return unsafe input.withUnsafeMutableBufferPointer { source in
       unsafe buffer.withUnsafeMutableBufferPointer { target in
-        unsafe gzip!.next_in = source.baseAddress! + inputRange.lowerBound
-        unsafe gzip!.avail_in = UInt32(given)
-        unsafe gzip!.next_out = target.baseAddress! + start
-        unsafe gzip!.avail_out = UInt32(clamping: room)
-        let code = unsafe CZlib.inflate(&gzip!, Z_NO_FLUSH)
-        produced = unsafe Int(UInt32(clamping: room) - gzip!.avail_out)
-        let used = unsafe given - Int(gzip!.avail_in)
+        unsafe gzip!.pointee.next_in = source.baseAddress! + inputRange.lowerBound
+        unsafe gzip!.pointee.avail_in = UInt32(given)
+        unsafe gzip!.pointee.next_out = target.baseAddress! + start
+        unsafe gzip!.pointee.avail_out = UInt32(clamping: room)
+        let code = unsafe CZlib.inflate(gzip, Z_NO_FLUSH)
+        produced = unsafe Int(UInt32(clamping: room) - gzip!.pointee.avail_out)
+        let used = unsafe given - Int(gzip!.pointee.avail_in)
         inputRange = (inputRange.lowerBound + used)..<inputRange.upperBound
         return code
       }

@@ -11,6 +11,8 @@ struct LineReader {
   private(set) var end = 0
   private var next = 0
   private var sourceEnded = false
+  /// Bytes read so far, uncompressed.
+  private(set) var byteCount = 0
   /// 1 for the first line.
   private(set) var lineNumber = 0
 
@@ -46,6 +48,7 @@ struct LineReader {
       scanned = end
       let count = try source.read(into: &buffer, from: end)
       end += count
+      byteCount += count
       sourceEnded = count == 0
     }
   }
@@ -54,9 +57,9 @@ struct LineReader {
     guard !range.isEmpty else { return nil }
     return unsafe buffer.withUnsafeBytes { raw -> Int? in
       // SAFETY: the callers keep `range` within the buffer.
-      let base = unsafe raw.baseAddress!
+      let base = raw.baseAddress!
       guard let found = unsafe memchr(base + range.lowerBound, 10, range.count) else { return nil }
-      return unsafe UnsafeRawPointer(found) - base
+      return UnsafeRawPointer(found) - base
     }
   }
 }

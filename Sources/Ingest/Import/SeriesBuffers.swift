@@ -99,7 +99,10 @@ struct SeriesBuffers {
       guard present > 0 else { continue }
       result.append(
         ImportChunk.Column(
-          id: id, slots: rows.map { buffer.values[$0 * columns.count + position] },
+          id: id,
+          slots: rows.map { row in
+            buffer.masks[row] & bit != 0 ? buffer.values[row * columns.count + position] : 0
+          },
           validity: present == rows.count ? [] : rows.map { buffer.masks[$0] & bit != 0 }))
     }
     return ImportChunk(
