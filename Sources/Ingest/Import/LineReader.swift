@@ -59,7 +59,7 @@ struct LineReader {
       // SAFETY: the callers keep `range` within the buffer.
       let base = raw.baseAddress!
       guard let found = unsafe memchr(base + range.lowerBound, 10, range.count) else { return nil }
-      return UnsafeRawPointer(found) - base
+      return unsafe UnsafeRawPointer(found) - base
     }
   }
 }

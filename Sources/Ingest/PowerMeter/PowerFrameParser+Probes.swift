@@ -164,14 +164,19 @@ extension PowerFrameParser {
   }
 
   /// Fills `slots` from `start` on; on a fault `count` is the position of the value at fault.
-  @_lifetime(cursor: copy cursor)
+  /// Cursor and count are local copies, so that the loop keeps them in registers; after a fault
+  /// nobody reads on.
+  @_lifetime(shared: copy shared)
   @_lifetime(slots: copy slots)
   private static func list(
-    _ cursor: inout JSONCursor, _ column: Column, into slots: inout MutableSpan<Int64>,
+    _ shared: inout JSONCursor, _ column: Column, into slots: inout MutableSpan<Int64>,
     from start: Int, count: inout Int
   ) throws(Fault) {
+    var cursor = shared
+    var filled = 0
+    defer { count = filled }
     guard cursor.byte == UInt8(ascii: "[") else {
-      count = -1
+      filled = -1
       throw cursor.wrongType("a list")
     }
     cursor.advance()
@@ -179,17 +184,18 @@ extension PowerFrameParser {
     guard cursor.byte != UInt8(ascii: "]") else { throw Fault(.missing, "an empty list") }
     while true {
       let value = try sample(&cursor, column)
-      guard count < maximumSamples else {
+      guard filled < maximumSamples else {
         throw Fault(.limit, "more than \(maximumSamples) values")
       }
-      slots[start &+ count] = value
-      count &+= 1
+      slots[start &+ filled] = value
+      filled &+= 1
       if cursor.byte == UInt8(ascii: ",") {
         cursor.advance()
         cursor.skipSpace()
       } else if try cursor.another(before: UInt8(ascii: "]")) {
         cursor.skipSpace()
       } else {
+        shared = cursor
         return
       }
     }
