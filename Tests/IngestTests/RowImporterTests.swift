@@ -166,6 +166,7 @@ import Testing
     var text = "timestamp_ms,sensor,power\n"
     let count = 150_000
     for row in 0..<count { text += "\(1_546_300_800_000 + row * 50),m\(row % 3),\(row)\n" }
+    text.removeLast()
     let result = try Self.read(text)
     #expect(result.rows == count && result.rejects.isEmpty)
     #expect(result.chunks.allSatisfy { $0.times.count <= SeriesBuffers.chunkRows })
@@ -173,6 +174,35 @@ import Testing
     let series = result.chunks.filter { $0.device == "m0" }
     #expect(series.reduce(0) { $0 + $1.times.count } == count / 3)
     #expect(series[0].stretches().count == 1)
+  }
+
+  /// S1: mutated lines are taken or rejected, one by one.
+  @Test(arguments: [ImportFormat.csv, .ndjson])
+  func mutatedLinesNeverTrap(_ format: ImportFormat) throws {
+    let seed: UInt64 = 0xC5
+    var random = SeededRandom(seed)
+    let lines = format == .csv
+      ? ["1666000000,a,1,5,\"6\",-7", "2022-10-17T09:46:40Z,b, 2 ,,,1.0"]
+      : [#"{"ts":1666000000,"sensor":"a","probe":1,"power":5,"pf":null,"voltage":-7}"#, #"{"time":"2022-10-17T09:46:40Z","device":5,"power":1e3}"#]
+    var bytes = Array("ts,sensor,probe,power,pf,voltage\n".utf8)
+    if format == .ndjson { bytes = [] }
+    let count = 20_000
+    for _ in 0..<count {
+      var line = Array(lines[Int(random.next() % 2)].utf8)
+      for _ in 0...(random.next() % 3) {
+        let at = Int(random.next() % UInt64(line.count))
+        switch random.next() % 3 {
+        case 0: line[at] ^= 1 << UInt8(random.next() % 8)
+        case 1: line[at] = UInt8(truncatingIfNeeded: random.next())
+        default: line.insert(contentsOf: Array("\\u\"9,{[-.e".utf8.shuffled(using: &random).prefix(3)), at: at)
+        }
+      }
+      bytes += line.map { $0 == 10 ? 11 : $0 } + [10]
+    }
+    let result = try Self.read(bytes, format)
+    #expect(result.rows + result.rejects.count == count, "seed \(seed)")
+    #expect(result.rows == result.chunks.reduce(0) { $0 + $1.times.count })
+    #expect(result.rows > 100 && result.rejects.count > 1_000)
   }
 
   @Test func regularStretchesAreFoundAndCoverAllRows() throws {

@@ -63,6 +63,45 @@ struct ImportColumns {
   }
 }
 
+/// What the keys of an object mean, found by comparing one number; other spellings (upper case,
+/// escapes, long names) are looked up as text.
+struct ImportKeys {
+  typealias Meaning = (role: ImportColumns.Role, bit: Int)
+  private var short: [(key: ShortKey, meaning: Meaning)] = []
+  private let table: TableSchema
+
+  init(_ table: TableSchema) {
+    self.table = table
+    let names = [
+      "ts", "time", "timestamp", "timestamp_s", "timestamp_ms", "timestamp_us", "timestamp_ns",
+      "sensor", "sensor_id", "device", "device_id", "probe", "probe_id",
+    ]
+    for name in table.columns.map(\.name) + names {
+      guard let key = ShortKey(name.utf8), let meaning = meaning(of: name) else { continue }
+      short.append((key, meaning))
+    }
+  }
+
+  /// The role, and its bit: 0 to 2 for time, device and probe, then one for each column.
+  private func meaning(of name: String) -> Meaning? {
+    switch ImportColumns.role(of: name) {
+    case .time(let unit): return (.time(unit), 0)
+    case .device: return (.device, 1)
+    case .probe: return (.probe, 2)
+    case .value, nil:
+      guard let index = table.index(ofColumn: name), index < 60 else { return nil }
+      return (.value(index), index + 3)
+    }
+  }
+
+  func meaning(of name: JSONString, _ cursor: borrowing JSONCursor) -> Meaning? {
+    if let key = cursor.shortKey(of: name) {
+      for known in short where known.key == key { return known.meaning }
+    }
+    return meaning(of: cursor.text(of: name))
+  }
+}
+
 /// Text of one field to its slot.
 struct FieldReader {
   let symbols: SymbolTable

@@ -31,6 +31,8 @@ struct LineReader {
       }
       if sourceEnded {
         guard next < end else { return nil }
+        // What older bytes lie behind the last line must not look like part of it.
+        if end == buffer.count { buffer.append(10) } else { buffer[end] = 10 }
         let start = next
         next = end
         lineNumber += 1

@@ -16,7 +16,7 @@ extension RowImporter {
     } else {
       repeat {
         cursor.skipSpace()
-        let name = cursor.text(of: try cursor.string())
+        let name = try cursor.string()
         try cursor.expect(UInt8(ascii: ":"), "':' expected")
         cursor.skipSpace()
         try member(name, &cursor, &row, &seen)
@@ -27,24 +27,16 @@ extension RowImporter {
     return row
   }
 
-  /// `seen` has bits 0 to 2 for time, device and probe, then one for each column.
+  /// `seen` has the bits of `ImportKeys`.
   @_lifetime(cursor: copy cursor)
   private mutating func member(
-    _ name: String, _ cursor: inout JSONCursor, _ row: inout Row, _ seen: inout Int
+    _ name: JSONString, _ cursor: inout JSONCursor, _ row: inout Row, _ seen: inout Int
   ) throws(Fault) {
-    let role = ImportColumns.role(of: name)
-    let bit: Int
-    switch role {
-    case .time: bit = 0
-    case .device: bit = 1
-    case .probe: bit = 2
-    case .value, nil:
-      guard let index = table.index(ofColumn: name), index < 60 else {
-        throw Fault(.unknown, "the table \(table.name) has no column \"\(name.prefix(64))\"")
-      }
-      bit = index + 3
+    guard let (role, bit) = keys.meaning(of: name, cursor) else {
+      let text = cursor.text(of: name).prefix(64)
+      throw Fault(.unknown, "the table \(table.name) has no column \"\(text)\"")
     }
-    guard seen & (1 << bit) == 0 else { throw Fault(.duplicate, "\(name.prefix(64)) is given twice") }
+    guard seen & (1 << bit) == 0 else { throw Fault(.duplicate, "a column is given twice") }
     seen |= 1 << bit
     if cursor.byte == UInt8(ascii: "n") {
       _ = try cursor.skipValue(depth: 1)
@@ -71,10 +63,9 @@ extension RowImporter {
         throw Fault(.range, "probe: a small whole number expected")
       }
       row.probe = probe
-    case .value, nil:
-      let column = table.columns[bit - 3]
-      values[bit - 3] = try value(&cursor, column, isText: isText)
-      row.mask |= 1 << UInt64(bit - 3)
+    case .value(let index):
+      values[index] = try value(&cursor, table.columns[index], isText: isText)
+      row.mask |= 1 << UInt64(index)
     }
   }
 

@@ -23,6 +23,7 @@ package struct RowImporter {
 
   let table: TableSchema
   let fields: FieldReader
+  let keys: ImportKeys
   var lines: LineReader
   var buffers: SeriesBuffers
   var values: [Int64]
@@ -55,6 +56,7 @@ package struct RowImporter {
   package init(_ source: ByteSource, table: TableSchema, symbols: SymbolTable) {
     self.table = table
     fields = FieldReader(symbols: symbols)
+    keys = ImportKeys(table)
     lines = LineReader(source)
     buffers = SeriesBuffers(columns: Array(table.columns.prefix(64).map(\.id)))
     values = []

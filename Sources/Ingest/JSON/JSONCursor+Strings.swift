@@ -12,6 +12,13 @@ struct ShortKey: Equatable, Sendable {
 
   init(packed: UInt128) { self.packed = packed }
 
+  /// Nil when the text has more than 15 bytes.
+  init?(_ utf8: some Collection<UInt8>) {
+    guard utf8.count <= 15 else { return nil }
+    packed = UInt128(UInt64(utf8.count)) << 120
+    for (index, byte) in utf8.enumerated() { packed |= UInt128(byte) << UInt128(index * 8) }
+  }
+
   init(_ text: StaticString) {
     var packed: UInt128 = 0
     var count: UInt128 = 0

@@ -256,10 +256,6 @@ extension JSONCursor {
   /// As `shortKey`, but sees through escapes.
   @inline(__always) func resolvedKey(of string: JSONString) -> ShortKey? {
     if !string.hasEscapes { return shortKey(of: string) }
-    let utf8 = Array(text(of: string).utf8)
-    guard utf8.count <= 15 else { return nil }
-    var packed = UInt128(UInt64(utf8.count)) << 120
-    for (index, byte) in utf8.enumerated() { packed |= UInt128(byte) << UInt128(index * 8) }
-    return ShortKey(packed: packed)
+    return ShortKey(text(of: string).utf8)
   }
 }
