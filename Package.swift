@@ -23,7 +23,10 @@ let package = Package(
       name: "TSEngine",
       dependencies: ["CLZ4", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
       swiftSettings: strict),
+    .target(name: "Query", dependencies: ["TSEngine"], swiftSettings: strict),
     .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),
+    .testTarget(
+      name: "QueryTests", dependencies: ["Query"], exclude: ["syntax"], swiftSettings: plain),
   ],
   swiftLanguageModes: [.v6]
 )
