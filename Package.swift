@@ -26,7 +26,7 @@ let package = Package(
     .target(name: "Query", dependencies: ["TSEngine"], swiftSettings: strict),
     .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),
     .testTarget(
-      name: "QueryTests", dependencies: ["Query"], exclude: ["syntax"], swiftSettings: plain),
+      name: "QueryTests", dependencies: ["Query", "TSEngine"], exclude: ["sql", "syntax"], swiftSettings: plain),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -37,6 +37,8 @@ final class ExecutionContext: Sendable {
   private let deadline: Int64?
   private let usedBytes = Atomic(0)
   private let peakBytes = Atomic(0)
+  /// Sensors that a join found to be all that can match, by scan.
+  private let restrictions = Mutex<[ObjectIdentifier: Set<String>]>([:])
 
   init(
     catalog: any Catalog, pool: TextPool, limits: QueryLimits, cancel: CancelFlag, isAnalyzing: Bool
@@ -70,6 +72,16 @@ final class ExecutionContext: Sendable {
         .outOfMemory, "the query needs more than its memory limit of \(limits.memoryBytes >> 20) MiB",
         hint: "group or filter to fewer rows, add LIMIT, or raise the limit")
     }
+  }
+
+  func restrict(_ scan: ScanOperator, to devices: Set<String>) {
+    let key = ObjectIdentifier(scan)
+    restrictions.withLock { $0[key] = $0[key]?.intersection(devices) ?? devices }
+  }
+
+  func restriction(of scan: ScanOperator) -> Set<String>? {
+    let key = ObjectIdentifier(scan)
+    return restrictions.withLock { $0[key] }
   }
 
   var peakByteCount: Int { peakBytes.load(ordering: .relaxed) }

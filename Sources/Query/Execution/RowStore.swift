@@ -34,6 +34,39 @@ struct RowStore {
     count += batch.count
   }
 
+  mutating func appendEmptyRow() {
+    for index in types.indices {
+      slots[index].append(0)
+      if types[index].hasHighSlot { highs[index].append(0) }
+      if count & 63 == 0 { validity[index].append(.max) }
+    }
+    count += 1
+  }
+
+  mutating func replace(_ target: Int, _ batch: Batch, row: Int) {
+    for (index, vector) in batch.columns.enumerated() {
+      slots[index][target] = vector[row]
+      if types[index].hasHighSlot { highs[index][target] = vector.highSlot(row) }
+      let bit: UInt64 = 1 << UInt64(target & 63)
+      if vector.isValid(row) { validity[index][target >> 6] |= bit } else { validity[index][target >> 6] &= ~bit }
+    }
+  }
+
+  /// The rows of `order`, in that order.
+  func subset(_ order: some Collection<Int>) -> RowStore {
+    var result = RowStore(types: types)
+    for row in order {
+      result.appendEmptyRow()
+      let target = result.count - 1
+      for index in types.indices {
+        result.slots[index][target] = slots[index][row]
+        if types[index].hasHighSlot { result.highs[index][target] = highs[index][row] }
+        if !isValid(index, row) { result.validity[index][target >> 6] &= ~(1 << UInt64(target & 63)) }
+      }
+    }
+    return result
+  }
+
   func isValid(_ column: Int, _ row: Int) -> Bool {
     validity[column][row >> 6] >> UInt64(row & 63) & 1 == 1
   }

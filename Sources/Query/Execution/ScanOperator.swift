@@ -84,8 +84,12 @@ final class ScanOperator: Operator {
   }
 
   func plan(_ context: ExecutionContext) throws(SQLError) -> Snapshot.ScanPlan {
+    var filter = specification.filter
+    if let devices = context.restriction(of: self) {
+      filter.devices = filter.devices?.intersection(devices) ?? devices
+    }
     do throws(StorageError) {
-      return try context.snapshot.scan(specification.table.id, specification.filter)
+      return try context.snapshot.scan(specification.table.id, filter)
     } catch {
       throw error.sqlError
     }

@@ -153,6 +153,8 @@ package enum ScalarFunction: Hashable, Sendable {
   case extract(DateField)
   /// The start of the bucket that holds a timestamp.
   case bucket(TimeGrid)
+  /// An interval in seconds, a month being 30 days.
+  case intervalSeconds
   /// Seconds since the epoch to a timestamp.
   case toTimestamp
 }

@@ -217,6 +217,10 @@ extension NodeBuilder {
         mapSlots(a, out, count) { slot(of: field.extract($0)) }
         return false
       }
+    case .intervalSeconds:
+      return RowNode(nodes, .float) { v, row, out in
+        out[row] = slot(of: Double(v[0].interval(row).comparable) / 1e9)
+      }
     case .toTimestamp:
       return RowNode(nodes, .timestamp) { (v, row, out) throws(SQLError) in
         guard let nanos = Int64(exactly: (double(v[0][row]) * 1e9).rounded()) else { throw .timestampOverflow() }
