@@ -43,7 +43,7 @@ let package = Package(
       name: "IngestTests", dependencies: ["Ingest", "ingest-probe"], swiftSettings: plain),
     .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),
     .testTarget(
-      name: "QueryTests", dependencies: ["Query"], exclude: ["syntax"], swiftSettings: plain),
+      name: "QueryTests", dependencies: ["Query", "TSEngine"], exclude: ["sql", "syntax"], swiftSettings: plain),
   ],
   swiftLanguageModes: [.v6]
 )
