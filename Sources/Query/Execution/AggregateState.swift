@@ -62,7 +62,7 @@ package struct Aggregate: Hashable, Sendable {
 struct SegmentFacts {
   var rowCount: Int
   /// One an argument; nil where reading is the only way to know.
-  var arguments: [ColumnStatistics?]
+  var arguments: [ColumnFacts?]
   var sequence: UInt64
 }
 

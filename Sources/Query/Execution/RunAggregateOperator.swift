@@ -134,7 +134,8 @@ final class RunAggregateWorker {
     try setSeriesKeys(stretch)
     pending = Array(grouping.states.indices)
     let isSettled = undecided.isEmpty && scanner.specification.texts.isEmpty && scanner.isInside(stretch)
-    if isSettled, setRunKeys(stretch, at: stretch.firstTime) > stretch.lastTime {
+    // Overlapping sources may hold an instant more than once: only reading tells.
+    if isSettled, stretch.hasExactRowCount, setRunKeys(stretch, at: stretch.firstTime) > stretch.lastTime {
       let sequence = UInt64(index) << 32
       let group = grouping.table.find(keyVectors, row: 0, sequence: sequence)
       grouping.resize()
@@ -211,13 +212,13 @@ final class RunAggregateWorker {
   // MARK: - Statistics
 
   /// What statistics say of an argument over the whole stretch.
-  private func statistics(of expression: BoundExpr, _ stretch: Stretch) -> ColumnStatistics? {
+  private func statistics(of expression: BoundExpr, _ stretch: Stretch) -> ColumnFacts? {
     switch expression {
     case .column(let index, _):
       switch scanner.specification.columns[index] {
-      case .value(let id, _): return stretch.statistics(of: id)
+      case .value(let id, _): return stretch.statistics(of: id).map { ColumnFacts($0) }
       case .time:
-        return ColumnStatistics(
+        return ColumnFacts(
           count: stretch.rowCount, nullCount: 0, min: stretch.firstTime, max: stretch.lastTime, sum: nil,
           first: stretch.firstTime, last: stretch.lastTime)
       case .probe: return constant(Int64(stretch.series.probe), stretch)
@@ -234,10 +235,8 @@ final class RunAggregateWorker {
     }
   }
 
-  private func constant(_ slot: Int64, _ stretch: Stretch) -> ColumnStatistics {
-    ColumnStatistics(
-      count: stretch.rowCount, nullCount: 0, min: slot, max: slot,
-      sum: Int128(slot) * Int128(stretch.rowCount), first: slot, last: slot)
+  private func constant(_ slot: Int64, _ stretch: Stretch) -> ColumnFacts {
+    ColumnFacts(constant: slot, count: stretch.rowCount)
   }
 
   // MARK: - Rows

@@ -28,7 +28,6 @@ final class StretchScanner {
     /// Predicates that statistics do not settle: reader column and bounds.
     let live: [(slot: Int, range: ClosedRange<Int64>)]
     var sequence: UInt64 { UInt64(index) << 32 }
-    var isWhole: Bool { rows.count == stretch.rowCount }
   }
 
   init(_ specification: ScanSpecification, _ context: ExecutionContext) {
@@ -53,7 +52,7 @@ final class StretchScanner {
   func undecided(_ stretch: Stretch) -> [Int]? {
     var live: [Int] = []
     for (index, predicate) in specification.ranges.enumerated() {
-      guard let known = stretch.statistics(of: predicate.column) else {
+      guard let known = stretch.statistics(of: predicate.column).map({ ColumnFacts($0) }) else {
         live.append(index)
         continue
       }
@@ -176,7 +175,7 @@ final class StretchScanner {
       case .value(let id, _):
         try appendValues(open, readerSlot(id), pages, rows, vector, start)
         if vector.type == .text, !vector.isConstant { context.pool.canonicalise(vector, start + rows.count) }
-      case .lsn, .receivedAt, .owner: appendDerived(open, column, rows, vector, start)
+      case .lsn, .receivedAt, .owner: try appendDerived(open, column, rows, vector, start)
       }
     }
     counters.pagesDecoded += pages.count
@@ -230,7 +229,7 @@ final class StretchScanner {
   /// Columns that are runs: by LSN and by owner.
   private func appendDerived(
     _ open: Open, _ column: ScanColumn, _ rows: Range<Int>, _ vector: Vector, _ start: Int
-  ) {
+  ) throws(SQLError) {
     if start == 0 { vector.clearNulls() }
     vector.isConstant = false
     if column == .owner {
@@ -244,7 +243,11 @@ final class StretchScanner {
     }
     var numbers = [LSN](repeating: 0, count: rows.count)
     var span = numbers.mutableSpan
-    open.reader.lsns(rows, into: &span)
+    do throws(StorageError) {
+      try open.reader.lsns(rows, into: &span)
+    } catch {
+      throw error.sqlError
+    }
     for (offset, lsn) in numbers.enumerated() {
       if column == .lsn {
         vector[start + offset] = Int64(bitPattern: lsn)
