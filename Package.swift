@@ -15,15 +15,32 @@ let plain: [SwiftSetting] = [
 let package = Package(
   name: "tsq",
   dependencies: [
-    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0")
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.3.0"),
   ],
   targets: [
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .target(name: "CTsqShims", cSettings: [.unsafeFlags(["-O2"])]),
     .target(
       name: "TSEngine",
-      dependencies: ["CLZ4", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+      dependencies: [
+        "CLZ4", "CTsqShims", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+        .product(name: "HashTreeCollections", package: "swift-collections"),
+      ],
+      exclude: ["Events/events.proto", "Events/generate.sh"],
       swiftSettings: strict),
     .target(name: "Query", dependencies: ["TSEngine"], swiftSettings: strict),
+    .target(name: "Bench", dependencies: ["TSEngine"], swiftSettings: plain),
+    .systemLibrary(
+      name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(
+      name: "Ingest", dependencies: ["TSEngine", "CMosquitto", "CZlib"], swiftSettings: strict),
+    // A process for tests to kill (an MQTT subscriber), and the throughput figures of this room.
+    .executableTarget(
+      name: "ingest-probe", dependencies: ["Ingest"], path: "Tests/IngestProbe", swiftSettings: plain),
+    .testTarget(
+      name: "IngestTests", dependencies: ["Ingest", "ingest-probe"], swiftSettings: plain),
     .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),
     .testTarget(
       name: "QueryTests", dependencies: ["Query", "TSEngine"], exclude: ["sql", "syntax"], swiftSettings: plain),
