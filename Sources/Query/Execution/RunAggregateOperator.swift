@@ -133,9 +133,9 @@ final class RunAggregateWorker {
     }
     try setSeriesKeys(stretch)
     pending = Array(grouping.states.indices)
-    let isSettled = undecided.isEmpty && scanner.specification.texts.isEmpty && scanner.isInside(stretch)
-    // Overlapping sources may hold an instant more than once: only reading tells.
-    if isSettled, stretch.hasExactRowCount, setRunKeys(stretch, at: stretch.firstTime) > stretch.lastTime {
+    let isSettled =
+      stretch.hasExactRowCount && undecided.isEmpty && scanner.specification.texts.isEmpty && scanner.isInside(stretch)
+    if isSettled, setRunKeys(stretch, at: stretch.firstTime) > stretch.lastTime {
       let sequence = UInt64(index) << 32
       let group = grouping.table.find(keyVectors, row: 0, sequence: sequence)
       grouping.resize()
@@ -212,15 +212,15 @@ final class RunAggregateWorker {
   // MARK: - Statistics
 
   /// What statistics say of an argument over the whole stretch.
-  private func statistics(of expression: BoundExpr, _ stretch: Stretch) -> ColumnFacts? {
+  private func statistics(of expression: BoundExpr, _ stretch: Stretch) -> KnownValues? {
     switch expression {
     case .column(let index, _):
       switch scanner.specification.columns[index] {
-      case .value(let id, _): return stretch.statistics(of: id).map { ColumnFacts($0) }
+      case .value(let id, _): return stretch.statistics(of: id).flatMap { KnownValues($0) }
       case .time:
-        return ColumnFacts(
-          count: stretch.rowCount, nullCount: 0, min: stretch.firstTime, max: stretch.lastTime, sum: nil,
-          first: stretch.firstTime, last: stretch.lastTime)
+        return KnownValues(
+          count: stretch.rowCount, min: stretch.firstTime, max: stretch.lastTime, first: stretch.firstTime,
+          last: stretch.lastTime, sum: nil)
       case .probe: return constant(Int64(stretch.series.probe), stretch)
       case .device: return constant(context.pool.code(of: stretch.series.device), stretch)
       case .lsn, .receivedAt, .owner: return nil
@@ -235,8 +235,10 @@ final class RunAggregateWorker {
     }
   }
 
-  private func constant(_ slot: Int64, _ stretch: Stretch) -> ColumnFacts {
-    ColumnFacts(constant: slot, count: stretch.rowCount)
+  private func constant(_ slot: Int64, _ stretch: Stretch) -> KnownValues {
+    KnownValues(
+      count: stretch.rowCount, min: slot, max: slot, first: slot, last: slot,
+      sum: Int128(slot) * Int128(stretch.rowCount))
   }
 
   // MARK: - Rows

@@ -52,16 +52,12 @@ final class StretchScanner {
   func undecided(_ stretch: Stretch) -> [Int]? {
     var live: [Int] = []
     for (index, predicate) in specification.ranges.enumerated() {
-      guard let known = stretch.statistics(of: predicate.column).map({ ColumnFacts($0) }) else {
+      guard let known = stretch.statistics(of: predicate.column) else {
         live.append(index)
         continue
       }
-      if known.nullCount == known.count || known.max < predicate.range.lowerBound
-        || known.min > predicate.range.upperBound
-      {
-        return nil
-      }
-      let holds = predicate.range.contains(known.min) && predicate.range.contains(known.max)
+      guard let bounds = known.bounds, bounds.overlaps(predicate.range) else { return nil }
+      let holds = predicate.range.contains(bounds.lowerBound) && predicate.range.contains(bounds.upperBound)
       if known.nullCount > 0 || !holds { live.append(index) }
     }
     return live
@@ -243,11 +239,7 @@ final class StretchScanner {
     }
     var numbers = [LSN](repeating: 0, count: rows.count)
     var span = numbers.mutableSpan
-    do throws(StorageError) {
-      try open.reader.lsns(rows, into: &span)
-    } catch {
-      throw error.sqlError
-    }
+    do throws(StorageError) { try open.reader.lsns(rows, into: &span) } catch { throw error.sqlError }
     for (offset, lsn) in numbers.enumerated() {
       if column == .lsn {
         vector[start + offset] = Int64(bitPattern: lsn)

@@ -46,10 +46,12 @@ enum RegistryTables {
         RowColumn("created_at", .timestamp), RowColumn("deleted_at", .timestamp),
       ]
     ) { emit throws(SQLError) in
+      let parked = registry.devices.sorted().count { registry.associations.owner(of: $0.id) == .parked }
       for user in registry.users.sorted() {
+        let devices = user.id == .parked ? parked : registry.associations.devices(of: user.id).count
         let goOn = try emit([
-          .text(user.name), .text("\(user.id)"), .bool(user.isAdmin), .bool(user.isActive),
-          .int(Int64(registry.associations.devices(of: user.id).count)),
+          .text(user.name), .text(user.id.text), .bool(user.isAdmin), .bool(user.isActive),
+          .int(Int64(devices)),
           .timestamp(user.createdAt), .optional(user.deletedAt),
         ])
         if !goOn { return }

@@ -21,7 +21,7 @@ package struct StoreCatalog: Catalog {
 
 extension Registry {
   /// How a user is shown: by name, or by id once the name is gone.
-  func userName(_ id: UserID) -> String { users[id]?.name ?? (id == .parked ? Users.parkedName : "\(id)") }
+  func userName(_ id: UserID) -> String { users[id]?.name ?? (id == .parked ? Users.parkedName : id.text) }
 }
 
 /// A table given by a closure that makes its rows.
