@@ -164,15 +164,17 @@ extension Store {
     return (reader, meta)
   }
 
-  /// Durable rows of a series that may share instants with `times`; nil when surely none does.
+  /// Durable rows of a series that may share instants with `sets`; nil when surely none does.
   func existingRows(
-    of key: SeriesKey, overlapping times: SampleTimes
+    of key: SeriesKey, overlapping sets: [SampleTimes]
   ) throws(StorageError) -> RowSet? {
     let (number, coverage) = shared.series.lookUp(
       table: key.table, device: key.device, probe: key.probe)
-    guard case .maybe = coverage.check(times) else { return nil }
+    guard sets.contains(where: { coverage.check($0) != .absent }),
+      let first = sets.map(\.first).min(), let last = sets.map(\.last).max()
+    else { return nil }
     let sources = try SeriesSources(live: shared.live.withLock { $0 }, symbols: symbols)
-      .sources(of: key, number: number, times: times.first...times.last)
+      .sources(of: key, number: number, times: first...last)
     return sources.isEmpty ? nil : try Stretch.Source.merged(sources).rows()
   }
 }

@@ -18,7 +18,10 @@ package struct Sealer {
     let numbers = rotation.head.seriesNumbers
     let keys = shared.series.withLock { index in numbers.map { (index.keys[$0], $0) } }
     for (table, series) in Dictionary(grouping: keys, by: { $0.0.table }).sorted(by: { $0.key < $1.key }) {
-      guard let schema = shared.schema(table) else { continue }
+      guard let schema = shared.schema(table) else {
+        // Its type was declared in events that are damaged: the log must keep the rows.
+        throw StorageError(.corrupt, "rows of table \(table), whose type is unknown")
+      }
       let id = nextFileID()
       var writer = try DataSegmentWriter(
         disk, directory: dataDirectory, store: storeID, id: id, schema: schema)
