@@ -188,7 +188,7 @@ package final class CommitWriter: @unchecked Sendable {
   /// Anything but a full disk or a passing error of a write ends writing until the store is
   /// opened again.
   private func noteFailure(_ error: StorageError) {
-    guard log.isFailStopped else { return }
+    guard log.isFailStopped || manifest.isFailStopped else { return }
     let final = StorageError(
       .failStopped, "an earlier sync failed (\(error.reason)); open the store again",
       file: error.file, errno: error.errno)
