@@ -15,7 +15,8 @@ let plain: [SwiftSetting] = [
 let package = Package(
   name: "tsq",
   dependencies: [
-    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0")
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
   ],
   targets: [
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
@@ -23,6 +24,15 @@ let package = Package(
       name: "TSEngine",
       dependencies: ["CLZ4", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
       swiftSettings: strict),
+    .systemLibrary(name: "CEditline", providers: [.apt(["libedit-dev"])]),
+    .executableTarget(
+      name: "tsq",
+      dependencies: [
+        "TSEngine", "CEditline",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: plain),
+    .testTarget(name: "tsqTests", dependencies: ["tsq"], swiftSettings: plain),
     .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),
   ],
   swiftLanguageModes: [.v6]
