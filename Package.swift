@@ -28,12 +28,15 @@ let package = Package(
     .executableTarget(
       name: "tsq",
       dependencies: [
-        "TSEngine", "CEditline",
+        "TSEngine", "Query", "CEditline",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: plain),
     .testTarget(name: "tsqTests", dependencies: ["tsq"], swiftSettings: plain),
+    .target(name: "Query", dependencies: ["TSEngine"], swiftSettings: strict),
     .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),
+    .testTarget(
+      name: "QueryTests", dependencies: ["Query"], exclude: ["syntax"], swiftSettings: plain),
   ],
   swiftLanguageModes: [.v6]
 )
