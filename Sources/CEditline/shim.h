@@ -3,10 +3,14 @@
 #pragma once
 #include <histedit.h>
 #include <stddef.h>
+#include <stdio.h>
 
 typedef unsigned char (*tsq_el_function)(EditLine *, int);
 typedef char *(*tsq_el_prompt)(EditLine *);
 
+static inline EditLine *tsq_el_open(const char *program) {
+  return el_init(program, stdin, stdout, stderr);
+}
 static inline int tsq_el_set_prompt(EditLine *line, tsq_el_prompt prompt) {
   // '\1' encloses what takes no cells (colour).
   return el_set(line, EL_PROMPT_ESC, prompt, '\1');

@@ -9,27 +9,27 @@ struct Tsq: ParsableCommand {
     commandName: "tsq",
     abstract: "An event-sourced time-series store for fleets of sensors.",
     discussion: """
-      Every command works on a store, --store DIR (else TSQ_STORE, else ./tsq-data), or asks a
-      server, --connect URL (else TSQ_URL).
+      Every command works on a store, --store DIR (else TSQ_STORE, else
+      ./tsq-data), or asks a server, --connect URL (else TSQ_URL).
 
       EXAMPLES:
         tsq simulate --sensors 10 --seconds 3600 --to store:demo
         tsq query --store demo 'SELECT sensor, sum(power) FROM power GROUP BY sensor'
         tsq shell demo
 
-      EXIT CODES: 0 done · 1 failed · 2 usage · 3 damage found · 4 store busy or unavailable ·
-      130 interrupted
+      EXIT CODES: 0 done · 1 failed · 2 usage · 3 damage found ·
+      4 store busy or unavailable · 130 interrupted
       """,
     version: "tsq \(tsqVersion)",
     groupedSubcommands: [
-      CommandGroup(name: "Readings:", subcommands: [
+      CommandGroup(name: "Reading", subcommands: [
         QueryCommand.self, ShellCommand.self, ImportCommand.self, ExportCommand.self, SimulateCommand.self,
       ]),
-      CommandGroup(name: "Registry:", subcommands: [
+      CommandGroup(name: "Registry", subcommands: [
         DeviceCommand.self, UserCommand.self, EventsCommand.self, ReplayCommand.self, TypeCommand.self,
         TokenCommand.self, CommandCommand.self, TariffCommand.self,
       ]),
-      CommandGroup(name: "Operations:", subcommands: [
+      CommandGroup(name: "Operation", subcommands: [
         ServeCommand.self, VerifyCommand.self, CompactCommand.self, StatsCommand.self, SalvageCommand.self,
         BackupCommand.self, RestoreCommand.self, ProveCommand.self, PublishCommand.self,
         FollowCommand.self, BenchCommand.self,
@@ -39,7 +39,7 @@ struct Tsq: ParsableCommand {
   static func main() {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
-    exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
+    Glibc.exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
   }
 
   /// Runs one command and says why it ended, if there is a reason to.
