@@ -17,12 +17,18 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.3.0"),
   ],
   targets: [
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .target(name: "CTsqShims", cSettings: [.unsafeFlags(["-O2"])]),
     .target(
       name: "TSEngine",
-      dependencies: ["CLZ4", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+      dependencies: [
+        "CLZ4", "CTsqShims", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+        .product(name: "HashTreeCollections", package: "swift-collections"),
+      ],
+      exclude: ["Events/events.proto", "Events/generate.sh"],
       swiftSettings: strict),
     .systemLibrary(name: "CEditline", providers: [.apt(["libedit-dev"])]),
     .executableTarget(

@@ -6,7 +6,13 @@ public struct Snapshot: Sendable {
   public let symbols: SymbolTable
   /// Tables in order of their ids.
   public let tables: [TableSchema]
-  private let stretches: [TableID: [Stretch]]
+  package let registry: Registry
+  private let backing: Backing
+
+  private enum Backing: Sendable {
+    case memory([TableID: [Stretch]])
+    case store(Live, Shared)
+  }
 
   /// A snapshot of rows in memory. `stretches` of a table in order of series and time.
   package init(
@@ -15,7 +21,16 @@ public struct Snapshot: Sendable {
     self.lsn = lsn
     self.symbols = symbols
     self.tables = tables
-    self.stretches = stretches
+    registry = Registry()
+    backing = .memory(stretches)
+  }
+
+  init(live: Live, shared: Shared) {
+    lsn = live.durableLSN
+    symbols = shared.symbols
+    registry = live.registry
+    tables = live.registry.types.all.map(\.schema)
+    backing = .store(live, shared)
   }
 
   /// The table called `name`, or nil.
@@ -43,24 +58,96 @@ public struct Snapshot: Sendable {
   }
 
   /// The stretches of `table` that may hold rows of `filter`.
-  /// O(stretches of the matching series), no I/O on blocks.
-  public func scan(_ table: TableID, _ filter: ScanFilter = ScanFilter()) throws(StorageError) -> ScanPlan {
-    let all = stretches[table] ?? []
-    let kept = all.filter { stretch in
-      if let devices = filter.devices, !devices.contains(stretch.series.device) { return false }
-      if let probes = filter.probes, !probes.contains(stretch.series.probe) { return false }
-      if let times = filter.times, stretch.lastTime < times.lowerBound || stretch.firstTime >= times.upperBound {
-        return false
-      }
-      return true
+  /// O(blocks of the segments in the time range), no I/O on blocks.
+  public func scan(
+    _ table: TableID, _ filter: ScanFilter = ScanFilter()
+  ) throws(StorageError) -> ScanPlan {
+    if let times = filter.times, times.isEmpty { return ScanPlan(stretches: [], prunedCount: 0) }
+    func isWanted(_ key: SeriesKey) -> Bool {
+      (filter.devices?.contains(key.device) ?? true) && (filter.probes?.contains(key.probe) ?? true)
     }
-    return ScanPlan(stretches: kept, prunedCount: all.count - kept.count)
+    let bounds = filter.times.map { $0.lowerBound...($0.upperBound - 1) } ?? Int64.min...Int64.max
+    switch backing {
+    case .memory(let stretches):
+      let all = stretches[table] ?? []
+      let kept = all.filter {
+        isWanted($0.series) && $0.lastTime >= bounds.lowerBound && $0.firstTime <= bounds.upperBound
+      }
+      return ScanPlan(stretches: kept, prunedCount: all.count - kept.count)
+    case .store(let live, let shared):
+      let sources = SeriesSources(live: live, symbols: symbols)
+      var found: [(SeriesKey, [Stretch.Source])] = []
+      var pruned = 0
+      if let devices = filter.devices {
+        for (key, number) in shared.series.series(of: table, devices: devices)
+        where isWanted(key) {
+          found.append((key, try sources.sources(of: key, number: number, times: bounds)))
+        }
+        let blocks = live.segments.reduce(0) { $0 + ($1.index.table == table ? $1.index.blocks.count : 0) }
+        pruned = max(0, blocks - found.reduce(0) { $0 + $1.1.count })
+      } else {
+        let all = try sources.all(
+          of: table, times: bounds, numbers: shared.series.series(of: table), wanted: isWanted)
+        found = all.series.map { ($0.key, $0.value) }
+        pruned = all.pruned
+      }
+      found.sort { $0.0 < $1.0 }
+      let stretches = found.flatMap { key, sources in
+        Stretch.Source.grouped(sources).map { Stretch(series: key, source: $0) }
+      }
+      return ScanPlan(stretches: stretches, prunedCount: pruned)
+    }
   }
 
-  /// The series of `table`, sorted.
+  /// The series of `table`, sorted. O(series log series).
   public func series(of table: TableID) -> [SeriesKey] {
-    var keys: [SeriesKey] = []
-    for stretch in stretches[table] ?? [] where keys.last != stretch.series { keys.append(stretch.series) }
-    return keys
+    switch backing {
+    case .memory(let stretches):
+      var keys: [SeriesKey] = []
+      for stretch in stretches[table] ?? [] where keys.last != stretch.series {
+        keys.append(stretch.series)
+      }
+      return keys
+    case .store(_, let shared): return shared.series.series(of: table).map(\.key).sorted()
+    }
+  }
+
+  /// Commit time of `lsn` to the millisecond, nanoseconds; nil when unknown. O(log commits).
+  package func commitTime(of lsn: LSN) -> Int64? {
+    guard case .store(_, let shared) = backing else { return nil }
+    return shared.clock.withLock { $0.time(of: lsn) }
+  }
+
+  /// Registry events up to this snapshot, in LSN order.
+  package func events() -> [Event] {
+    guard case .store(_, let shared) = backing else { return [] }
+    return shared.events.withLock { $0 }.filter { $0.lsn <= lsn }
+  }
+
+  /// The live data segments, for system tables.
+  package var segments: [DataSegmentReader] {
+    if case .store(let live, _) = backing { live.segments } else { [] }
+  }
+
+  package var manifest: Manifest {
+    if case .store(let live, _) = backing { live.manifest } else { Manifest() }
+  }
+}
+
+extension SeriesCatalog {
+  /// The series of a table with their numbers, in no order. O(series).
+  func series(of table: TableID) -> [(key: SeriesKey, number: Int)] {
+    withLock { index in
+      index.keys.enumerated().filter { $0.element.table == table }.map { ($0.element, $0.offset) }
+    }
+  }
+
+  /// The series of some devices. O(devices).
+  func series(of table: TableID, devices: Set<String>) -> [(key: SeriesKey, number: Int)] {
+    withLock { index in
+      devices.flatMap { device in
+        index.numbers(table: table, device: device).map { (index.keys[$0], $0) }
+      }
+    }
   }
 }

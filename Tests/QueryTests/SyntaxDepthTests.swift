@@ -18,7 +18,10 @@ import Testing
     { String(repeating: "((SELECT 1) + ", count: $0) + "1" + String(repeating: ")", count: $0) },
     { "(SELECT 1" + String(repeating: " UNION SELECT 1", count: $0) + ")" },
     { "(SELECT 1 FROM t" + String(repeating: " CROSS JOIN t", count: $0) + ")" },
-    { "(SELECT 1 FROM " + String(repeating: "(", count: $0) + "t" + String(repeating: ")", count: $0) + ")" },
+    {
+      "(SELECT 1 FROM " + String(repeating: "(", count: $0) + "t"
+        + String(repeating: ")", count: $0) + ")"
+    },
     { "(SELECT 1 FROM t x" + String(repeating: " JOIN (t", count: $0) },
     { "(WITH a AS " + String(repeating: "(WITH a AS ", count: $0) },
     { "ARRAY" + String(repeating: "[ARRAY", count: $0) },
@@ -29,7 +32,7 @@ import Testing
 
   @Test func `nesting without bound is refused with 54001 or as bad syntax`() {
     for (index, shape) in Self.shapes.enumerated() {
-      for depth in [10_000, 100_000] {
+      for depth in [2_000, 20_000] {
         let text = "SELECT " + shape(depth)
         do throws(SQLError) {
           _ = try SQL.parseScript(text)
@@ -45,7 +48,10 @@ import Testing
     for (index, shape) in Self.shapes.enumerated() {
       for depth in [1, 40, 90, 199, 450] {
         guard let statement = try? SQL.parse("SELECT " + shape(depth)) else { continue }
-        try expectRoundTrip(statement, "shape \(index) at \(depth)")
+        let text = Printer.text(of: statement)
+        #expect(try Printer.text(of: SQL.parse(text)) == text, "shape \(index) at \(depth)")
+        // The form with all parentheses nests deeper than the text did.
+        if depth <= 40 { try expectRoundTrip(statement, "shape \(index) at \(depth)") }
       }
     }
     _ = try SQL.parse("SELECT " + Self.shapes[0](90))
@@ -56,8 +62,10 @@ import Testing
     let terms = Array(repeating: "a = 1", count: 20_000)
     _ = try SQL.parse("SELECT 1 WHERE " + terms.joined(separator: " OR "))
     _ = try SQL.parse("SELECT 1 WHERE " + terms.joined(separator: " AND "))
-    _ = try SQL.parse("INSERT INTO t VALUES " + Array(repeating: "(1, -2)", count: 20_000).joined(separator: ","))
-    _ = try SQL.parse("SELECT a IN (" + Array(repeating: "1", count: 20_000).joined(separator: ",") + ")")
+    _ = try SQL.parse(
+      "INSERT INTO t VALUES " + Array(repeating: "(1, -2)", count: 20_000).joined(separator: ","))
+    _ = try SQL.parse(
+      "SELECT a IN (" + Array(repeating: "1", count: 20_000).joined(separator: ",") + ")")
     #expect(try SQL.parseScript(String(repeating: "SELECT 1;", count: 20_000)).count == 20_000)
   }
 }

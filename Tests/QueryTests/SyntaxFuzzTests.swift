@@ -25,7 +25,9 @@ struct SeededRandom: RandomNumberGenerator {
       "\"", "\u{0}", "전력", "\\", "0x1f", "1_000", "9223372036854775808", "\n", "\t",
     ]
 
-  @Test func `100,000 texts of random tokens never trap, and what parses prints and parses again`() throws {
+  @Test func `100,000 texts of random tokens never trap, and what parses prints and parses again`()
+    throws
+  {
     var parsed = 0
     for seed in 0..<100_000 as Range<UInt64> {
       var random = SeededRandom(seed)

@@ -119,7 +119,9 @@ extension Interval {
     if isEmpty { return nil }
   }
 
-  private mutating func term(_ bytes: ArraySlice<UInt8>, _ at: inout Int, _ defaultUnit: Unit) -> Bool {
+  private mutating func term(_ bytes: ArraySlice<UInt8>, _ at: inout Int, _ defaultUnit: Unit)
+    -> Bool
+  {
     let isNegative = bytes[at] == UInt8(ascii: "-")
     if isNegative || bytes[at] == UInt8(ascii: "+") { at += 1 }
     let sign: Int64 = isNegative ? -1 : 1
@@ -159,7 +161,9 @@ extension Interval {
       && add(sign * seconds, fraction: sign * fraction, .nanos(1_000_000_000))
   }
 
-  private static func digits(_ bytes: ArraySlice<UInt8>, _ at: inout Int) -> (value: Int64, count: Int)? {
+  private static func digits(_ bytes: ArraySlice<UInt8>, _ at: inout Int) -> (
+    value: Int64, count: Int
+  )? {
     let start = at
     var value: Int64 = 0
     while at < bytes.endIndex, Ascii.isDigit(bytes[at]) {

@@ -3,12 +3,17 @@
 package enum Keyword: String, CaseIterable, Sendable {
   // Reserved.
   case all, and, any, array, `as`, asc, both, `case`, cast, collate, create, cross
-  case currentDate = "current_date", currentTime = "current_time"
-  case currentTimestamp = "current_timestamp", currentUser = "current_user", `default`, desc
+  case currentDate = "current_date"
+  case currentTime = "current_time"
+  case currentTimestamp = "current_timestamp"
+  case currentUser = "current_user"
+  case `default`, desc
   case distinct, `else`, end, except, exists, `false`, fetch, `for`, from, full, group, having
   case ilike, `in`, inner, intersect, into, `is`, isnull, join, lateral, leading, left, like
   case limit, localtime, localtimestamp, natural, not, notnull, null, offset, on, or, order
-  case outer, placing, returning, right, select, sessionUser = "session_user", similar, some
+  case outer, placing, returning, right, select
+  case sessionUser = "session_user"
+  case similar, some
   case symmetric, table, then, to, trailing, `true`, union, using, when, `where`, window, with
 
   // Free.
@@ -20,7 +25,8 @@ package enum Keyword: String, CaseIterable, Sendable {
   case off, only, `operator`, others, over, overlay, partition, position, preceding, precision
   case prev, range, read, recursive, registry, replace, reset, restrict, rollback, row, rows
   case sample, scale, session, `set`, show, start, stdin, stdout, substring
-  case systemTime = "system_time", temp, temporary, ties, time, timestamp, transaction, trim
+  case systemTime = "system_time"
+  case temp, temporary, ties, time, timestamp, transaction, trim
   case unbounded, unit, unknown, update, values, varying, verbose, view, within, without, work
   case write, zone
 

@@ -11,7 +11,8 @@ extension Lexer {
         position += 1
       }
     }
-    throw unterminated("quoted string", from: start, hint: "close it with '; write '' for a quote inside")
+    throw unterminated(
+      "quoted string", from: start, hint: "close it with '; write '' for a quote inside")
   }
 
   mutating func quotedName(from start: Int) throws(SQLError) -> Token {
@@ -89,7 +90,9 @@ extension Lexer {
     switch token.kind {
     case .escapeString: return try unescaped(token.range, in: source)
     case .dollarString:
-      let tagCount = 1 + (bytes.dropFirst().firstIndex(of: UInt8(ascii: "$")) ?? bytes.startIndex) - bytes.startIndex
+      let tagCount =
+        1 + (bytes.dropFirst().firstIndex(of: UInt8(ascii: "$")) ?? bytes.startIndex)
+        - bytes.startIndex
       return String(decoding: bytes.dropFirst(tagCount).dropLast(tagCount), as: UTF8.self)
     default: return undoubled(bytes.dropFirst().dropLast(), UInt8(ascii: "'"))
     }
@@ -107,7 +110,8 @@ extension Lexer {
   }
 
   /// E'…': C escapes, octal, `\xhh`, `\uXXXX` and `\UXXXXXXXX`.
-  private static func unescaped(_ range: SourceRange, in source: [UInt8]) throws(SQLError) -> String {
+  private static func unescaped(_ range: SourceRange, in source: [UInt8]) throws(SQLError) -> String
+  {
     var out: [UInt8] = []
     var at = Int(range.lower) + 2
     let end = Int(range.upper) - 1

@@ -122,12 +122,16 @@ package struct Lexer: Sendable {
       end += 1
     }
     if !mayEndInSign {
-      while end > start + 1, source[end - 1] == UInt8(ascii: "+") || source[end - 1] == UInt8(ascii: "-") {
+      while end > start + 1,
+        source[end - 1] == UInt8(ascii: "+") || source[end - 1] == UInt8(ascii: "-")
+      {
         end -= 1
       }
     }
     position = end
-    if end == start + 1, source[start] == UInt8(ascii: "@"), let byte = peek(), Ascii.isNameStart(byte) {
+    if end == start + 1, source[start] == UInt8(ascii: "@"), let byte = peek(),
+      Ascii.isNameStart(byte)
+    {
       skipName()
       return token(.namedParameter, from: start)
     }

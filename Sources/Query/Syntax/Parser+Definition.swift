@@ -8,9 +8,12 @@ extension Parser {
       let columns = try columnNames()
       try expect(.as, "and the view's query")
       let query = try query()
-      return .createView(CreateView(name: name, orReplace: orReplace, columns: columns, query: query))
+      return .createView(
+        CreateView(name: name, orReplace: orReplace, columns: columns, query: query))
     }
-    guard !orReplace, accept(.table) else { throw expected("TABLE or VIEW", words: [.table, .view]) }
+    guard !orReplace, accept(.table) else {
+      throw expected("TABLE or VIEW", words: [.table, .view])
+    }
     let ifNotExists = accept(.if, .not, .exists)
     let name = try objectName("a table name")
     let columns = try parenthesized { p throws(SQLError) in try p.columnDefinition() }
@@ -26,7 +29,8 @@ extension Parser {
     let name = try objectName("a table name")
     let columns = try list { p throws(SQLError) in
       guard p.accept(.add) else {
-        throw p.expected("ADD COLUMN", words: [.add], hint: "columns can be added, not changed or dropped")
+        throw p.expected(
+          "ADD COLUMN", words: [.add], hint: "columns can be added, not changed or dropped")
       }
       _ = p.accept(.column)
       let ifNotExists = p.accept(.if, .not, .exists)

@@ -55,7 +55,8 @@ extension Parser {
   // MARK: - Infix and postfix
 
   private enum Operator {
-    case or, and, isTest, isNull, notNull, between, membership, atTimeZone, collate, element, typecast
+    case or, and, isTest, isNull, notNull, between, membership, atTimeZone, collate, element,
+      typecast
     case like(LikeKind)
     case symbol(Symbol)
   }
@@ -207,10 +208,13 @@ extension Parser {
       return .isDistinct(left, from: try expression(.comparison), negated: negated)
     }
     throw expected(
-      "NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM", words: [.null, .true, .false, .unknown, .distinct])
+      "NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM",
+      words: [.null, .true, .false, .unknown, .distinct])
   }
 
-  private mutating func between(_ left: Expression, _ negated: Bool) throws(SQLError) -> Expression.Kind {
+  private mutating func between(_ left: Expression, _ negated: Bool) throws(SQLError)
+    -> Expression.Kind
+  {
     let symmetric = accept(.symmetric)
     if !symmetric { _ = accept(.asymmetric) }
     let lower = try expression(.other)
@@ -219,7 +223,9 @@ extension Parser {
     return .between(left, lower, upper, symmetric: symmetric, negated: negated)
   }
 
-  private mutating func membership(_ left: Expression, _ negated: Bool) throws(SQLError) -> Expression.Kind {
+  private mutating func membership(_ left: Expression, _ negated: Bool) throws(SQLError)
+    -> Expression.Kind
+  {
     guard at(.leftParen) else {
       throw expected("\"(\" after IN", hint: "write IN (1, 2, 3) or IN (SELECT …)")
     }

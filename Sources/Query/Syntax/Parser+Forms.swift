@@ -13,7 +13,8 @@ extension Parser {
     }
     let otherwise = accept(.else) ? try expression() : nil
     guard accept(.end) else {
-      throw expected("WHEN, ELSE or END", words: [.when, .else, .end], hint: "every CASE closes with END")
+      throw expected(
+        "WHEN, ELSE or END", words: [.when, .else, .end], hint: "every CASE closes with END")
     }
     return .conditional(Conditional(operand: operand, branches: branches, otherwise: otherwise))
   }
@@ -95,7 +96,9 @@ extension Parser {
         break
       }
     }
-    guard from != nil || length != nil else { throw expected("FROM, FOR or \",\"", words: [.from, .for]) }
+    guard from != nil || length != nil else {
+      throw expected("FROM, FOR or \",\"", words: [.from, .for])
+    }
     let first = from ?? Expression(.literal(.integer(1)), text.range)
     return try plainCall(name, [text, first] + (length.map { [$0] } ?? []))
   }

@@ -49,7 +49,9 @@ extension Parser {
       words.kind = .cross
     case .left, .right, .full:
       words.kind = at(.left) ? .left : at(.right) ? .right : .full
-      guard !words.isAsof || words.kind == .left else { throw expected("JOIN or LEFT JOIN after ASOF") }
+      guard !words.isAsof || words.kind == .left else {
+        throw expected("JOIN or LEFT JOIN after ASOF")
+      }
       advance()
       _ = accept(.outer)
     default:
@@ -67,7 +69,8 @@ extension Parser {
     if accept(.using) { return .using(try columnNamesRequired()) }
     // ASOF without a condition matches by time alone.
     if words.isAsof { return .none }
-    throw expected("ON or USING", words: [.on, .using], hint: "a join without a condition is a CROSS JOIN")
+    throw expected(
+      "ON or USING", words: [.on, .using], hint: "a join without a condition is a CROSS JOIN")
   }
 
   private mutating func columnNamesRequired() throws(SQLError) -> [Identifier] {

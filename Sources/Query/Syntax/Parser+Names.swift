@@ -11,7 +11,8 @@ extension Parser {
   mutating func identifier(_ what: String) throws(SQLError) -> Identifier {
     guard isName(current) else {
       if let word = current.keyword, current.kind == .word {
-        throw expected(what, hint: "\(word.spelling) is a reserved word; as a name write \"\(word)\"")
+        throw expected(
+          what, hint: "\(word.spelling) is a reserved word; as a name write \"\(word)\"")
       }
       throw expected(what)
     }

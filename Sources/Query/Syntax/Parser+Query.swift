@@ -156,7 +156,9 @@ extension Parser {
   /// FETCH FIRST n ROWS ONLY.
   private mutating func fetch(_ query: inout Query) throws(SQLError) {
     advance()
-    guard accept(.first) || accept(.next) else { throw expected("FIRST or NEXT", words: [.first, .next]) }
+    guard accept(.first) || accept(.next) else {
+      throw expected("FIRST or NEXT", words: [.first, .next])
+    }
     if at(.row) || at(.rows) {
       query.limit = Expression(.literal(.integer(1)), current.range)
     } else {

@@ -81,7 +81,8 @@ extension Parser {
   var atAlias: Bool {
     guard isName(current) else { return false }
     switch current.keyword {
-    case .asof: return !(peek().keyword == .join || peek().keyword == .left || peek().keyword == .inner)
+    case .asof:
+      return !(peek().keyword == .join || peek().keyword == .left || peek().keyword == .inner)
     case .sample: return peek().keyword != .by
     case .latest: return !(peek().keyword == .on || peek().keyword == .by)
     case .set, .over, .filter, .within: return false
@@ -95,7 +96,7 @@ extension Parser {
     return NamedWindow(name: name, specification: try window())
   }
 
-  private func refuseMisplacedClause() throws(SQLError) {
+  func refuseMisplacedClause() throws(SQLError) {
     switch current.keyword {
     case .from, .where, .group, .having, .window: break
     case .sample where at(.sample, .by): break

@@ -12,8 +12,9 @@ extension Parser {
   /// One statement and nothing after it.
   mutating func wholeStatement() throws(SQLError) -> Statement {
     let result = try statement()
-    guard at(.endOfText) || at(.semicolon) else { throw trailing() }
-    return result
+    if at(.endOfText) || at(.semicolon) { return result }
+    if case .query = result.kind { try refuseMisplacedClause() }
+    throw trailing()
   }
 
   private mutating func statementKind() throws(SQLError) -> Statement.Kind {

@@ -5,7 +5,8 @@ extension Parser {
     let from = start
     advance()
     guard accept(.on) else {
-      throw expected("ON after LATEST", words: [.on], hint: "write LATEST ON ts PARTITION BY sensor")
+      throw expected(
+        "ON after LATEST", words: [.on], hint: "write LATEST ON ts PARTITION BY sensor")
     }
     let time = try expression()
     guard accept(.partition) else {
@@ -39,7 +40,8 @@ extension Parser {
     let step = accept(.interval) ? try interval() : try duration()
     guard step.isPositive else {
       throw SQLError(
-        .invalidParameterValue, "the step of SAMPLE BY must be longer than nothing", at: token.range)
+        .invalidParameterValue, "the step of SAMPLE BY must be longer than nothing", at: token.range
+      )
     }
     return step
   }

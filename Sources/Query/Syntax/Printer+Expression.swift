@@ -136,13 +136,9 @@ extension Printer {
 
   private mutating func unary(_ op: UnaryOperator, _ term: Expression) {
     write(op.rawValue)
-    // Two signs would read as a comment or another operator.
-    let isSigned =
-      switch term.kind {
-      case .unary: true
-      default: term.kind.precedence == .sign
-      }
-    expression(term, isSigned ? .primary : op == .bitNot ? .sum : .sign)
+    // Two signs in a row would read as a comment or another operator.
+    if parentheses == .minimal, term.kind.precedence == .sign { write(" ") }
+    expression(term, op == .bitNot ? .sum : .sign)
   }
 
   private mutating func literal(_ literal: Literal) {

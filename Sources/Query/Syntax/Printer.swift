@@ -11,7 +11,8 @@ package struct Printer {
   let parentheses: Parentheses
   var out = ""
 
-  package static func text(of statement: Statement, _ parentheses: Parentheses = .minimal) -> String {
+  package static func text(of statement: Statement, _ parentheses: Parentheses = .minimal) -> String
+  {
     var printer = Printer(parentheses: parentheses)
     printer.statement(statement)
     return printer.out

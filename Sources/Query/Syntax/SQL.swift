@@ -55,7 +55,9 @@ package enum SQL {
     do throws(SQLError) {
       var parser = Parser(source: source, tokens: try Lexer.tokens(of: source)[...])
       let expression = try parser.expression()
-      guard parser.at(.endOfText) else { throw parser.expected("an operator or the end of the expression") }
+      guard parser.at(.endOfText) else {
+        throw parser.expected("an operator or the end of the expression")
+      }
       return expression
     } catch {
       throw error.located(in: source)
@@ -66,7 +68,8 @@ package enum SQL {
   private static func pieces(_ tokens: [Token]) -> [ArraySlice<Token>] {
     var pieces: [ArraySlice<Token>] = []
     var start = tokens.startIndex
-    for index in tokens.indices where tokens[index].kind == .semicolon || tokens[index].kind == .endOfText {
+    for index in tokens.indices
+    where tokens[index].kind == .semicolon || tokens[index].kind == .endOfText {
       if index > start { pieces.append(tokens[start...index]) }
       start = index + 1
     }

@@ -49,7 +49,9 @@ package enum Scanner {
 
   private static func scan(_ source: [UInt8]) -> (tokens: [Token], isOpen: Bool) {
     var tokens: [Token] = []
-    guard var lexer = try? Lexer(source) else { return ([Token(.endOfText, SourceRange(0, 0))], false) }
+    guard var lexer = try? Lexer(source) else {
+      return ([Token(.endOfText, SourceRange(0, 0))], false)
+    }
     while true {
       let before = lexer.position
       do throws(SQLError) {

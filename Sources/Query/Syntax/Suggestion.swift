@@ -38,7 +38,9 @@ package enum Suggestion {
       for j in b.indices {
         var cost = last[j] + (a[i] == b[j] ? 0 : 1)
         cost = min(cost, last[j + 1] + 1, row[j] + 1)
-        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { cost = min(cost, beforeLast[j - 1] + 1) }
+        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] {
+          cost = min(cost, beforeLast[j - 1] + 1)
+        }
         row[j + 1] = cost
       }
       (beforeLast, last, row) = (last, row, beforeLast)

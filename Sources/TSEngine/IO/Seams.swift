@@ -38,6 +38,9 @@ package protocol DiskFile: AnyObject, Sendable {
   func sync() throws(StorageError)
   func truncate(to byteCount: Int) throws(StorageError)
   func byteCount() throws(StorageError) -> Int
+  /// Drops what the operating system holds of this file in memory and has already written or given
+  /// up, so that the next read shows what the disk has (recovery after a failed sync).
+  func discardCached() throws(StorageError)
   /// Idempotent.
   func close()
 }

@@ -4,159 +4,133 @@
 public struct Stretch: Sendable {
   package enum Source: Sendable {
     case rows(RowSet)
+    case block(BlockReader)
+    /// Sources that overlap in time: merged when read, the newest LSN winning.
+    case merged([Source])
   }
 
   public let series: SeriesKey
+  /// Rows, or at most so many while `hasExactRowCount` is false.
   public let rowCount: Int
   /// Instants of the first and last row, nanoseconds since the Unix epoch.
   public let firstTime: Int64
   public let lastTime: Int64
   package let source: Source
 
-  package init(series: SeriesKey, rows: RowSet) {
+  package init(series: SeriesKey, source: Source) {
     self.series = series
-    rowCount = rows.count
-    firstTime = rows.times.first
-    lastTime = rows.times.last
-    source = .rows(rows)
+    self.source = source
+    rowCount = source.rowCount
+    firstTime = source.firstTime
+    lastTime = source.lastTime
   }
 
+  package init(series: SeriesKey, rows: RowSet) { self.init(series: series, source: .rows(rows)) }
+
+  /// False where overlapping sources may hold the same instant more than once.
+  public var hasExactRowCount: Bool { if case .merged = source { false } else { true } }
+
+  /// True when the rows lie in sealed or encoded blocks, false while they are only in the head.
+  public var isBlock: Bool { if case .block = source { true } else { false } }
+
+  /// Encoded bytes of the column, for plans and statistics of a query; 0 when unknown.
+  public func byteCount(of column: ColumnID) -> Int {
+    if case .block(let block) = source { block.entry.column(column)?.section.byteCount ?? 0 } else { 0 }
+  }
+
+  /// All ticks as one regular run, when they are one. O(1), no I/O.
+  public var regularTimes: RegularTimes? {
+    switch source {
+    case .rows(let rows): if case .regular(let times) = rows.times { times } else { nil }
+    case .block(let block): block.entry.regular
+    case .merged: nil
+    }
+  }
+
+  /// LSNs that brought the rows, oldest and newest. O(runs), no I/O.
+  public var lsnBounds: ClosedRange<LSN> { source.lsnBounds }
+
   /// Statistics over all rows of the stretch, or nil where reading is the only way to know.
-  /// O(1), no I/O.
-  public func statistics(of column: ColumnID) -> ColumnStatistics? { nil }
+  /// O(columns), no I/O. A column that the rows do not have is null throughout.
+  package func statistics(of column: ColumnID) -> ColumnStatistics? {
+    guard case .block(let block) = source else { return nil }
+    return block.entry.column(column)?.statistics
+      ?? ColumnStatistics(count: rowCount, nullCount: rowCount)
+  }
 
   /// Opens the named columns for reading; column i of the reader is `columns[i]`.
   /// - Throws: `.io`, `.corrupt` when the bytes on disk fail their check.
-  public func reader(_ columns: [ColumnID]) throws(StorageError) -> StretchReader {
+  package func reader(_ columns: [ColumnID]) throws(StorageError) -> StretchReader {
     switch source {
-    case .rows(let rows):
-      return StretchReader(rows: rows, columns: columns)
+    case .rows(let rows): return StretchReader(rows: rows, columns: columns)
+    case .block(let block): return try StretchReader(block: block, columns: columns)
+    case .merged: return StretchReader(rows: try source.rows(), columns: columns)
     }
   }
+
+  /// Everything, decoded and merged. O(rows × columns).
+  package func rows() throws(StorageError) -> RowSet { try source.rows() }
 }
 
-/// Decodes columns of a stretch by pages of 256 rows: page p is rows 256·p ..< 256·(p+1), the
-/// last one partial. A value type; one per worker.
-public struct StretchReader: Sendable {
-  public static let pageRows = 256
-
-  private let rows: RowSet
-  private let columns: [RowSet.Column?]
-
-  package init(rows: RowSet, columns ids: [ColumnID]) {
-    self.rows = rows
-    columns = ids.map { rows.column($0) }
+extension Stretch.Source {
+  var rowCount: Int {
+    switch self {
+    case .rows(let rows): rows.count
+    case .block(let block): block.entry.rowCount
+    case .merged(let sources): sources.reduce(0) { $0 + $1.rowCount }
+    }
+  }
+  package var firstTime: Int64 {
+    switch self {
+    case .rows(let rows): rows.times.first
+    case .block(let block): block.entry.firstTime
+    case .merged(let sources): sources.map(\.firstTime).min() ?? 0
+    }
+  }
+  package var lastTime: Int64 {
+    switch self {
+    case .rows(let rows): rows.times.last
+    case .block(let block): block.entry.lastTime
+    case .merged(let sources): sources.map(\.lastTime).max() ?? 0
+    }
+  }
+  var lsnBounds: ClosedRange<LSN> {
+    switch self {
+    case .rows(let rows):
+      return (rows.lsns.map(\.lsn).min() ?? 0)...(rows.lsns.map(\.lsn).max() ?? 0)
+    case .block(let block): return block.entry.oldestLSN...block.entry.newestLSN
+    case .merged(let sources):
+      let bounds = sources.map(\.lsnBounds)
+      return (bounds.map(\.lowerBound).min() ?? 0)...(bounds.map(\.upperBound).max() ?? 0)
+    }
   }
 
-  public var rowCount: Int { rows.count }
-  public var pageCount: Int { (rows.count + Self.pageRows - 1) / Self.pageRows }
-  public func rowCount(page: Int) -> Int {
-    Swift.min(Self.pageRows, rows.count - page * Self.pageRows)
+  package func rows() throws(StorageError) -> RowSet {
+    switch self {
+    case .rows(let rows): return rows
+    case .block(let block): return try block.rows()
+    case .merged(let sources):
+      var decoded: [RowSet] = []
+      for source in sources { decoded.append(try source.rows()) }
+      return RowMerge.newest(decoded)
+    }
   }
 
-  /// The whole stretch as one regular run, when it is one: then instants need no array.
-  public var regularTimes: RegularTimes? {
-    if case .regular(let times) = rows.times { times } else { nil }
-  }
-
-  /// The first row at or after `instant`; `rowCount` when there is none. O(log rows).
-  public func firstRow(atOrAfter instant: Int64) -> Int {
-    switch rows.times {
-    case .regular(let times): return times.lowerBound(instant)
-    case .explicit(let instants):
-      var (low, high) = (0, instants.count)
-      while low < high {
-        let middle = (low + high) / 2
-        if instants[middle] < instant { low = middle + 1 } else { high = middle }
+  /// `sources` of one series, put in time order and grouped so that groups do not overlap.
+  package static func grouped(_ sources: [Stretch.Source]) -> [Stretch.Source] {
+    let sorted = sources.sorted { ($0.firstTime, $0.lastTime) < ($1.firstTime, $1.lastTime) }
+    var groups: [Stretch.Source] = []
+    var open: [Stretch.Source] = []
+    var end = Int64.min
+    for source in sorted {
+      if !open.isEmpty, source.firstTime > end {
+        groups.append(open.count == 1 ? open[0] : .merged(open))
+        open.removeAll()
       }
-      return low
+      open.append(source)
+      end = max(end, source.lastTime)
     }
-  }
-
-  /// Instants of `range`, nanoseconds since the epoch, into the first `range.count` slots.
-  public func times(_ range: Range<Int>, into out: inout MutableSpan<Int64>) {
-    for (slot, row) in range.enumerated() { out[slot] = rows.times.tick(row) }
-  }
-
-  /// The same value in every row of the stretch, validity aside; nil when it varies.
-  public func constant(_ column: Int) -> Int64? {
-    guard let column = columns[column] else { return nil }
-    if case .constant(let value) = column.content { return value }
-    return nil
-  }
-
-  /// True when every row of the column is null.
-  public func isAllNull(_ column: Int) -> Bool { columns[column] == nil }
-
-  /// Bounds that hold for every non-null value of the page (tight or not), or nil when unknown.
-  public func bounds(_ column: Int, page: Int) -> ClosedRange<Int64>? {
-    constant(column).map { $0...$0 }
-  }
-
-  /// Slots of whole pages into the first rows of `out`; null rows hold any value.
-  /// - Throws: `.corrupt` when a page does not decode.
-  public func decode(
-    _ column: Int, pages: Range<Int>, into out: inout MutableSpan<Int64>
-  ) throws(StorageError) {
-    let first = pages.lowerBound * Self.pageRows
-    let end = Swift.min(pages.upperBound * Self.pageRows, rows.count)
-    guard first < end else { return }
-    switch columns[column]?.content {
-    case .values(let slots):
-      for row in first..<end { out[row &- first] = slots[row] }
-    case .constant(let value):
-      for row in first..<end { out[row &- first] = value }
-    case nil:
-      for row in first..<end { out[row &- first] = 0 }
-    }
-  }
-
-  /// Bit r%64 of lane r/64 is 1 where row r of the page is not null; nil when none is null.
-  /// Bits past the page's rows are 0.
-  public func validity(_ column: Int, page: Int) -> SIMD4<UInt64>? {
-    guard let column = columns[column] else { return SIMD4(repeating: 0) }
-    guard let words = column.validity else { return nil }
-    var mask = SIMD4<UInt64>(repeating: 0)
-    for word in 0..<4 where page * 4 + word < words.count { mask[word] = words[page * 4 + word] }
-    return mask & Self.rowMask(rowCount(page: page))
-  }
-
-  /// Rows of the page that are not null and lie in `range`, computed without decoding where the
-  /// page's form allows it.
-  public func select(
-    _ column: Int, page: Int, in range: ClosedRange<Int64>
-  ) throws(StorageError) -> SIMD4<UInt64> {
-    let count = rowCount(page: page)
-    var mask = SIMD4<UInt64>(repeating: 0)
-    guard let content = columns[column]?.content else { return mask }
-    switch content {
-    case .constant(let value):
-      if range.contains(value) { mask = Self.rowMask(count) }
-    case .values(let slots):
-      for row in 0..<count where range.contains(slots[page * Self.pageRows + row]) {
-        mask[row / 64] |= 1 << UInt64(row % 64)
-      }
-    }
-    if let valid = validity(column, page: page) { mask &= valid }
-    return mask
-  }
-
-  /// The LSN that brought each row of `range`, into the first `range.count` slots.
-  public func lsns(_ range: Range<Int>, into out: inout MutableSpan<UInt64>) {
-    var run = 0
-    for (slot, row) in range.enumerated() {
-      while rows.lsns[run].end <= row { run += 1 }
-      out[slot] = rows.lsns[run].lsn
-    }
-  }
-
-  /// The lowest `count` of 256 bits set.
-  static func rowMask(_ count: Int) -> SIMD4<UInt64> {
-    var mask = SIMD4<UInt64>(repeating: 0)
-    for word in 0..<4 {
-      let bits = Swift.min(Swift.max(count - word * 64, 0), 64)
-      mask[word] = bits == 64 ? .max : (1 << UInt64(bits)) - 1
-    }
-    return mask
+    if !open.isEmpty { groups.append(open.count == 1 ? open[0] : .merged(open)) }
+    return groups
   }
 }

@@ -1,0 +1,20 @@
+#ifndef CTSQ_SHIMS_H
+#define CTSQ_SHIMS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Continues a CRC-32C (Castagnoli, reflected, as RFC 3720) over `count` bytes. Start with 0.
+/// Uses the SSE4.2 instruction where the processor has it.
+uint32_t tsq_crc32c(uint32_t crc, const void *_Nullable bytes, size_t count);
+
+/// The same by tables alone, on any processor.
+uint32_t tsq_crc32c_portable(uint32_t crc, const void *_Nullable bytes, size_t count);
+
+/// getrandom, which Swift's Glibc does not export: bytes written, or -1 with errno.
+long tsq_getrandom(void *_Nonnull bytes, size_t count);
+
+/// Names the calling thread, for top and debuggers; the kernel keeps 15 bytes.
+void tsq_name_thread(const char *_Nonnull name);
+
+#endif

@@ -1,0 +1,15 @@
+#define _GNU_SOURCE
+#include "CTsqShims.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/random.h>
+
+long tsq_getrandom(void *bytes, size_t count) { return getrandom(bytes, count, 0); }
+
+void tsq_name_thread(const char *name) {
+  char cut[16];
+  strncpy(cut, name, sizeof cut - 1);
+  cut[sizeof cut - 1] = 0;
+  pthread_setname_np(pthread_self(), cut);
+}

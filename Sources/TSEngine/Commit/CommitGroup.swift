@@ -1,0 +1,150 @@
+/// What one batch of the log will hold, as it is gathered: effects to publish once it is durable.
+struct CommitGroup {
+  struct Part {
+    var batch: FrameBatch
+    var appends: [Head.Append]
+  }
+
+  let firstLSN: LSN
+  private(set) var nextLSN: LSN
+  /// The registry with this group's events applied.
+  private(set) var registry: Registry
+  private(set) var parts: [Part] = []
+  private(set) var events: [Event] = []
+  private(set) var records: [OperationalRecord] = []
+  /// Called with the newest LSN once durable, or with why not.
+  var answers: [(Result<LSN, StorageError>) -> Void] = []
+
+  init(registry: Registry, firstLSN: LSN) {
+    self.registry = registry
+    self.firstLSN = firstLSN
+    nextLSN = firstLSN
+  }
+
+  var isEmpty: Bool { answers.isEmpty }
+
+  /// - Throws: `.invalid` for events that cannot be encoded; none of them is added then.
+  mutating func add(_ new: [Event], to builder: inout LogBatchBuilder) throws(StorageError) {
+    var bodies: [[UInt8]] = []
+    for event in new { bodies.append(try Journal.encode(event)) }
+    for (event, body) in zip(new, bodies) {
+      builder.add(.event, body)
+      var numbered = event
+      numbered.lsn = nextLSN
+      nextLSN += 1
+      registry.apply(numbered)
+      events.append(numbered)
+    }
+  }
+
+  mutating func add(
+    _ record: OperationalRecord, to builder: inout LogBatchBuilder
+  ) throws(StorageError) {
+    builder.add(.message, try Journal.encode(record))
+    var numbered = record
+    numbered.lsn = nextLSN
+    nextLSN += 1
+    registry.apply(numbered)
+    records.append(numbered)
+  }
+
+  /// Adds devices that are missing, frames and messages of one request.
+  /// - Throws: `.invalid`; the group is unchanged then, but for devices already made.
+  mutating func add(
+    _ accepted: Intake.Accepted, _ request: CommitRequest.AppendRequest,
+    context: DecisionContext?, symbols: SymbolTable, to builder: inout LogBatchBuilder
+  ) throws(StorageError) -> AppendResult {
+    if let context { try addMissingDevices(of: request.batch, context, to: &builder) }
+    /// By frame of the request; 0 where all of its rows were known.
+    var frameLSN = [LSN](repeating: 0, count: request.batch.frames.count)
+    for part in accepted.parts {
+      let symbolColumns = Set(
+        (registry.schema(part.batch.table)?.columns ?? [])
+          .filter { $0.type == .symbol || $0.type == .text }.map(\.id))
+      var appends: [Head.Append] = []
+      appends.reserveCapacity(part.batch.runs.count)
+      for (index, frame) in part.batch.frames.enumerated() {
+        builder.add(.frame) {
+          FrameRecord.encode(
+            part.batch, frame: index, symbols: symbols, isSymbol: symbolColumns.contains, into: &$0)
+        }
+        for run in frame.runs {
+          appends.append(
+            Head.Append(
+              series: part.series[run], table: part.batch.table, run: part.batch.runs[run],
+              lsn: nextLSN))
+        }
+        frameLSN[part.frames[index]] = nextLSN
+        nextLSN += 1
+      }
+      parts.append(Part(batch: part.batch, appends: appends))
+    }
+    let now = context?.now ?? 0
+    for (index, message) in request.messages.enumerated() {
+      var message = message
+      message.frameLSN = index < frameLSN.count ? frameLSN[index] : 0
+      try add(OperationalRecord(recordedAt: now, kind: .messageReceived(message)), to: &builder)
+    }
+    return accepted.result
+  }
+
+  mutating func addMissingDevices(
+    of batch: FrameBatch, _ context: DecisionContext, to builder: inout LogBatchBuilder
+  ) throws(StorageError) {
+    guard let type = registry.schema(batch.table)?.name else { return }
+    for frame in batch.frames where !registry.devices.contains(frame.device) {
+      let decision = registry.createDevice(frame.device, type: type, context)
+      if case .failure(let refusal) = decision.result {
+        throw StorageError(.invalid, refusal.sentence)
+      }
+      try add(decision.events, to: &builder)
+    }
+  }
+}
+
+/// What a batch must keep before the writer looks at it further.
+enum AppendCheck {
+  /// - Throws: `.invalid` naming what is wrong.
+  static func check(
+    _ request: CommitRequest.AppendRequest, registry: Registry
+  ) throws(StorageError) {
+    let batch = request.batch
+    guard let schema = registry.schema(batch.table), !batch.table.isQuarantine else {
+      throw StorageError(.invalid, "unknown table")
+    }
+    for frame in batch.frames {
+      guard DeviceID.isValid(frame.device) else {
+        throw StorageError(.invalid, "a device id is 1 to 128 of A-Z a-z 0-9 . _ -")
+      }
+      if request.creator == nil, !registry.devices.contains(frame.device) {
+        throw StorageError(.invalid, "unknown device")
+      }
+      for run in frame.runs { try check(batch.runs[run], of: batch, schema) }
+    }
+  }
+
+  private static func check(
+    _ run: FrameBatch.Run, of batch: FrameBatch, _ schema: TableSchema
+  ) throws(StorageError) {
+    guard run.times.count <= FrameRecord.maxRows else {
+      throw StorageError(.invalid, "too many rows in one run")
+    }
+    if case .explicit(let instants) = run.times {
+      guard !instants.isEmpty, zip(instants, instants.dropFirst()).allSatisfy({ $0 < $1 }) else {
+        throw StorageError(.invalid, "instants of a run must rise")
+      }
+    }
+    for index in run.cells {
+      let column = batch.cells[index].column
+      guard schema.columns.contains(where: { $0.id == column }),
+        !(run.cells.lowerBound..<index).contains(where: { batch.cells[$0].column == column })
+      else { throw StorageError(.invalid, "unknown or repeated column in a run") }
+    }
+  }
+
+  /// An upper bound of the bytes that a batch takes in the log.
+  static func byteBound(_ batch: FrameBatch) -> Int {
+    batch.values.count * 8 + batch.validity.count / 8 + batch.cells.count * 16
+      + batch.runs.count * 48 + batch.frames.count * 400
+  }
+}

@@ -1,0 +1,75 @@
+/// What somebody wants made durable, and how they are told.
+package enum CommitRequest: Sendable {
+  case append(AppendRequest, @Sendable (Result<AppendResult, StorageError>) -> Void)
+  /// Takes a decision on the registry as it stands in the writer's turn and records its events.
+  /// Gives the LSN of the last event, or the newest durable one when there was none.
+  case decide(
+    @Sendable (Registry) -> [Event], @Sendable (Result<LSN, StorageError>) -> Void)
+  case record([OperationalRecord], @Sendable (Result<LSN, StorageError>) -> Void)
+  /// Ends the log segment and the head; gives the head that is now frozen.
+  case rotate(@Sendable (Result<Rotation, StorageError>) -> Void)
+  /// Makes files live that were written beside the log, and others dead. Gives the newest LSN.
+  case install(Installation, @Sendable (Result<LSN, StorageError>) -> Void)
+  /// Witnesses the last batch, when nothing has followed it.
+  case idleSeal
+
+  package struct AppendRequest: Sendable {
+    package var batch: FrameBatch
+    /// Who makes devices that are not there yet; nil refuses the batch when one is missing.
+    package var creator: Actor?
+    /// A message per frame of the batch, recorded with it (`frameLSN` is filled in), or empty.
+    package var messages: [ReceivedMessage]
+
+    package init(_ batch: FrameBatch, creator: Actor? = nil, messages: [ReceivedMessage] = []) {
+      self.batch = batch
+      self.creator = creator
+      self.messages = messages
+    }
+  }
+
+  /// A change of the live files, atomic in the manifest.
+  package struct Installation: Sendable {
+    /// Data segments that come, open for reading, and what the manifest says of them.
+    package var added: [(reader: DataSegmentReader, meta: Manifest.DataSegment)] = []
+    package var removed: Set<UInt64> = []
+    package var journals: [Manifest.JournalSegment] = []
+    /// Set when the files replace a frozen head and its log segments.
+    package var sealed: Rotation?
+    /// A bulk append: the added segments' LSNs count from the one LSN given to it in its turn.
+    package var isBulk = false
+    /// What a bulk append brings.
+    package var coverage: [(key: SeriesKey, run: Coverage.Run)] = []
+    /// Devices of a bulk append that may be new, made by `creator`.
+    package var devices: [String] = []
+    package var creator: Actor?
+    package init() {}
+  }
+
+  package struct Rotation: Sendable {
+    package var head: Head
+    /// The log segment that ended.
+    package var logSegment: UInt64
+    package var lastLSN: LSN
+  }
+
+  /// Bytes it holds in the queue, roughly.
+  package var byteCount: Int {
+    switch self {
+    case .append(let request, _):
+      request.batch.values.count * 8 + request.batch.frames.count * 64
+        + request.batch.runs.count * 96 + 128
+    default: 256
+    }
+  }
+
+  package func fail(_ error: StorageError) {
+    switch self {
+    case .append(_, let done): done(.failure(error))
+    case .decide(_, let done): done(.failure(error))
+    case .record(_, let done): done(.failure(error))
+    case .rotate(let done): done(.failure(error))
+    case .install(_, let done): done(.failure(error))
+    case .idleSeal: break
+    }
+  }
+}

@@ -1,0 +1,304 @@
+/// Turns requests into durable batches: decides, encodes, writes, syncs, publishes, answers; in
+/// this order. A state machine: `step` commits one group. One leader at a time (`CommitQueue`).
+///
+/// - Safety of `@unchecked Sendable`: everything mutable is touched only by the queue's leader.
+package final class CommitWriter: @unchecked Sendable {
+  /// Payload after which a group is full; a batch holds 16 MiB at most.
+  private static let groupByteLimit = 4 << 20
+  private static let payloadByteLimit = 12 << 20
+
+  package let queue: CommitQueue
+  private let shared: Shared
+  private let clock: any Clock
+  private let rng: any RNG
+  private let log: LogWriter
+  private let manifest: ManifestLog
+  private var intake: Intake
+  private var builder = LogBatchBuilder(reserving: 256 << 10)
+  private var failure: StorageError?
+  /// Commit time of the first batch since the last rotation.
+  private var firstUnsealedNanos = Int64.max
+
+  package init(
+    queue: CommitQueue, shared: Shared, clock: any Clock, rng: any RNG, log: LogWriter,
+    manifest: ManifestLog, limits: Intake.Limits
+  ) {
+    self.queue = queue
+    self.shared = shared
+    self.clock = clock
+    self.rng = rng
+    self.log = log
+    self.manifest = manifest
+    intake = Intake(limits: limits)
+  }
+
+  /// Commits groups until nothing waits, if nobody else does.
+  package func drive() {
+    while queue.lead() {
+      step()
+      queue.follow()
+    }
+  }
+
+  /// Commits one group. The caller leads.
+  package func step() {
+    defer { tellMaintenance() }
+    let requests = queue.take(byteLimit: Self.groupByteLimit)
+    if let failure {
+      for request in requests { request.fail(failure) }
+      return
+    }
+    var group = CommitGroup(registry: shared.live.withLock { $0.registry }, firstLSN: log.nextLSN)
+    builder.removeAll()
+    intake.beginGroup()
+    var index = 0
+    while index < requests.count {
+      if requests[index].standsAlone {
+        if group.isEmpty {
+          serveAlone(requests[index])
+          index += 1
+        }
+        break
+      }
+      guard take(requests[index], into: &group) else { break }
+      index += 1
+    }
+    queue.putBack(Array(requests[index...]))
+    if !group.isEmpty { commit(group) }
+  }
+
+  // MARK: Gathering
+
+  /// False when the request must wait for the next group.
+  private func take(_ request: CommitRequest, into group: inout CommitGroup) -> Bool {
+    switch request {
+    case .append(let append, let done):
+      return take(append, done, into: &group)
+    case .decide(let decision, let done):
+      let events = decision(group.registry)
+      do throws(StorageError) {
+        try group.add(events, to: &builder)
+        let last = events.isEmpty ? nil : group.nextLSN - 1
+        group.answers.append { done($0.map { last ?? $0 }) }
+      } catch {
+        done(.failure(error))
+      }
+    case .record(let records, let done):
+      do throws(StorageError) {
+        for record in records { try group.add(record, to: &builder) }
+        group.answers.append { done($0) }
+      } catch {
+        done(.failure(error))
+      }
+    case .rotate, .install, .idleSeal:
+      preconditionFailure("served alone")
+    }
+    return true
+  }
+
+  private func take(
+    _ request: CommitRequest.AppendRequest,
+    _ done: @escaping @Sendable (Result<AppendResult, StorageError>) -> Void,
+    into group: inout CommitGroup
+  ) -> Bool {
+    do throws(StorageError) {
+      try AppendCheck.check(request, registry: group.registry)
+      guard builder.payloadByteCount + AppendCheck.byteBound(request.batch) <= Self.payloadByteLimit
+      else {
+        if group.isEmpty {
+          throw StorageError(.invalid, "batch too large for one commit; send it in parts")
+        }
+        return false
+      }
+      let outcome = try intake.decide(
+        request.batch, now: clock.nowNanos(), series: shared.series
+      ) { key, number, times throws(StorageError) in
+        try self.existing(key, number, times)
+      }
+      guard case .accepted(let accepted) = outcome else { return false }
+      let result = try group.add(
+        accepted, request, context: context(request), symbols: shared.symbols, to: &builder)
+      let last = group.nextLSN - 1
+      group.answers.append { committed in
+        done(
+          committed.map { durable in
+            var answer = result
+            answer.lsn = accepted.parts.isEmpty ? durable : last
+            return answer
+          })
+      }
+    } catch {
+      done(.failure(error))
+    }
+    return true
+  }
+
+  private func context(_ request: CommitRequest.AppendRequest) -> DecisionContext? {
+    request.creator.map {
+      DecisionContext(now: clock.nowNanos(), actor: $0, random: rng)
+    }
+  }
+
+  /// Durable rows of one series around `times`.
+  private func existing(
+    _ key: SeriesKey, _ number: Int, _ times: ClosedRange<Int64>
+  ) throws(StorageError) -> RowSet? {
+    let live = shared.live.withLock { $0 }
+    let sources = try SeriesSources(live: live, symbols: shared.symbols)
+      .sources(of: key, number: number, times: times)
+    return sources.isEmpty ? nil : try Stretch.Source.merged(sources).rows()
+  }
+
+  // MARK: Committing
+
+  private func commit(_ group: CommitGroup) {
+    guard !builder.isEmpty else {
+      // All rows were known and durable already.
+      let durable = shared.live.withLock { $0.durableLSN }
+      for answer in group.answers { answer(.success(durable)) }
+      return
+    }
+    do throws(StorageError) {
+      let appended = try log.append(&builder)
+      try log.sync()
+      publish(group, commitNanos: appended.commitNanos)
+      for answer in group.answers { answer(.success(appended.nextLSN - 1)) }
+    } catch {
+      noteFailure(error)
+      for answer in group.answers { answer(.failure(error)) }
+    }
+  }
+
+  /// Makes a durable group visible.
+  private func publish(_ group: CommitGroup, commitNanos: Int64) {
+    firstUnsealedNanos = min(firstUnsealedNanos, commitNanos)
+    let head = shared.live.withLock { $0.heads[$0.heads.count - 1] }
+    shared.clock.withLock { $0.record(group.firstLSN, at: commitNanos) }
+    for part in group.parts { head.append(part.appends, of: part.batch) }
+    for part in group.parts { shared.series.insert(part.appends) }
+    if !group.events.isEmpty { shared.events.withLock { $0.append(contentsOf: group.events) } }
+    if !group.records.isEmpty { shared.records.withLock { $0.append(contentsOf: group.records) } }
+    shared.live.withLock { live in
+      live.registry = group.registry
+      live.durableLSN = group.nextLSN - 1
+    }
+  }
+
+  /// Anything but a full disk or a passing error of a write ends writing until the store is
+  /// opened again.
+  private func noteFailure(_ error: StorageError) {
+    guard log.isFailStopped else { return }
+    let final = StorageError(
+      .failStopped, "an earlier sync failed (\(error.reason)); open the store again",
+      file: error.file, errno: error.errno)
+    failure = final
+    shared.live.withLock { $0.failure = final }
+  }
+
+  private func tellMaintenance() {
+    let (needsWitness, byteCount) = (log.needsIdleSeal, log.segmentByteCount)
+    let oldest = firstUnsealedNanos
+    shared.activity.withLock { activity in
+      activity.needsWitness = needsWitness
+      activity.segmentByteCount = byteCount
+      activity.oldestCommitNanos = oldest
+    }
+  }
+
+  // MARK: Served alone
+
+  private func serveAlone(_ request: CommitRequest) {
+    do throws(StorageError) {
+      switch request {
+      case .rotate(let done): done(.success(try rotate()))
+      case .install(let files, let done): done(.success(try install(files)))
+      case .idleSeal: try log.writeIdleSeal()
+      case .append, .decide, .record: preconditionFailure("served in groups")
+      }
+    } catch {
+      noteFailure(error)
+      request.fail(error)
+    }
+  }
+
+  private func rotate() throws(StorageError) -> CommitRequest.Rotation {
+    let ended = log.segmentID
+    try log.rotate()
+    firstUnsealedNanos = .max
+    let next = shared.newHead()
+    return shared.live.withLock { live in
+      let frozen = live.heads[live.heads.count - 1]
+      live.heads.append(next)
+      return CommitRequest.Rotation(
+        head: frozen, logSegment: ended, lastLSN: log.nextLSN - 1)
+    }
+  }
+
+  private func install(_ files: CommitRequest.Installation) throws(StorageError) -> LSN {
+    if files.isBulk { try makeDevices(of: files) }
+    let lsn = log.nextLSN
+    let base = files.isBulk ? lsn : 0
+    let time = max(clock.nowNanos(), shared.clock.withLock { $0.entries.last?.time ?? .min })
+    var edits: [ManifestEdit] = []
+    var readers: [DataSegmentReader] = []
+    for (reader, meta) in files.added {
+      var based = meta
+      based.baseLSN = base
+      edits.append(.addData(based))
+      readers.append(base == 0 ? reader : DataSegmentReader(rebasing: reader, to: base))
+    }
+    edits += files.removed.sorted().map { .removeData(id: $0) }
+    edits += files.journals.map { .addJournal($0) }
+    if let sealed = files.sealed {
+      edits.append(.sealed(logSegment: sealed.logSegment, lsn: sealed.lastLSN))
+    }
+    if files.isBulk { edits.append(.bulk(Manifest.LSNRange(first: lsn, last: lsn, time: time))) }
+    try manifest.commit(edits)
+    if files.isBulk {
+      log.skip(to: lsn + 1)
+      shared.clock.withLock { $0.record(lsn, at: time) }
+      shared.series.insert(files.coverage)
+    }
+    let state = manifest.state
+    shared.live.withLock { live in
+      live.manifest = state
+      live.segments.removeAll { files.removed.contains($0.id) }
+      live.segments += readers
+      live.segments.sort { $0.id < $1.id }
+      if let sealed = files.sealed { live.heads.removeAll { $0 === sealed.head } }
+      live.durableLSN = log.nextLSN - 1
+    }
+    return log.nextLSN - 1
+  }
+
+  /// Devices that a bulk append names and nobody knows are made first, in a batch of their own.
+  private func makeDevices(of files: CommitRequest.Installation) throws(StorageError) {
+    guard let creator = files.creator, let table = files.added.first?.meta.table else { return }
+    var batch = FrameBatch(table: table)
+    for device in files.devices { batch.beginFrame(device: device) }
+    var group = CommitGroup(registry: shared.live.withLock { $0.registry }, firstLSN: log.nextLSN)
+    builder.removeAll()
+    try group.addMissingDevices(
+      of: batch, DecisionContext(now: clock.nowNanos(), actor: creator, random: rng), to: &builder)
+    guard !builder.isEmpty else { return }
+    let appended = try log.append(&builder)
+    try log.sync()
+    publish(group, commitNanos: appended.commitNanos)
+  }
+
+  /// Ends both logs in order. The caller leads, for good.
+  package func close() throws(StorageError) {
+    try log.close()
+    try manifest.close()
+  }
+}
+
+extension CommitRequest {
+  /// Not gathered with others into one batch.
+  var standsAlone: Bool {
+    switch self {
+    case .append, .decide, .record: false
+    case .rotate, .install, .idleSeal: true
+    }
+  }
+}

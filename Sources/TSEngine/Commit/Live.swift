@@ -1,0 +1,61 @@
+import Synchronization
+
+/// What readers see: swapped whole under a lock held for nanoseconds.
+package struct Live: Sendable {
+  /// Everything up to this LSN is durable and visible.
+  package var durableLSN: LSN = 0
+  package var registry = Registry()
+  /// Oldest first; the last one takes new rows, the others are being sealed.
+  package var heads: [Head] = []
+  /// Live data segments in order of their ids.
+  package var segments: [DataSegmentReader] = []
+  package var manifest = Manifest()
+  /// Why writes are refused, when they are.
+  package var failure: StorageError?
+
+  package init() {}
+}
+
+/// State shared by the writer, readers and maintenance.
+package final class Shared: Sendable {
+  package let live = Mutex(Live())
+  package let series = SeriesCatalog()
+  package let clock = Mutex(CommitClock())
+  /// All registry events in LSN order.
+  package let events = Mutex([Event]())
+  /// Operational records of the unsealed log, in LSN order.
+  package let records = Mutex([OperationalRecord]())
+  package let symbols = SymbolTable()
+  /// What maintenance goes by.
+  package let activity = Mutex(Activity())
+  /// Frozen heads whose sealing has not succeeded yet.
+  package let rotations = Mutex([CommitRequest.Rotation]())
+
+  package struct Activity: Sendable {
+    /// The last batch has no witness yet.
+    package var needsWitness = false
+    package var segmentByteCount = 0
+    /// Commit time of the oldest unsealed batch of this process.
+    package var oldestCommitNanos: Int64 = .max
+  }
+
+  package init() {}
+
+  /// The schema of a table or of its quarantine twin.
+  package func schema(_ table: TableID) -> TableSchema? {
+    live.withLock { $0.registry }.schema(table)
+  }
+
+  package func newHead() -> Head {
+    Head(symbols: symbols, schema: { [weak self] in self?.schema($0) })
+  }
+}
+
+extension Registry {
+  /// The schema of a table or of its quarantine twin.
+  package func schema(_ table: TableID) -> TableSchema? {
+    guard var schema = types[table & ~TableID(0).quarantine]?.schema else { return nil }
+    schema.id = table
+    return schema
+  }
+}

@@ -1,0 +1,288 @@
+/// Encodes one column of one block at a time into a section; keeps its scratch between calls, so
+/// a page costs no allocation.
+///
+/// First pass: each page's bounds and sum, in 16-bit arithmetic where the page allows. Second pass:
+/// the cheapest codec of each page (`ColumnEncoder+Pages`). Docs/FORMAT-encoding.md has the bytes.
+package struct ColumnEncoder: Sendable {
+  /// Nulls replaced by a neighbour; units of a divisor; held numbers of floats.
+  private var held: [Int64] = []
+  private var profiles: [PageProfile] = []
+  /// One bit a value, rows of 16; empty when all are valid.
+  private var validity: [UInt16] = []
+  private var runLengths: [Int64] = []
+  private var runValues: [Int64] = []
+
+  package init() {}
+
+  /// Appends the section of `values` (1 ... 65,536 slots of `type`) to `out`.
+  ///
+  /// Symbols and texts go through `SymbolColumn`, which gives their local codes here as `.int`.
+  /// - Returns: the column's statistics.
+  package mutating func encode(
+    _ values: Span<Int64>, type: ColumnType, into out: inout ByteWriter
+  ) -> ColumnStatistics {
+    validity.removeAll(keepingCapacity: true)
+    return encodeValid(values, type: type, nullCount: 0, into: &out)
+  }
+
+  /// As above with nulls where `valid` is false; the slots there are ignored.
+  package mutating func encode(
+    _ values: Span<Int64>, valid: Span<Bool>, type: ColumnType, into out: inout ByteWriter
+  ) -> ColumnStatistics {
+    precondition(values.count == valid.count, "a flag per value")
+    var filled = held
+    held = []
+    filled.removeAll(keepingCapacity: true)
+    filled.reserveCapacity(values.count)
+    validity.removeAll(keepingCapacity: true)
+    validity.append(contentsOf: repeatElement(0, count: (values.count + 15) / 16))
+    var validCount = 0
+    var neighbour: Int64 = 0
+    for index in values.indices {
+      if valid[index] {
+        // Nulls before the first value take that value.
+        if validCount == 0 { for at in 0..<index { filled[at] = values[index] } }
+        neighbour = values[index]
+        validity[index >> 4] |= 1 << UInt16(index & 15)
+        validCount += 1
+      }
+      filled.append(neighbour)
+    }
+    if validCount == values.count { validity.removeAll(keepingCapacity: true) }
+    defer { held = filled }
+    if validCount == 0 {
+      out.put(SectionForm.null.rawValue)
+      return ColumnStatistics(count: values.count, nullCount: values.count)
+    }
+    let nullCount = values.count - validCount
+    return encodeValid(filled.span, type: type, nullCount: nullCount, into: &out)
+  }
+
+  /// `values` has no nulls or has them filled; `validity` tells them.
+  private mutating func encodeValid(
+    _ values: Span<Int64>, type: ColumnType, nullCount: Int, into out: inout ByteWriter
+  ) -> ColumnStatistics {
+    precondition((1...PageShape.maximumSectionCount).contains(values.count), "a section's count")
+    if type == .float { return encodeFloats(values, nullCount: nullCount, into: &out) }
+    let sum = profile(values)
+    var statistics = statisticsOfProfiles(values, nullCount: nullCount)
+    statistics.sum = nullCount == 0 ? sum : sumOfValid(values)
+    encodeProfiled(values, flags: 0, exponent: nil, into: &out)
+    return statistics
+  }
+
+  // MARK: First pass
+
+  /// Fills `profiles`, returning the sum of all values.
+  private mutating func profile(_ values: Span<Int64>) -> Int128 {
+    profiles.removeAll(keepingCapacity: true)
+    var sum: Int128 = 0
+    for start in stride(from: 0, to: values.count, by: 256) {
+      let profile = PageProfile(values, start..<min(start + 256, values.count))
+      sum += profile.sum
+      profiles.append(profile)
+    }
+    return sum
+  }
+
+  private func isValid(_ index: Int) -> Bool {
+    validity.isEmpty || validity[index >> 4] >> UInt16(index & 15) & 1 != 0
+  }
+
+  private func sumOfValid(_ values: Span<Int64>) -> Int128 {
+    var sum: Int128 = 0
+    for index in values.indices where isValid(index) { sum += Int128(values[index]) }
+    return sum
+  }
+
+  /// Bounds of the pages are those of their valid values, since nulls repeat a neighbour.
+  private func statisticsOfProfiles(_ values: Span<Int64>, nullCount: Int) -> ColumnStatistics {
+    var statistics = ColumnStatistics(count: values.count, nullCount: nullCount)
+    var (low, high) = (Int64.max, Int64.min)
+    for profile in profiles {
+      low = min(low, profile.minimum)
+      high = max(high, profile.maximum)
+    }
+    (statistics.minimum, statistics.maximum) = (low, high)
+    // A null at either end repeats the valid value nearest to it.
+    (statistics.first, statistics.last) = (values[0], values[values.count - 1])
+    return statistics
+  }
+
+  // MARK: Section forms
+
+  /// Writes the section of values whose `profiles` are up to date.
+  private mutating func encodeProfiled(
+    _ values: Span<Int64>, flags: UInt8, exponent: UInt8?, into out: inout ByteWriter
+  ) {
+    var (low, high, changes) = (Int64.max, Int64.min, 0)
+    for profile in profiles {
+      low = min(low, profile.minimum)
+      high = max(high, profile.maximum)
+      changes += profile.changeCount
+    }
+    if low == high && validity.isEmpty {
+      out.put(flags | SectionForm.constant.rawValue)
+      if let exponent { out.put(exponent) }
+      out.zigzag(low)
+      return
+    }
+    let start = out.count
+    let isPackedWell = writePaged(values, low, high, flags: flags, exponent, into: &out)
+    if validity.isEmpty && (changes + 1) * 8 <= values.count {
+      replaceByRuns(values, from: start, flags: flags, exponent, into: &out)
+    }
+    if !isPackedWell, let smaller = SectionLZ4.compress(out.bytes[start...]) {
+      out.bytes.removeSubrange(start...)
+      out.append(smaller)
+    }
+  }
+
+  /// True when lanes hold all pages well, so that LZ4 need not be tried.
+  private mutating func writePaged(
+    _ values: Span<Int64>, _ low: Int64, _ high: Int64, flags: UInt8, _ exponent: UInt8?,
+    into out: inout ByteWriter
+  ) -> Bool {
+    var flags = flags
+    let divisor = CommonDivisor.of(values, minimum: low)
+    if divisor > 1 { flags |= SectionFlag.divisor }
+    out.put(flags | SectionForm.paged.rawValue)
+    if let exponent { out.put(exponent) }
+    out.zigzag(low)
+    out.varint(UInt64(bitPattern: high &- low) / divisor)
+    guard divisor > 1 else { return writePages(values, minimum: low, into: &out) }
+    out.varint(divisor)
+    var units: [Int64] = []
+    units.reserveCapacity(values.count)
+    // Units may exceed Int64.max only for a divisor of 1; here they are below 2^63.
+    for index in values.indices {
+      units.append(Int64(bitPattern: UInt64(bitPattern: values[index] &- low) / divisor))
+    }
+    _ = profile(units.span)
+    return writePages(units.span, minimum: 0, into: &out)
+  }
+
+  private mutating func writePages(
+    _ values: Span<Int64>, minimum: Int64, into out: inout ByteWriter
+  ) -> Bool {
+    var isPackedWell = true
+    for page in profiles.indices {
+      let rows = page * 256..<min(page * 256 + 256, values.count)
+      if !validity.isEmpty, !writeValidity(rows, into: &out) { continue }
+      if !writePage(values, rows, profiles[page], minimum: minimum, into: &out) {
+        isPackedWell = false
+      }
+    }
+    return isPackedWell
+  }
+
+  /// Writes the bitmap of a mixed page or the tag of a null one; false for the latter.
+  private func writeValidity(_ rows: Range<Int>, into out: inout ByteWriter) -> Bool {
+    let words = rows.lowerBound >> 4..<(rows.upperBound + 15) >> 4
+    var validCount = 0
+    for word in words { validCount += validity[word].nonzeroBitCount }
+    if validCount == rows.count { return true }
+    if validCount == 0 {
+      out.put(PageTag.special(.null))
+      return false
+    }
+    out.put(PageTag.special(.validity))
+    for word in words { out.put(validity[word]) }
+    return true
+  }
+
+  /// Replaces the paged section from `start` on by the runs form where that is smaller.
+  private mutating func replaceByRuns(
+    _ values: Span<Int64>, from start: Int, flags: UInt8, _ exponent: UInt8?,
+    into out: inout ByteWriter
+  ) {
+    var (lengths, runs) = (runLengths, runValues)
+    (runLengths, runValues) = ([], [])
+    lengths.removeAll(keepingCapacity: true)
+    runs.removeAll(keepingCapacity: true)
+    var runStart = 0
+    for index in 1..<values.count where values[index] != values[index - 1] {
+      lengths.append(Int64(index - runStart))
+      runs.append(values[runStart])
+      runStart = index
+    }
+    lengths.append(Int64(values.count - runStart))
+    runs.append(values[runStart])
+    var nested = ByteWriter()
+    writeFlat(lengths.span, into: &nested)
+    let lengthBytes = nested.count
+    writeFlat(runs.span, into: &nested)
+    var form = ByteWriter(reserving: nested.count + 8)
+    form.put(flags | SectionForm.runs.rawValue)
+    if let exponent { form.put(exponent) }
+    form.varint(lengths.count)
+    form.varint(lengthBytes)
+    form.append(nested.bytes)
+    if form.count < out.count - start {
+      out.bytes.removeSubrange(start...)
+      out.append(form.bytes)
+    }
+    (runLengths, runValues) = (lengths, runs)
+  }
+
+  /// A constant or paged section without nulls, as runs nest.
+  private mutating func writeFlat(_ values: Span<Int64>, into out: inout ByteWriter) {
+    _ = profile(values)
+    var (low, high) = (Int64.max, Int64.min)
+    for profile in profiles {
+      low = min(low, profile.minimum)
+      high = max(high, profile.maximum)
+    }
+    if low == high {
+      out.put(SectionForm.constant.rawValue)
+      out.zigzag(low)
+    } else {
+      _ = writePaged(values, low, high, flags: 0, nil, into: &out)
+    }
+  }
+
+  // MARK: Floats
+
+  private mutating func encodeFloats(
+    _ values: Span<Int64>, nullCount: Int, into out: inout ByteWriter
+  ) -> ColumnStatistics {
+    var numbers: [Int64] = []
+    numbers.reserveCapacity(values.count)
+    for index in values.indices { numbers.append(FloatOrder.key(bits: values[index])) }
+    _ = profile(numbers.span)
+    var statistics = statisticsOfProfiles(numbers.span, nullCount: nullCount)
+    statistics.isFloat = true
+    let exponent = decimals(values, into: &numbers)
+    var flags = SectionFlag.float
+    if let exponent {
+      flags |= SectionFlag.decimal
+      _ = profile(numbers.span)
+      encodeProfiled(numbers.span, flags: flags, exponent: UInt8(exponent), into: &out)
+    } else {
+      encodeProfiled(numbers.span, flags: flags, exponent: nil, into: &out)
+    }
+    return statistics
+  }
+
+  /// Replaces `numbers` by integers k with values[i] = k / 10^e and returns e; leaves `numbers`
+  /// alone and returns nil when some value is no such decimal.
+  private func decimals(_ values: Span<Int64>, into numbers: inout [Int64]) -> Int? {
+    var exponent = 0
+    for index in values.indices {
+      let value = Double(bitPattern: UInt64(bitPattern: values[index]))
+      guard let needed = DecimalScale.exponent(for: value, from: exponent) else { return nil }
+      exponent = needed
+    }
+    let power = DecimalScale.power(exponent)
+    var scaled: [Int64] = []
+    scaled.reserveCapacity(values.count)
+    for index in values.indices {
+      let value = Double(bitPattern: UInt64(bitPattern: values[index]))
+      // A value exact at a lower exponent may fail at a higher one, near the magnitude limit.
+      guard let integer = DecimalScale.integer(value, power: power) else { return nil }
+      scaled.append(integer)
+    }
+    numbers = scaled
+    return exponent
+  }
+}

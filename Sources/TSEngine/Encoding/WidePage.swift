@@ -1,0 +1,244 @@
+/// A page that spans 2^15 or more: units of up to 64 bits, judged one by one.
+struct WidePage {
+  private var units = InlineArray<256, UInt64>(repeating: 0)
+  private let count: Int
+
+  private var rowCount: Int { PageShape.rowCount(count) }
+
+  /// Repeats the last value to the end of the page.
+  init(_ values: Span<Int64>, _ rows: Range<Int>, above minimum: Int64) {
+    count = rows.count
+    for index in 0..<256 {
+      let value = values[min(rows.lowerBound &+ index, rows.upperBound &- 1)]
+      units[index] = UInt64(bitPattern: value &- minimum)
+    }
+  }
+
+  func write(changes: Int, into out: inout ByteWriter) {
+    var low = UInt64.max
+    for index in 0..<256 { low = min(low, units[index]) }
+    let frame = Fit(units, above: low, rowCount: rowCount)
+    var best = frame.byteCount
+
+    var runStarts = PageMask.zero
+    for index in 1..<count where units[index] != units[index - 1] {
+      runStarts.set(bit: index, to: true)
+    }
+    let runCount = runStarts.nonzeroBitCount + 1
+    let entryWidth = frame.maximum.bitLength
+    let runBytes = 1 + runCount + BitStream.byteCount(runCount, width: entryWidth)
+    let runsWin = runBytes < best
+    if runsWin { best = runBytes }
+
+    let dictionary = Dictionary(units, count: count)
+    let dictionaryBytes = dictionary.map {
+      2 + BitStream.byteCount($0.entryCount, width: entryWidth)
+        + PageShape.packedByteCount(rowCount: rowCount, width: $0.codeWidth)
+    }
+    let dictionaryWins = dictionaryBytes.map { $0 < best } ?? false
+    if dictionaryWins, let dictionaryBytes { best = dictionaryBytes }
+
+    let delta = Delta(units, count: count)
+    if delta.byteCount < best {
+      delta.write(into: &out)
+    } else if dictionaryWins, let dictionary {
+      dictionary.write(units, above: low, width: entryWidth, rowCount: rowCount, into: &out)
+    } else if runsWin {
+      writeRuns(runStarts, above: low, width: entryWidth, into: &out)
+    } else {
+      let patches = frame.patches(units, above: low, count: count)
+      out.put(PageTag.packed(patches.count > 0 ? .patchedFrame : .frame, width: frame.width))
+      if frame.width > 16 { out.put(UInt8(truncatingIfNeeded: frame.width)) }
+      out.varint(low)
+      if patches.count > 0 { patches.writeHeader(into: &out) }
+      Self.pack(units, above: low, width: frame.width, rowCount: rowCount, into: &out)
+      patches.writeBody(into: &out)
+    }
+  }
+
+  private func writeRuns(
+    _ starts: PageMask, above low: UInt64, width: Int, into out: inout ByteWriter
+  ) {
+    out.put(PageTag.special(.runLength))
+    out.put(UInt8(truncatingIfNeeded: starts.nonzeroBitCount))
+    out.put(UInt8(truncatingIfNeeded: width))
+    out.varint(low)
+    starts.forEachBit { out.put(UInt8(truncatingIfNeeded: $0)) }
+    var stream = BitStream.Writer()
+    stream.put(units[0] &- low, width: width, into: &out.bytes)
+    starts.forEachBit { stream.put(units[$0] &- low, width: width, into: &out.bytes) }
+    stream.finish(into: &out.bytes)
+  }
+
+  /// Packs the low `width` bits of values minus `low`, plane by plane of 16 bits.
+  static func pack(
+    _ values: InlineArray<256, UInt64>, above low: UInt64, width: Int, rowCount: Int,
+    into out: inout ByteWriter
+  ) {
+    var rows = PageRows()
+    var plane = 0
+    while plane < width {
+      for index in 0..<256 {
+        rows[index >> 4][index & 15] = UInt16(
+          truncatingIfNeeded: (values[index] &- low) &>> UInt64(plane))
+      }
+      LanePacking.pack(rows, width: min(width - plane, 16), rowCount: rowCount, into: &out.bytes)
+      plane += 16
+    }
+  }
+}
+
+extension WidePage {
+  /// The best width for values above their least one; exceptions lie above only.
+  struct Fit {
+    var width = 64
+    var byteCount = Int.max
+    /// The largest value.
+    var maximum: UInt64 = 0
+
+    init(_ values: InlineArray<256, UInt64>, above low: UInt64, rowCount: Int) {
+      // longer[w] counts values of more than w bits.
+      var longer = InlineArray<66, Int>(repeating: 0)
+      for index in 0..<16 * rowCount {
+        let value = values[index] &- low
+        maximum = max(maximum, value)
+        longer[value.bitLength] += 1
+      }
+      var outside = 0
+      for candidate in (0...64).reversed() {
+        // `outside` counts values of more than `candidate` bits here.
+        let bytes = PageShape.packedByteCount(rowCount: rowCount, width: candidate)
+        let high = candidate < 64 ? maximum >> UInt64(candidate) : 0
+        if outside < 256, high < 1 << 62 {
+          let codeBits = high > 0 ? ((high - 1) * 2).bitLength : 0
+          let extra = outside == 0 ? 0 : 3 + outside + BitStream.byteCount(outside, width: codeBits)
+          if bytes + extra < byteCount { (width, byteCount) = (candidate, bytes + extra) }
+        }
+        outside += longer[candidate]
+      }
+    }
+
+    func patches(
+      _ values: InlineArray<256, UInt64>, above low: UInt64, count: Int
+    ) -> Patches {
+      var patches = Patches()
+      guard width < 64 else { return patches }
+      for index in 0..<count {
+        let high = (values[index] &- low) >> UInt64(width)
+        if high != 0 { patches.add(position: index, high: Int64(bitPattern: high)) }
+      }
+      return patches
+    }
+  }
+
+  /// First differences, modulo 2^64.
+  struct Delta {
+    private var differences = InlineArray<256, UInt64>(repeating: 0)
+    private let count: Int
+    private let first: UInt64
+    private let low: Int64
+    private let narrow: (rows: PageRows, fit: FrameFit)?
+    private let wide: Fit
+    let byteCount: Int
+
+    init(_ units: InlineArray<256, UInt64>, count: Int) {
+      self.count = count
+      first = units[0]
+      let rowCount = PageShape.rowCount(count)
+      var (low, high) = (Int64.max, Int64.min)
+      for index in 1..<max(count, 2) {
+        let difference = Int64(bitPattern: units[index] &- units[index - 1])
+        differences[index] = UInt64(bitPattern: difference)
+        low = min(low, difference)
+        high = max(high, difference)
+      }
+      // Not used, or not read: never an exception.
+      differences[0] = differences[1]
+      for index in count..<256 { differences[index] = differences[1] }
+      self.low = low
+      let span = UInt64(bitPattern: high) &- UInt64(bitPattern: low)
+      if span < 1 << 15 {
+        var rows = PageRows()
+        for index in 0..<256 {
+          rows[index >> 4][index & 15] = UInt16(
+            truncatingIfNeeded: differences[index] &- UInt64(bitPattern: low))
+        }
+        let fit = FrameFit.best(rows, range: UInt16(span), rowCount: rowCount)
+        narrow = (rows, fit)
+        wide = Fit(differences, above: UInt64(bitPattern: low), rowCount: rowCount)
+        byteCount = fit.byteCount + 3
+      } else {
+        narrow = nil
+        wide = Fit(differences, above: UInt64(bitPattern: low), rowCount: rowCount)
+        byteCount = wide.byteCount + 4
+      }
+    }
+
+    func write(into out: inout ByteWriter) {
+      let rowCount = PageShape.rowCount(count)
+      let base = UInt64(bitPattern: low)
+      let patches: Patches
+      let width: Int
+      var offset: Int64 = 0
+      if let narrow {
+        patches = Patches(narrow.rows, narrow.fit, count: count)
+        (width, offset) = (narrow.fit.width, Int64(narrow.fit.offset))
+      } else {
+        patches = wide.patches(differences, above: base, count: count)
+        width = wide.width
+      }
+      out.put(PageTag.packed(patches.count > 0 ? .patchedDelta : .delta, width: width))
+      if width > 16 { out.put(UInt8(truncatingIfNeeded: width)) }
+      out.varint(first)
+      out.zigzag(low &+ offset)
+      if patches.count > 0 { patches.writeHeader(into: &out) }
+      WidePage.pack(
+        differences, above: UInt64(bitPattern: low &+ offset), width: width, rowCount: rowCount,
+        into: &out)
+      patches.writeBody(into: &out)
+    }
+  }
+
+  /// Up to 128 distinct values, in order of appearance.
+  struct Dictionary {
+    private var entries = InlineArray<128, UInt64>(repeating: 0)
+    private var codes = PageRows()
+    private(set) var entryCount = 0
+
+    var codeWidth: Int { UInt64(entryCount - 1).bitLength }
+
+    /// Nil when there are more.
+    init?(_ units: InlineArray<256, UInt64>, count: Int) {
+      // Open addressing; a slot holds an entry's number plus one.
+      var slots = InlineArray<512, UInt8>(repeating: 0)
+      for index in 0..<count {
+        let unit = units[index]
+        var at = Int(truncatingIfNeeded: (unit &* 0x9E37_79B9_7F4A_7C15) >> 55)
+        while slots[at] != 0, entries[Int(slots[at]) - 1] != unit { at = (at + 1) & 511 }
+        if slots[at] == 0 {
+          if entryCount == 128 { return nil }
+          entries[entryCount] = unit
+          entryCount += 1
+          slots[at] = UInt8(entryCount)
+        }
+        codes[index >> 4][index & 15] = UInt16(slots[at]) - 1
+      }
+    }
+
+    func write(
+      _ units: InlineArray<256, UInt64>, above low: UInt64, width: Int, rowCount: Int,
+      into out: inout ByteWriter
+    ) {
+      out.put(PageTag.special(.dictionary))
+      out.put(UInt8(truncatingIfNeeded: entryCount - 1))
+      out.put(UInt8(truncatingIfNeeded: width))
+      out.varint(low)
+      var stream = BitStream.Writer()
+      for index in 0..<entryCount {
+        stream.put(entries[index] &- low, width: width, into: &out.bytes)
+      }
+      stream.finish(into: &out.bytes)
+      LanePacking.pack(codes, width: codeWidth, rowCount: rowCount, into: &out.bytes)
+    }
+  }
+}

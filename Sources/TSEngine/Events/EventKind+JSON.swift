@@ -1,0 +1,122 @@
+extension EventKind {
+  /// What happened, as a JSON object. Times are integers, nanoseconds since the Unix epoch.
+  /// Never a secret: neither hashes nor the digits of a code past those a display shows (S10).
+  package var json: String {
+    var json = JSONText()
+    if let device { json.add("device", device) }
+    switch self {
+    case .deviceDiscovered(_, let type, let name, let interface):
+      json.add("type", type)
+      json.add("name", name)
+      json.add("interface", interface)
+    case .deviceCreated(_, let type, let name):
+      json.add("type", type)
+      json.add("name", name)
+    case .deviceRenamed(_, let name):
+      json.add("name", name)
+    case .deviceFieldChanged(_, let field, let value):
+      json.add("field", field)
+      json.add("value", raw: value.json)
+    case .deviceDeleted, .announcementRequested:
+      break
+    case .deviceAssociated(_, let user, let previousUser, let via):
+      json.add("user", user.text)
+      json.add("previous_user", previousUser.text)
+      json.add("via", via.rawValue)
+    case .deviceDissociated(_, let previousUser):
+      json.add("previous_user", previousUser.text)
+    case .codeIssued(_, let code, let expiresAt):
+      json.add("code", "\(code.text.prefix(AssociationCode.shownDigitCount))…")
+      json.add("expires_at", expiresAt)
+    case .codeTried(let user, let attempt, let refusal):
+      json.add("user", user.text)
+      json.add("attempt", attempt)
+      json.add("refusal", refusal)
+    case .announcementConfirmed(_, let stateLSN):
+      json.add("state_lsn", stateLSN)
+    case .userCreated(let user, let name, let isAdmin, let isActive):
+      json.add("user", user.text)
+      json.add("name", name)
+      json.add("is_admin", isAdmin)
+      json.add("is_active", isActive)
+    case .userDeleted(let user):
+      json.add("user", user.text)
+    case .userPasswordSet(let user, let hash):
+      json.add("user", user.text)
+      json.add("has_password", !hash.isEmpty)
+    case .userFieldChanged(let user, let field, let value):
+      json.add("user", user.text)
+      json.add("field", field)
+      json.add("value", raw: value.json)
+    case .tokenIssued(let grant):
+      json.add("public_id", grant.publicID)
+      json.add("role", grant.role.rawValue)
+      json.add("expires_at", grant.expiresAt)
+      if let user = grant.user { json.add("user", user.text) }
+      if !grant.label.isEmpty { json.add("label", grant.label) }
+    case .tokenRevoked(let publicID):
+      json.add("public_id", publicID)
+    case .typeDeclared(let schema, let label):
+      json.add("table", schema.id)
+      json.add("name", schema.name)
+      json.add("label", label)
+      json.add("default_span", schema.defaultSpanNanos)
+      json.add("columns", raw: "[" + schema.columns.map(\.json).joined(separator: ",") + "]")
+    case .typeSettingChanged(let type, let key, let value):
+      json.add("type", type)
+      json.add("key", key)
+      json.add("value", value)
+    }
+    return json.closed
+  }
+}
+
+extension FieldValue {
+  package var json: String {
+    switch self {
+    case .null: "null"
+    case .bool(let value): value ? "true" : "false"
+    case .int(let value): "\(value)"
+    case .float(let value): JSONText.number(value)
+    case .text(let value): JSONText.quoted(value)
+    // Kept as it came, checked by whoever took it; as a string it is valid JSON whatever it holds.
+    case .json(let value): JSONText.quoted(value)
+    }
+  }
+}
+
+extension ColumnSchema {
+  var json: String {
+    var json = JSONText()
+    json.add("id", id)
+    json.add("name", name)
+    json.add("type", "\(type)")
+    if !unit.isEmpty { json.add("unit", unit) }
+    if let minimum { json.add("minimum", raw: shown(minimum)) }
+    if let maximum { json.add("maximum", raw: shown(maximum)) }
+    return json.closed
+  }
+
+  private func shown(_ slot: Int64) -> String {
+    type == .float ? JSONText.number(Double(bitPattern: UInt64(bitPattern: slot))) : "\(slot)"
+  }
+}
+
+extension Event {
+  /// The whole event as one JSON object.
+  package var json: String {
+    var json = JSONText()
+    json.add("lsn", lsn)
+    json.add("id", id.text)
+    json.add("recorded_at", recordedAt)
+    json.add("effective_at", effectiveAt)
+    json.add("kind", kind.name)
+    json.add("actor", actor.id.isEmpty ? actor.kind.rawValue : "\(actor.kind.rawValue):\(actor.id)")
+    if cause.lsn != 0 { json.add("cause_lsn", cause.lsn) }
+    if !cause.message.isEmpty { json.add("cause", cause.message) }
+    if !cause.reason.isEmpty { json.add("reason", cause.reason) }
+    if !correlation.isEmpty { json.add("correlation", correlation) }
+    json.add("payload", raw: kind.json)
+    return json.closed
+  }
+}

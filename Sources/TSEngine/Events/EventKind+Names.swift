@@ -1,0 +1,57 @@
+extension EventKind {
+  /// As a person and `tsq events` name it.
+  package var name: String {
+    switch self {
+    case .deviceDiscovered: "device.discovered"
+    case .deviceCreated: "device.created"
+    case .deviceRenamed: "device.renamed"
+    case .deviceFieldChanged: "device.field_changed"
+    case .deviceDeleted: "device.deleted"
+    case .deviceAssociated: "device.associated"
+    case .deviceDissociated: "device.dissociated"
+    case .codeIssued: "code.issued"
+    case .codeTried: "code.tried"
+    case .announcementRequested: "announcement.requested"
+    case .announcementConfirmed: "announcement.confirmed"
+    case .userCreated: "user.created"
+    case .userDeleted: "user.deleted"
+    case .userPasswordSet: "user.password_set"
+    case .userFieldChanged: "user.field_changed"
+    case .tokenIssued: "token.issued"
+    case .tokenRevoked: "token.revoked"
+    case .typeDeclared: "type.declared"
+    case .typeSettingChanged: "type.setting_changed"
+    }
+  }
+
+  /// The device it is about, or nil.
+  package var device: String? {
+    switch self {
+    case .deviceDiscovered(let device, _, _, _), .deviceCreated(let device, _, _),
+      .deviceRenamed(let device, _), .deviceFieldChanged(let device, _, _),
+      .deviceDeleted(let device), .deviceAssociated(let device, _, _, _),
+      .deviceDissociated(let device, _), .codeIssued(let device, _, _),
+      .announcementRequested(let device), .announcementConfirmed(let device, _):
+      device
+    case .tokenIssued(let grant): grant.device
+    case .codeTried, .userCreated, .userDeleted, .userPasswordSet, .userFieldChanged,
+      .tokenRevoked, .typeDeclared, .typeSettingChanged:
+      nil
+    }
+  }
+
+  /// The user it is about, or nil; for a dissociation the one who had the device.
+  package var user: UserID? {
+    switch self {
+    case .deviceAssociated(_, let user, _, _), .deviceDissociated(_, let user),
+      .codeTried(let user, _, _), .userCreated(let user, _, _, _), .userDeleted(let user),
+      .userPasswordSet(let user, _), .userFieldChanged(let user, _, _):
+      user
+    case .tokenIssued(let grant): grant.user
+    case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
+      .codeIssued, .announcementRequested, .announcementConfirmed, .tokenRevoked, .typeDeclared,
+      .typeSettingChanged:
+      nil
+    }
+  }
+}

@@ -1,0 +1,159 @@
+/// A journal segment (FORMAT.md, "Journal segment"): the registry events and operational records
+/// of one sealed stretch of the log with their LSNs, and that stretch's commit clock. Kept for ever.
+///
+///     header, 64 bytes: magic u64 | version u16 | zeros u16 | flags u32 | store uuid 16 B |
+///                       segment id u64 | zeros | crc u32
+///     chunk:  magic u32 | payload length u32 | header crc u32 | payload crc u32 | payload
+///     payload of a record chunk (magic "jrec"): record …
+///         record: kind u8 | lsn − lsn before (of this chunk, from 0) varint | length varint | bytes
+///     payload of the clock chunk (magic "jclk", last): commit clock
+///
+/// The header crc of a chunk covers its offset, magic, length and payload crc, so a length is
+/// trusted before it is used and a misplaced chunk is found out.
+package enum JournalSegment {
+  package static let magic: UInt64 = 0x316C_6E72_6A71_7374  // "tsqjrnl1"
+  package static let version: UInt16 = 1
+  package static let headerByteCount = 64
+  static let recordChunk: UInt32 = 0x6365_726A  // "jrec"
+  static let clockChunk: UInt32 = 0x6B6C_636A  // "jclk"
+  static let chunkHeaderByteCount = 16
+  static let chunkTarget = 64 << 10
+  static let chunkLimit = 16 << 20
+
+  package struct Record: Sendable, Equatable {
+    /// A record kind of the log.
+    package var kind: UInt8
+    package var lsn: LSN
+    package var bytes: [UInt8]
+    package init(kind: UInt8, lsn: LSN, bytes: [UInt8]) {
+      self.kind = kind
+      self.lsn = lsn
+      self.bytes = bytes
+    }
+  }
+
+  package struct Content: Sendable {
+    package var records: [Record] = []
+    package var clock = CommitClock()
+    /// Offset and length of what failed its check.
+    package var damaged: [Range<Int>] = []
+  }
+
+  // MARK: Writing
+
+  /// The bytes of a whole segment. `records` in LSN order.
+  package static func encode(
+    _ records: some Sequence<Record>, clock: CommitClock, store: StoreID, id: UInt64
+  ) -> [UInt8] {
+    var out = FileHeader(magic: magic, version: version, store: store, id: id, table: 0).bytes()
+    var payload = ByteWriter()
+    var before: LSN = 0
+    for record in records {
+      payload.put(record.kind)
+      payload.varint(record.lsn - before)
+      payload.varint(record.bytes.count)
+      payload.append(record.bytes)
+      before = record.lsn
+      if payload.count >= chunkTarget {
+        putChunk(recordChunk, payload.bytes, into: &out)
+        payload = ByteWriter()
+        before = 0
+      }
+    }
+    if payload.count > 0 { putChunk(recordChunk, payload.bytes, into: &out) }
+    payload = ByteWriter()
+    clock.encode(into: &payload)
+    putChunk(clockChunk, payload.bytes, into: &out)
+    return out
+  }
+
+  private static func putChunk(_ magic: UInt32, _ payload: [UInt8], into out: inout [UInt8]) {
+    let payloadCRC = CRC32C.checksum(payload)
+    var header = ByteWriter(reserving: chunkHeaderByteCount)
+    header.put(magic)
+    header.put(UInt32(payload.count))
+    header.put(headerCRC(magic, UInt32(payload.count), payloadCRC, offset: out.count))
+    header.put(payloadCRC)
+    out.append(contentsOf: header.bytes)
+    out.append(contentsOf: payload)
+  }
+
+  private static func headerCRC(
+    _ magic: UInt32, _ length: UInt32, _ payloadCRC: UInt32, offset: Int
+  ) -> UInt32 {
+    var covered = ByteWriter(reserving: 20)
+    covered.put(UInt64(offset))
+    covered.put(magic)
+    covered.put(length)
+    covered.put(payloadCRC)
+    return CRC32C.checksum(covered.bytes)
+  }
+
+  // MARK: Reading
+
+  /// Reads a whole segment, setting damaged chunks aside.
+  /// - Throws: `.corrupt`, `.truncated`, `.unsupportedVersion` when the file header itself fails.
+  package static func decode(
+    _ bytes: [UInt8], store: StoreID, id: UInt64
+  ) throws(StorageError) -> Content {
+    _ = try FileHeader(
+      decoding: bytes, magic: magic, version: version, store: store, id: id)
+    var content = Content()
+    var offset = headerByteCount
+    var sawClock = false
+    while offset < bytes.count {
+      guard let chunk = chunk(bytes, at: offset) else {
+        content.damaged.append(offset..<bytes.count)
+        return content
+      }
+      let end = offset + chunkHeaderByteCount + chunk.length
+      do throws(StorageError) {
+        let payload = bytes.span.bytes.extracting((offset + chunkHeaderByteCount)..<end)
+        guard CRC32C.checksum(payload) == chunk.crc else {
+          throw StorageError(.corrupt, "chunk fails its checksum", offset: offset)
+        }
+        if chunk.magic == clockChunk {
+          var reader = ByteReader(payload)
+          content.clock = try CommitClock(decoding: &reader)
+          sawClock = true
+        } else {
+          try decodeRecords(payload, into: &content.records)
+        }
+      } catch {
+        content.damaged.append(offset..<end)
+      }
+      offset = end
+    }
+    if !sawClock && content.damaged.isEmpty { content.damaged.append(offset..<offset) }
+    return content
+  }
+
+  private static func chunk(
+    _ bytes: [UInt8], at offset: Int
+  ) -> (magic: UInt32, length: Int, crc: UInt32)? {
+    guard bytes.count - offset >= chunkHeaderByteCount else { return nil }
+    var reader = ByteReader(bytes.span.bytes.extracting(offset..<(offset + chunkHeaderByteCount)))
+    guard let magic = try? reader.next(UInt32.self), let length = try? reader.next(UInt32.self),
+      let crc = try? reader.next(UInt32.self), let payloadCRC = try? reader.next(UInt32.self),
+      magic == recordChunk || magic == clockChunk,
+      crc == headerCRC(magic, length, payloadCRC, offset: offset), length <= chunkLimit,
+      Int(length) <= bytes.count - offset - chunkHeaderByteCount
+    else { return nil }
+    return (magic, Int(length), payloadCRC)
+  }
+
+  private static func decodeRecords(
+    _ payload: RawSpan, into records: inout [Record]
+  ) throws(StorageError) {
+    var reader = ByteReader(payload)
+    var lsn: LSN = 0
+    var found: [Record] = []
+    while !reader.isAtEnd {
+      let kind = try reader.next(UInt8.self)
+      lsn = lsn &+ (try reader.varint())
+      let length = try reader.count(limit: reader.remaining)
+      found.append(Record(kind: kind, lsn: lsn, bytes: [UInt8](try reader.take(length))))
+    }
+    records.append(contentsOf: found)
+  }
+}

@@ -1,0 +1,113 @@
+/// Operational records to and from the generated protobuf types.
+
+extension OperationalKind {
+  var message: PBOperationalRecord.OneOf_Kind {
+    switch self {
+    case .connectionChanged(let device, let interface, let connected, let source):
+      .connectionChanged(
+        .with {
+          $0.device = device
+          $0.interface = interface
+          $0.connected = connected
+          $0.source = source
+        })
+    case .messageReceived(let received):
+      .messageReceived(received.message)
+    case .messageProcessed(let messageLSN, let error):
+      .messageProcessed(
+        .with {
+          $0.messageLsn = messageLSN
+          $0.error = error
+        })
+    case .clockSynced(let device, let offset, let roundTrip):
+      .clockSynced(
+        .with {
+          $0.device = device
+          $0.offset = offset
+          $0.roundTrip = roundTrip
+        })
+    case .authenticationFailed(let interface, let credential, let address, let reason):
+      .authenticationFailed(
+        .with {
+          $0.interface = interface
+          $0.credential = credential
+          $0.address = address
+          $0.reason = reason
+        })
+    }
+  }
+
+  init(_ message: PBOperationalRecord.OneOf_Kind) throws(StorageError) {
+    switch message {
+    case .connectionChanged(let m):
+      try Known.check(m)
+      self = .connectionChanged(
+        device: try Known.device(m.device), interface: m.interface, connected: m.connected,
+        source: m.source)
+    case .messageReceived(let m):
+      try Known.check(m)
+      self = .messageReceived(try ReceivedMessage(m))
+    case .messageProcessed(let m):
+      try Known.check(m)
+      self = .messageProcessed(messageLSN: m.messageLsn, error: m.error)
+    case .clockSynced(let m):
+      try Known.check(m)
+      self = .clockSynced(
+        device: try Known.device(m.device), offset: m.offset, roundTrip: m.roundTrip)
+    case .authenticationFailed(let m):
+      try Known.check(m)
+      self = .authenticationFailed(
+        interface: m.interface, credential: m.credential, address: m.address, reason: m.reason)
+    }
+  }
+}
+
+extension ReceivedMessage {
+  var message: PBMessageReceived {
+    .with {
+      $0.device = device
+      $0.interface = interface
+      $0.topic = topic
+      $0.payload = .init(payload)
+      $0.frameLsn = frameLSN
+      $0.extras = extras
+      $0.version = version
+      $0.deviceTime = deviceTime
+      $0.contentType = contentType
+      $0.correlation = .init(correlation)
+      $0.userProperties = userProperties.map { property in
+        .with {
+          $0.name = property.name
+          $0.value = property.value
+        }
+      }
+      $0.qos = UInt32(qos)
+      $0.retained = retained
+      $0.duplicate = duplicate
+      $0.packetID = UInt32(packetID)
+    }
+  }
+
+  /// The device of a message may be unknown or malformed: the message is stored all the same (D-20).
+  init(_ m: PBMessageReceived) throws(StorageError) {
+    guard let qos = UInt8(exactly: m.qos), let packetID = UInt16(exactly: m.packetID) else {
+      throw StorageError(.corrupt, "quality of service or packet id out of range")
+    }
+    self.init(
+      device: m.device, interface: m.interface, topic: m.topic, payload: Array(m.payload))
+    frameLSN = m.frameLsn
+    extras = m.extras
+    version = m.version
+    deviceTime = m.deviceTime
+    contentType = m.contentType
+    correlation = Array(m.correlation)
+    for property in m.userProperties {
+      try Known.check(property)
+      userProperties.append(Property(name: property.name, value: property.value))
+    }
+    self.qos = qos
+    retained = m.retained
+    duplicate = m.duplicate
+    self.packetID = packetID
+  }
+}

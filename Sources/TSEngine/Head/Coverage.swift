@@ -1,0 +1,149 @@
+/// The stretches of time a series has, so that "new" is told without I/O.
+///
+/// Runs are in time order and do not overlap. A regular run knows its ticks exactly; an irregular
+/// one (`stepNumerator` 0) knows only that all of its rows lie within first ... last. A question
+/// is answered with "surely not there" or "maybe there"; only the latter needs decoding.
+package struct Coverage: Sendable, Equatable {
+  package struct Run: Sendable, Equatable {
+    package var first: Int64
+    package var last: Int64
+    package var count: Int
+    /// The reduced step in nanoseconds; numerator 0 marks an irregular run.
+    package var stepNumerator: Int64
+    package var stepDenominator: Int64
+
+    package init(_ times: RegularTimes) {
+      first = times.start
+      last = times.last
+      count = times.count
+      stepNumerator = times.stepNumerator
+      stepDenominator = times.stepDenominator
+    }
+
+    package init(irregular first: Int64, _ last: Int64, count: Int) {
+      self.first = first
+      self.last = last
+      self.count = count
+      stepNumerator = 0
+      stepDenominator = 1
+    }
+
+    var regular: RegularTimes? {
+      stepNumerator == 0
+        ? nil
+        : RegularTimes(
+          start: first, count: count, stepNumerator: stepNumerator,
+          stepDenominator: stepDenominator)
+    }
+  }
+
+  package private(set) var runs: [Run] = []
+
+  package init() {}
+
+  package var isEmpty: Bool { runs.isEmpty }
+  package var first: Int64? { runs.first?.first }
+  package var last: Int64? { runs.last?.last }
+
+  /// Irregular runs closer than this become one: fewer runs, at the price of decoding when a late
+  /// row falls between them.
+  private static let irregularGapNanos: Int64 = 3_600_000_000_000
+
+  /// What is known of the rows at `times`.
+  package enum Verdict: Equatable {
+    /// None of the instants is there.
+    case absent
+    /// Element i tells whether instant i may be there.
+    case maybe([Bool])
+  }
+
+  /// O(log runs) when nothing overlaps, else O(instants of the overlap).
+  package func check(_ times: SampleTimes) -> Verdict {
+    guard let newest = runs.last, times.first <= newest.last else { return .absent }
+    var index = firstRun(endingAtOrAfter: times.first)
+    guard index < runs.count, runs[index].first <= times.last else { return .absent }
+    var maybe = [Bool](repeating: false, count: times.count)
+    var found = false
+    while index < runs.count, runs[index].first <= times.last {
+      let run = runs[index]
+      let regular = run.regular
+      for row in 0..<times.count {
+        let tick = times.tick(row)
+        guard tick >= run.first else { continue }
+        guard tick <= run.last else { break }
+        if regular == nil || regular?.index(of: tick) != nil {
+          maybe[row] = true
+          found = true
+        }
+      }
+      index += 1
+    }
+    return found ? .maybe(maybe) : .absent
+  }
+
+  /// Adds rows; those already there may be among them. O(log runs) at the end of the series.
+  package mutating func insert(_ times: SampleTimes) {
+    switch times {
+    case .regular(let regular): insert(Run(regular))
+    case .explicit(let instants):
+      insert(Run(irregular: instants[0], instants[instants.count - 1], count: instants.count))
+    }
+  }
+
+  package mutating func insert(_ run: Run) {
+    let index = firstRun(endingAtOrAfter: run.first)
+    if index < runs.count, runs[index].first <= run.last {
+      absorb(run, from: index)
+      return
+    }
+    runs.insert(run, at: index)
+    joinWithNext(index)
+    if index > 0 { joinWithNext(index - 1) }
+  }
+
+  /// `run` overlaps runs from `index` on: all of them become one irregular run, unless `run` adds
+  /// nothing to a regular one.
+  private mutating func absorb(_ run: Run, from index: Int) {
+    if let have = runs[index].regular, let add = run.regular,
+      have.stepNumerator == add.stepNumerator, have.stepDenominator == add.stepDenominator,
+      let at = have.index(of: add.start), at + add.count <= have.count, have.tick(at + add.count) == add.end
+    { return }
+    var merged = Run(irregular: run.first, run.last, count: run.count)
+    var end = index
+    while end < runs.count, runs[end].first <= run.last {
+      merged.first = min(merged.first, runs[end].first)
+      merged.last = max(merged.last, runs[end].last)
+      merged.count += runs[end].count
+      end += 1
+    }
+    runs.replaceSubrange(index..<end, with: CollectionOfOne(merged))
+  }
+
+  private mutating func joinWithNext(_ index: Int) {
+    guard index + 1 < runs.count else { return }
+    let (a, b) = (runs[index], runs[index + 1])
+    if let first = a.regular, let second = b.regular {
+      guard let joined = first.joined(with: second) else { return }
+      runs[index] = Run(joined)
+    } else if a.stepNumerator == 0, b.stepNumerator == 0,
+      b.first.subtractingReportingOverflow(a.last).partialValue <= Self.irregularGapNanos,
+      !b.first.subtractingReportingOverflow(a.last).overflow
+    {
+      runs[index] = Run(irregular: a.first, b.last, count: a.count + b.count)
+    } else {
+      return
+    }
+    runs.remove(at: index + 1)
+  }
+
+  /// The first run whose last instant is at or after `instant`; the common case is at the end.
+  private func firstRun(endingAtOrAfter instant: Int64) -> Int {
+    guard let newest = runs.last, instant <= newest.last else { return runs.count }
+    var (low, high) = (0, runs.count - 1)
+    while low < high {
+      let middle = (low + high) / 2
+      if runs[middle].last < instant { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}

@@ -1,0 +1,185 @@
+/// Rows of one series growing at their end, in time order: the open chunk of a head, and what a
+/// loader gathers before a block is cut. Columns that do not change cost nothing per row.
+package struct RowAccumulator: Sendable {
+  private struct Column: Sendable {
+    var id: ColumnID
+    /// Slot of every row so far while `slots` is nil.
+    var constant: Int64
+    var slots: [Int64]?
+    /// Validity, one bit a row; nil while no row is null.
+    var validity: BitRow?
+    /// Rows were appended since the last `finish`.
+    var touched = false
+
+    mutating func extend(from count: Int, by added: Int, constant value: Int64) {
+      touched = true
+      validity?.append(repeating: true, count: added)
+      if count == 0 && slots == nil { constant = value }
+      if slots == nil, constant == value { return }
+      makeDense(count)
+      slots?.append(contentsOf: repeatElement(value, count: added))
+    }
+
+    mutating func extend(
+      from count: Int, by added: Int, _ values: ArraySlice<Int64>, valid: ArraySlice<Bool>?
+    ) {
+      touched = true
+      if let valid {
+        if validity == nil { validity = BitRow(repeating: true, count: count) }
+        for flag in valid { validity?.append(flag) }
+      } else {
+        validity?.append(repeating: true, count: added)
+      }
+      makeDense(count)
+      slots?.append(contentsOf: values)
+    }
+
+    mutating func extendWithNulls(from count: Int, by added: Int) {
+      if validity == nil { validity = BitRow(repeating: true, count: count) }
+      validity?.append(repeating: false, count: added)
+      guard let filler = slots?.last else { return }
+      slots?.append(contentsOf: repeatElement(filler, count: added))
+    }
+
+    private mutating func makeDense(_ count: Int) {
+      if slots == nil { slots = [Int64](repeating: constant, count: count) }
+    }
+  }
+
+  private var regular: RegularTimes?
+  private var instants: [Int64] = []
+  private var columns: [Column] = []
+  private var lsns: [RowSet.LSNRun] = []
+  package private(set) var count = 0
+
+  package init() {}
+
+  package var firstTime: Int64 { regular?.start ?? instants[0] }
+  package var lastTime: Int64 { regular?.last ?? instants[count - 1] }
+
+  /// True when rows at `times` may go behind those that are here.
+  package func accepts(_ times: SampleTimes) -> Bool { count == 0 || times.first > lastTime }
+
+  /// Appends one run of a batch.
+  /// - Precondition: `accepts(run.times)`, and LSNs do not fall.
+  package mutating func append(_ run: FrameBatch.Run, of batch: FrameBatch, lsn: LSN) {
+    precondition(accepts(run.times), "rows must come in time order")
+    let added = run.times.count
+    for index in run.cells {
+      let cell = batch.cells[index]
+      let at = columnIndex(cell.column)
+      switch cell.content {
+      case .constant(let value):
+        columns[at].extend(from: count, by: added, constant: value)
+      case .values(let start):
+        columns[at].extend(from: count, by: added, batch.values[start..<(start + added)], valid: nil)
+      case .nullable(let start, let validityStart):
+        columns[at].extend(
+          from: count, by: added, batch.values[start..<(start + added)],
+          valid: batch.validity[validityStart..<(validityStart + added)])
+      }
+    }
+    finish(run.times, lsn: lsn)
+  }
+
+  /// Appends rows `range` of `rows`.
+  /// - Precondition: they go behind those that are here.
+  package mutating func append(_ rows: RowSet, _ range: Range<Int>) {
+    guard !range.isEmpty else { return }
+    for column in rows.columns {
+      let at = columnIndex(column.id)
+      let valid = column.validity.map { words in range.map { words[$0 / 64] >> UInt64($0 % 64) & 1 == 1 } }
+      switch column.content {
+      case .constant(let value) where valid == nil:
+        columns[at].extend(from: count, by: range.count, constant: value)
+      case .constant(let value):
+        columns[at].extend(
+          from: count, by: range.count, [Int64](repeating: value, count: range.count)[...],
+          valid: valid.map { $0[...] })
+      case .values(let slots):
+        columns[at].extend(from: count, by: range.count, slots[range], valid: valid.map { $0[...] })
+      }
+    }
+    var row = range.lowerBound
+    for run in rows.lsns where run.end > row && row < range.upperBound {
+      let end = min(run.end, range.upperBound)
+      addLSN(run.lsn, end: count + end - range.lowerBound)
+      row = end
+    }
+    let times: SampleTimes
+    if case .regular(let run) = rows.times, let slice = run.slice(range) {
+      times = .regular(slice)
+    } else {
+      times = .explicit(range.map { rows.times.tick($0) })
+    }
+    finish(times, lsn: nil)
+  }
+
+  /// The rows so far. O(1): shares the arrays until the next append.
+  package func rows() -> RowSet {
+    RowSet(
+      times: regular.map { .regular($0) } ?? .explicit(instants),
+      columns: columns.map { column in
+        RowSet.Column(
+          id: column.id, content: column.slots.map { .values($0) } ?? .constant(column.constant),
+          validity: column.validity?.words)
+      },
+      lsns: lsns)
+  }
+
+  /// Bytes held, roughly.
+  package var byteCount: Int {
+    instants.count * 8 + lsns.count * 16
+      + columns.reduce(0) { $0 + 40 + ($1.slots?.count ?? 0) * 8 + ($1.validity == nil ? 0 : count / 8) }
+  }
+
+  private mutating func columnIndex(_ id: ColumnID) -> Int {
+    if let at = columns.firstIndex(where: { $0.id == id }) { return at }
+    var column = Column(id: id, constant: 0, slots: nil, validity: nil)
+    if count > 0 { column.validity = BitRow(repeating: false, count: count) }
+    columns.append(column)
+    return columns.count - 1
+  }
+
+  /// Null rows for columns that got none, then times and LSN.
+  private mutating func finish(_ times: SampleTimes, lsn: LSN?) {
+    let end = count + times.count
+    for at in columns.indices where !columns[at].touched {
+      columns[at].extendWithNulls(from: count, by: times.count)
+    }
+    if let lsn { addLSN(lsn, end: end) }
+    appendTimes(times)
+    count = end
+    for at in columns.indices { columns[at].touched = false }
+  }
+
+  private mutating func addLSN(_ lsn: LSN, end: Int) {
+    if let last = lsns.last, last.lsn == lsn {
+      lsns[lsns.count - 1].end = end
+    } else {
+      lsns.append(RowSet.LSNRun(end: end, lsn: lsn))
+    }
+  }
+
+  private mutating func appendTimes(_ times: SampleTimes) {
+    if case .regular(let next) = times {
+      if count == 0 {
+        regular = next
+        return
+      }
+      if let joined = regular?.joined(with: next) {
+        regular = joined
+        return
+      }
+    }
+    if let run = regular {
+      instants.reserveCapacity(run.count + times.count)
+      for row in 0..<run.count { instants.append(run.tick(row)) }
+      regular = nil
+    }
+    switch times {
+    case .regular(let next): for row in 0..<next.count { instants.append(next.tick(row)) }
+    case .explicit(let next): instants.append(contentsOf: next)
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Synchronization
+
+/// The series a store knows, numbered in order of arrival. Numbers live as long as the process;
+/// files name series by key.
+package struct SeriesIndex: Sendable {
+  private struct Device: Hashable {
+    var table: TableID
+    var name: String
+  }
+
+  private var probes: [Device: [(probe: Int32, number: Int)]] = [:]
+  package private(set) var keys: [SeriesKey] = []
+  /// By series number.
+  package private(set) var coverage: [Coverage] = []
+
+  package init() {}
+
+  package var count: Int { keys.count }
+
+  /// The number of a series, giving it one when it is new. O(1).
+  package mutating func number(table: TableID, device: String, probe: Int32) -> Int {
+    let owner = Device(table: table, name: device)
+    if let known = probes[owner]?.first(where: { $0.probe == probe }) { return known.number }
+    let number = keys.count
+    keys.append(SeriesKey(table: table, device: device, probe: probe))
+    coverage.append(Coverage())
+    probes[owner, default: []].append((probe, number))
+    return number
+  }
+
+  /// The number of a series, or nil when it is unknown. O(1).
+  package func existingNumber(table: TableID, device: String, probe: Int32) -> Int? {
+    probes[Device(table: table, name: device)]?.first { $0.probe == probe }?.number
+  }
+
+  /// Numbers of a device's series in `table`. O(1).
+  package func numbers(table: TableID, device: String) -> [Int] {
+    probes[Device(table: table, name: device)]?.map(\.number) ?? []
+  }
+
+  package mutating func insert(_ times: SampleTimes, series: Int) { coverage[series].insert(times) }
+  package mutating func insert(_ run: Coverage.Run, series: Int) { coverage[series].insert(run) }
+}
+
+/// The series index behind a lock that is held for one question or one batch, never across I/O.
+package final class SeriesCatalog: Sendable {
+  private let index = Mutex(SeriesIndex())
+
+  package init() {}
+
+  package func withLock<R: Sendable>(_ body: (inout sending SeriesIndex) -> sending R) -> R {
+    index.withLock(body)
+  }
+
+  /// Number and coverage of one series.
+  package func lookUp(
+    table: TableID, device: String, probe: Int32
+  ) -> (number: Int, coverage: Coverage) {
+    index.withLock { index in
+      let number = index.number(table: table, device: device, probe: probe)
+      return (number, index.coverage[number])
+    }
+  }
+
+  package func insert(_ appends: [Head.Append]) {
+    index.withLock { index in
+      for append in appends { index.insert(append.run.times, series: append.series) }
+    }
+  }
+
+  package func insert(_ runs: [(key: SeriesKey, run: Coverage.Run)]) {
+    index.withLock { index in
+      for (key, run) in runs {
+        let number = index.number(table: key.table, device: key.device, probe: key.probe)
+        index.insert(run, series: number)
+      }
+    }
+  }
+}

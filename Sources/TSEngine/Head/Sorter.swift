@@ -1,0 +1,170 @@
+/// Sorts the rows of one batch into what is new, the same, in conflict or absurd, and builds the
+/// batches that remain. The slow half of `Intake`.
+struct Sorter {
+  private let batch: FrameBatch
+  private let bounds: ClosedRange<Int64>
+  private var result = AppendResult()
+  /// Index 0: the table; 1: its quarantine twin.
+  private var out: [Intake.Part]
+  private var frameOpen = [false, false]
+  private var frame = 0
+  /// Runs placed so far, by series: rows of this very batch that later runs may repeat.
+  private var placed: [Int: [(part: Int, run: Int)]] = [:]
+
+  init(_ batch: FrameBatch, _ bounds: ClosedRange<Int64>) {
+    self.batch = batch
+    self.bounds = bounds
+    out = [
+      Intake.Part(batch: FrameBatch(table: batch.table), series: [], frames: []),
+      Intake.Part(batch: FrameBatch(table: batch.table.quarantine), series: [], frames: []),
+    ]
+  }
+
+  mutating func beginFrame(_ index: Int) {
+    frame = index
+    frameOpen = [false, false]
+  }
+
+  /// The rows of a run, cut where its instants leave the accepted bounds.
+  func split(_ run: Int) -> [(twin: Bool, rows: Range<Int>)] {
+    let times = batch.runs[run].times
+    var parts: [(Bool, Range<Int>)] = []
+    var row = 0
+    while row < times.count {
+      let twin = !bounds.contains(times.tick(row))
+      var end = row + 1
+      while end < times.count, bounds.contains(times.tick(end)) != twin { end += 1 }
+      parts.append((twin, row..<end))
+      row = end
+    }
+    return parts
+  }
+
+  /// Keeps what must be stored of rows `rows` of `run`. `known` holds the durable rows around
+  /// them, `pending` covers what this batch has placed of the series.
+  mutating func place(
+    _ run: Int, _ rows: Range<Int>, _ times: SampleTimes, twin: Bool, series: Int,
+    known: RowSet?, pending: Coverage?
+  ) {
+    var repeats = false
+    if case .maybe = pending?.check(times) ?? .absent { repeats = true }
+    var keep: [Int] = []
+    for row in rows {
+      switch compare(run, row, known, repeats ? placed[series] ?? [] : []) {
+      case .absent:
+        if twin { result.quarantined += 1 } else { result.new += 1 }
+        keep.append(row)
+      case .same:
+        result.same += 1
+      case .differs:
+        result.conflict += 1
+        keep.append(row)
+      }
+    }
+    if !keep.isEmpty { store(run, keep, part: twin ? 1 : 0, series: series) }
+  }
+
+  func accepted() -> Intake.Accepted {
+    Intake.Accepted(parts: out.filter { !$0.batch.isEmpty }, result: result)
+  }
+
+  private enum Comparison { case absent, same, differs }
+
+  /// Row `row` of `run` against the newest known row of that instant.
+  private func compare(
+    _ run: Int, _ row: Int, _ known: RowSet?, _ earlier: [(part: Int, run: Int)]
+  ) -> Comparison {
+    let tick = batch.runs[run].times.tick(row)
+    for place in earlier.reversed() {
+      let have = out[place.part].batch
+      guard let at = have.runs[place.run].times.row(of: tick) else { continue }
+      let equal = columns(of: run, and: place.run, of: have).allSatisfy {
+        batch.slot($0, run: run, row: row) == have.slot($0, run: place.run, row: at)
+      }
+      return equal ? .same : .differs
+    }
+    guard let known, let at = known.times.row(of: tick) else { return .absent }
+    var columns = Set(known.columns.map(\.id))
+    for cell in batch.runs[run].cells { columns.insert(batch.cells[cell].column) }
+    let equal = columns.allSatisfy { batch.slot($0, run: run, row: row) == known.slot($0, row: at) }
+    return equal ? .same : .differs
+  }
+
+  private func columns(of run: Int, and other: Int, of have: FrameBatch) -> Set<ColumnID> {
+    Set(batch.runs[run].cells.map { batch.cells[$0].column })
+      .union(have.runs[other].cells.map { have.cells[$0].column })
+  }
+
+  private mutating func store(_ run: Int, _ rows: [Int], part: Int, series: Int) {
+    if !frameOpen[part] {
+      out[part].batch.beginFrame(device: batch.frames[frame].device)
+      out[part].frames.append(frame)
+      frameOpen[part] = true
+    }
+    let source = batch.runs[run]
+    let contiguous = rows[rows.count - 1] - rows[0] + 1 == rows.count
+    let times =
+      contiguous
+      ? source.times.rows(rows[0]..<(rows[0] + rows.count))
+      : .explicit(rows.map { source.times.tick($0) })
+    out[part].batch.beginRun(probe: source.probe, times: times)
+    for index in source.cells {
+      let cell = batch.cells[index]
+      switch cell.content {
+      case .constant(let value):
+        out[part].batch.add(cell.column, constant: value)
+      case .values(let start):
+        out[part].batch.add(cell.column, rows.map { batch.values[start + $0] })
+      case .nullable(let start, let validityStart):
+        out[part].batch.add(
+          cell.column, rows.map { batch.values[start + $0] },
+          valid: rows.map { batch.validity[validityStart + $0] })
+      }
+    }
+    placed[series, default: []].append((part, out[part].batch.runs.count - 1))
+    out[part].series.append(series)
+  }
+}
+
+extension SampleTimes {
+  /// The row at exactly `instant`, or nil. O(log n).
+  package func row(of instant: Int64) -> Int? {
+    switch self {
+    case .regular(let regular): return regular.index(of: instant)
+    case .explicit(let instants):
+      var (low, high) = (0, instants.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if instants[middle] < instant { low = middle + 1 } else { high = middle }
+      }
+      return low < instants.count && instants[low] == instant ? low : nil
+    }
+  }
+}
+
+extension FrameBatch {
+  /// The slot of a column in one row of a run; nil is null. O(cells of the run).
+  package func slot(_ column: ColumnID, run: Int, row: Int) -> Int64? {
+    for index in runs[run].cells where cells[index].column == column {
+      switch cells[index].content {
+      case .constant(let value): return value
+      case .values(let start): return values[start + row]
+      case .nullable(let start, let validityStart):
+        return validity[validityStart + row] ? values[start + row] : nil
+      }
+    }
+    return nil
+  }
+}
+
+extension RowSet {
+  /// The slot of a column in one row; nil is null. O(columns).
+  package func slot(_ column: ColumnID, row: Int) -> Int64? {
+    guard let column = self.column(column) else { return nil }
+    if let validity = column.validity, validity[row / 64] >> UInt64(row % 64) & 1 == 0 { return nil }
+    switch column.content {
+    case .constant(let value): return value
+    case .values(let slots): return slots[row]
+    }
+  }
+}

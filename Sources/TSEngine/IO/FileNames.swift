@@ -1,0 +1,68 @@
+/// Every file name on disk, once. A store is one folder:
+///
+///     STORE                 format version, store id, feature flags
+///     LOCK                  flock of the writing process
+///     RESERVE               bytes set aside so that a full disk can still be started on
+///     manifest/log/000001.log  edits naming the live files, framed as the log is
+///     log/000001.log        tail segments: the log in order of arrival
+///     log/000001@8192.torn  what a recovery cut off at byte 8192
+///     log/000001@8192.damaged  copy of bytes that failed their check at byte 8192
+///     journal/000001.journal   registry events, kept for ever
+///     data/000001.data      sealed columnar blocks
+///
+/// A name ending in `.tmp` is unfinished: it is removed at open and never read.
+package enum FileNames {
+  package static let store = "STORE"
+  package static let lock = "LOCK"
+  package static let reserve = "RESERVE"
+  package static let manifestDirectory = "manifest"
+  package static let logDirectory = "log"
+  package static let journalDirectory = "journal"
+  package static let dataDirectory = "data"
+
+  static let temporarySuffix = ".tmp"
+  static let logSuffix = ".log"
+  static let journalSuffix = ".journal"
+  static let dataSuffix = ".data"
+  static let tornSuffix = ".torn"
+  static let damagedSuffix = ".damaged"
+
+  package static func path(_ directory: String, _ name: String) -> String { directory + "/" + name }
+
+  package static func temporary(_ name: String) -> String { name + temporarySuffix }
+  package static func isTemporary(_ name: String) -> Bool { name.hasSuffix(temporarySuffix) }
+
+  package static func logSegment(_ id: UInt64) -> String { padded(id) + logSuffix }
+  package static func logSegmentID(_ name: String) -> UInt64? { number(name, suffix: logSuffix) }
+
+  package static func torn(segment id: UInt64, offset: Int) -> String {
+    "\(padded(id))@\(offset)\(tornSuffix)"
+  }
+  package static func damaged(segment id: UInt64, offset: Int) -> String {
+    "\(padded(id))@\(offset)\(damagedSuffix)"
+  }
+
+  package static func journalSegment(_ id: UInt64) -> String { padded(id) + journalSuffix }
+  package static func journalSegmentID(_ name: String) -> UInt64? {
+    number(name, suffix: journalSuffix)
+  }
+
+  package static func dataSegment(_ id: UInt64) -> String { padded(id) + dataSuffix }
+  package static func dataSegmentID(_ name: String) -> UInt64? { number(name, suffix: dataSuffix) }
+
+  /// At least six digits, so that names sort by number up to a million files.
+  private static func padded(_ number: UInt64) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, 6 - digits.utf8.count)) + digits
+  }
+
+  private static func number(_ name: String, suffix: String) -> UInt64? {
+    name.hasSuffix(suffix) ? number(name.dropLast(suffix.count)) : nil
+  }
+
+  /// Only the spelling that `padded` gives, so that one number has one name.
+  private static func number(_ digits: Substring) -> UInt64? {
+    guard let value = UInt64(digits), padded(value) == digits else { return nil }
+    return value
+  }
+}

@@ -1,0 +1,294 @@
+/// The body of a frame record in the log (FORMAT.md, "Frame record"): what one device reported in
+/// one message. Self-contained: device and symbols are spelled out, so a log segment is read
+/// without any other file.
+///
+///     | version u8 = 1 | table varint | device string | run count varint | run … |
+///     run:  | probe zigzag | time kind u8 | times | cell count varint | cell … |
+///     time kind 1, regular:  | start i64 | count varint | step numerator varint | denominator varint |
+///     time kind 2, explicit: | count varint | packed integers |
+///     cell: | column varint | form u8 | content |
+///     packed integers: | reference zigzag | width u8 (0 1 2 4 8) | count × width bytes, value − reference |
+///
+/// Integers are byte-packed against their minimum: the log is written once and read at recovery,
+/// and bit packing would cost the writer more than the disk.
+package enum FrameRecord {
+  static let version: UInt8 = 1
+
+  enum TimeKind { static let regular: UInt8 = 1, explicit: UInt8 = 2 }
+
+  /// Form of a cell; symbols carry their texts.
+  enum Form {
+    static let constant: UInt8 = 1, values: UInt8 = 2, nullable: UInt8 = 3
+    static let constantSymbol: UInt8 = 5, symbols: UInt8 = 6, nullableSymbols: UInt8 = 7
+  }
+
+  /// Rows a frame may hold; bounds what a reader allocates.
+  package static let maxRows = 1 << 20
+
+  // MARK: Encoding
+
+  /// Appends frame `index` of `batch`. `isSymbol` tells which columns hold symbol codes.
+  package static func encode(
+    _ batch: FrameBatch, frame index: Int, symbols: SymbolTable,
+    isSymbol: (ColumnID) -> Bool, into out: inout ByteWriter
+  ) {
+    let frame = batch.frames[index]
+    out.put(version)
+    out.varint(UInt64(batch.table))
+    out.string(frame.device)
+    out.varint(frame.runs.count)
+    for runIndex in frame.runs {
+      let run = batch.runs[runIndex]
+      out.zigzag(Int64(run.probe))
+      encode(run.times, into: &out)
+      out.varint(run.cells.count)
+      for cellIndex in run.cells {
+        let cell = batch.cells[cellIndex]
+        out.varint(UInt64(cell.column))
+        if isSymbol(cell.column) {
+          encodeSymbols(cell, of: batch, count: run.times.count, symbols: symbols, into: &out)
+        } else {
+          encodeIntegers(cell, of: batch, count: run.times.count, into: &out)
+        }
+      }
+    }
+  }
+
+  private static func encode(_ times: SampleTimes, into out: inout ByteWriter) {
+    switch times {
+    case .regular(let regular):
+      out.put(TimeKind.regular)
+      out.put(regular.start)
+      out.varint(regular.count)
+      out.varint(UInt64(regular.stepNumerator))
+      out.varint(UInt64(regular.stepDenominator))
+    case .explicit(let instants):
+      out.put(TimeKind.explicit)
+      out.varint(instants.count)
+      pack(instants[...], into: &out)
+    }
+  }
+
+  private static func encodeIntegers(
+    _ cell: FrameBatch.Cell, of batch: FrameBatch, count: Int, into out: inout ByteWriter
+  ) {
+    switch cell.content {
+    case .constant(let value):
+      out.put(Form.constant)
+      out.zigzag(value)
+    case .values(let start):
+      out.put(Form.values)
+      pack(batch.values[start..<(start + count)], into: &out)
+    case .nullable(let start, let validityStart):
+      out.put(Form.nullable)
+      putBits(batch.validity[validityStart..<(validityStart + count)], into: &out)
+      pack(batch.values[start..<(start + count)], into: &out)
+    }
+  }
+
+  private static func encodeSymbols(
+    _ cell: FrameBatch.Cell, of batch: FrameBatch, count: Int, symbols: SymbolTable,
+    into out: inout ByteWriter
+  ) {
+    func putText(_ code: Int64) { out.string(symbols.text(of: code) ?? "") }
+    func putCoded(_ codes: ArraySlice<Int64>) {
+      var numbers: [Int64: Int64] = [:]
+      var texts: [Int64] = []
+      let coded = codes.map { code -> Int64 in
+        if let known = numbers[code] { return known }
+        numbers[code] = Int64(texts.count)
+        texts.append(code)
+        return Int64(texts.count - 1)
+      }
+      out.varint(texts.count)
+      for code in texts { putText(code) }
+      pack(coded[...], into: &out)
+    }
+    switch cell.content {
+    case .constant(let code):
+      out.put(Form.constantSymbol)
+      putText(code)
+    case .values(let start):
+      out.put(Form.symbols)
+      putCoded(batch.values[start..<(start + count)])
+    case .nullable(let start, let validityStart):
+      out.put(Form.nullableSymbols)
+      putBits(batch.validity[validityStart..<(validityStart + count)], into: &out)
+      putCoded(batch.values[start..<(start + count)])
+    }
+  }
+
+  private static func putBits(_ flags: ArraySlice<Bool>, into out: inout ByteWriter) {
+    var byte: UInt8 = 0
+    for (index, flag) in flags.enumerated() {
+      if flag { byte |= 1 << UInt8(index & 7) }
+      if index & 7 == 7 {
+        out.put(byte)
+        byte = 0
+      }
+    }
+    if flags.count & 7 != 0 { out.put(byte) }
+  }
+
+  private static func pack(_ values: ArraySlice<Int64>, into out: inout ByteWriter) {
+    var low = Int64.max
+    var high = Int64.min
+    for value in values {
+      low = min(low, value)
+      high = max(high, value)
+    }
+    if values.isEmpty { (low, high) = (0, 0) }
+    let span = UInt64(bitPattern: high &- low)
+    let width = span == 0 ? 0 : span <= 0xFF ? 1 : span <= 0xFFFF ? 2 : span <= 0xFFFF_FFFF ? 4 : 8
+    out.zigzag(low)
+    out.put(UInt8(width))
+    switch width {
+    case 1: out.appendDifferences(values, low, as: UInt8.self)
+    case 2: out.appendDifferences(values, low, as: UInt16.self)
+    case 4: out.appendDifferences(values, low, as: UInt32.self)
+    case 8: out.appendDifferences(values, low, as: UInt64.self)
+    default: break
+    }
+  }
+
+  // MARK: Decoding
+
+  /// Appends the frame in `bytes` to its table's batch; symbols are interned.
+  /// - Returns: the table.
+  /// - Throws: `.corrupt`, `.truncated`, `.unsupportedVersion`.
+  package static func decode(
+    _ bytes: RawSpan, symbols: SymbolTable, into batches: inout [TableID: FrameBatch]
+  ) throws(StorageError) -> TableID {
+    var reader = ByteReader(bytes)
+    guard try reader.next(UInt8.self) == version else {
+      throw StorageError(.unsupportedVersion, "frame record of an unknown version", offset: 0)
+    }
+    let table = TableID(try reader.count(limit: Int(TableID.max)))
+    let device = try reader.string(limit: 128)
+    let runCount = try reader.count(limit: maxRows)
+    // Taken out and put back, so that the arrays are not copied.
+    var batch = batches.removeValue(forKey: table) ?? FrameBatch(table: table)
+    defer { batches[table] = batch }
+    batch.beginFrame(device: device)
+    for _ in 0..<runCount {
+      let probe = Int32(truncatingIfNeeded: try reader.zigzag())
+      let times = try decodeTimes(&reader)
+      batch.beginRun(probe: probe, times: times)
+      for _ in 0..<(try reader.count(limit: Int(ColumnID.max))) {
+        let column = ColumnID(try reader.count(limit: Int(ColumnID.max)))
+        try decodeCell(&reader, column, count: times.count, symbols: symbols, into: &batch)
+      }
+    }
+    guard reader.isAtEnd else {
+      throw StorageError(.corrupt, "bytes behind a frame record", offset: reader.offset)
+    }
+    return table
+  }
+
+  private static func decodeTimes(_ reader: inout ByteReader) throws(StorageError) -> SampleTimes {
+    switch try reader.next(UInt8.self) {
+    case TimeKind.regular:
+      let start = try reader.next(Int64.self)
+      let count = try reader.count(limit: maxRows)
+      let numerator = Int64(try reader.count(limit: .max))
+      let denominator = Int64(try reader.count(limit: .max))
+      guard
+        let times = RegularTimes(
+          start: start, count: count, stepNumerator: numerator, stepDenominator: denominator)
+      else { throw StorageError(.corrupt, "impossible regular times", offset: reader.offset) }
+      return .regular(times)
+    case TimeKind.explicit:
+      let count = try reader.count(limit: maxRows)
+      let instants = try unpack(&reader, count: count)
+      guard count > 0, zip(instants, instants.dropFirst()).allSatisfy({ $0 < $1 }) else {
+        throw StorageError(.corrupt, "instants not increasing", offset: reader.offset)
+      }
+      return .explicit(instants)
+    default:
+      throw StorageError(.corrupt, "unknown time kind", offset: reader.offset)
+    }
+  }
+
+  private static func decodeCell(
+    _ reader: inout ByteReader, _ column: ColumnID, count: Int, symbols: SymbolTable,
+    into batch: inout FrameBatch
+  ) throws(StorageError) {
+    switch try reader.next(UInt8.self) {
+    case Form.constant:
+      batch.add(column, constant: try reader.zigzag())
+    case Form.values:
+      batch.add(column, try unpack(&reader, count: count))
+    case Form.nullable:
+      let valid = try bits(&reader, count: count)
+      batch.add(column, try unpack(&reader, count: count), valid: valid)
+    case Form.constantSymbol:
+      batch.add(column, constant: symbols.code(of: try reader.string()))
+    case Form.symbols:
+      batch.add(column, try unpackSymbols(&reader, count: count, symbols))
+    case Form.nullableSymbols:
+      let valid = try bits(&reader, count: count)
+      batch.add(column, try unpackSymbols(&reader, count: count, symbols), valid: valid)
+    default:
+      throw StorageError(.corrupt, "unknown cell form", offset: reader.offset)
+    }
+  }
+
+  private static func bits(_ reader: inout ByteReader, count: Int) throws(StorageError) -> [Bool] {
+    let bytes = try reader.take((count + 7) / 8)
+    return (0..<count).map { index in
+      // In bounds: index/8 < ⌈count/8⌉, the length taken.
+      bytes.byte(at: index / 8) >> UInt8(index & 7) & 1 == 1
+    }
+  }
+
+  private static func unpack(
+    _ reader: inout ByteReader, count: Int
+  ) throws(StorageError) -> [Int64] {
+    let low = try reader.zigzag()
+    let width = Int(try reader.next(UInt8.self))
+    guard width <= 8, width & (width - 1) == 0 || width == 0 else {
+      throw StorageError(.corrupt, "impossible width", offset: reader.offset)
+    }
+    let bytes = try reader.take(count * width)
+    var values: [Int64] = []
+    values.reserveCapacity(count)
+    var fields = ByteReader(bytes)
+    for _ in 0..<count {
+      let difference: UInt64
+      switch width {
+      case 1: difference = UInt64(try fields.next(UInt8.self))
+      case 2: difference = UInt64(try fields.next(UInt16.self))
+      case 4: difference = UInt64(try fields.next(UInt32.self))
+      case 8: difference = try fields.next(UInt64.self)
+      default: difference = 0
+      }
+      values.append(low &+ Int64(bitPattern: difference))
+    }
+    return values
+  }
+
+  private static func unpackSymbols(
+    _ reader: inout ByteReader, count: Int, _ symbols: SymbolTable
+  ) throws(StorageError) -> [Int64] {
+    let textCount = try reader.count(limit: min(count, reader.remaining))
+    var codes: [Int64] = []
+    for _ in 0..<textCount { codes.append(symbols.code(of: try reader.string())) }
+    var values = try unpack(&reader, count: count)
+    for index in values.indices {
+      guard values[index] >= 0, values[index] < Int64(codes.count) else {
+        throw StorageError(.corrupt, "symbol out of range", offset: reader.offset)
+      }
+      values[index] = codes[Int(values[index])]
+    }
+    return values
+  }
+}
+
+extension RawSpan {
+  /// Byte at `index`; traps when out of bounds.
+  func byte(at index: Int) -> UInt8 {
+    precondition(index >= 0 && index < byteCount, "byte out of bounds")
+    // SAFETY: the precondition proves the bounds.
+    return unsafe unsafeLoad(fromByteOffset: index, as: UInt8.self)
+  }
+}

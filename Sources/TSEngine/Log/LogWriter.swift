@@ -1,0 +1,310 @@
+/// Appends batches to the log. Single-threaded and steppable: a layer above gathers what waits into
+/// one batch, calls `append` and `sync`, and acknowledges then.
+///
+/// - `append` is one write, `sync` is one fdatasync. Several appends may share a sync.
+/// - A sync that fails is final: this writer throws `.failStopped` from then on.
+/// - A write that fails takes back every batch since the last sync (`.diskFull`, `.io`); none of
+///   them may be acknowledged, and their LSNs are given again under a higher epoch. The writer
+///   goes on. When the taking back fails, the writer is fail-stopped.
+package final class LogWriter {
+  package struct Options: Sendable {
+    /// Zeros are written ahead in steps of this size, because a sync over blocks already written
+    /// needs no commit of the file system's journal: half the time at the median. 0 turns it off.
+    package var preallocatedByteCount = 4 << 20
+
+    package init() {}
+  }
+
+  /// Where an appended batch lies. Not durable before `sync` returns.
+  package struct Appended: Sendable, Equatable {
+    package var position: LogPosition
+    package var firstLSN: LSN
+    /// The LSN after the batch.
+    package var nextLSN: LSN
+    package var commitNanos: Int64
+    /// Bytes taken in the file, header and padding included.
+    package var byteCount: Int
+  }
+
+  private static let zeros = [UInt8](repeating: 0, count: 256 << 10)
+
+  private enum Phase { case open, failStopped, closed }
+
+  /// All that a failed write must restore.
+  private struct Progress {
+    var offset: Int
+    var nextLSN: LSN
+    var chain: UInt32
+    var batchCount: UInt64 = 0
+    var firstCommitNanos: Int64 = 0
+    var lastBatchIsSeal = true
+  }
+
+  private let clock: any Clock
+  private let storeID: StoreID
+  private let options: Options
+  private let segments: LogSegmentFactory
+  private var phase = Phase.open
+  private var file: any DiskFile
+  private var header: LogSegmentHeader
+  private var place: LogBatchHeader.Place
+  private var now: Progress
+  private var durable: Progress
+  private var epoch: UInt32
+  private var lastCommitNanos: Int64
+  /// The file holds written blocks up to here.
+  private var writtenEnd: Int
+  private var sealBuilder = LogBatchBuilder(reserving: 128)
+
+  /// Starts a new segment, under a new epoch, behind a recovered log, and burns the LSNs of damage
+  /// that no gap record names yet. Durable on return.
+  ///
+  /// - Parameters:
+  ///   - scan: of `LogRepair.run`, just before.
+  ///   - nextLSN: the LSN to go on with when other files (the manifest) know of later ones than the
+  ///     log; lower values have no effect.
+  ///   - reserve: given back when the disk is too full for a new segment.
+  /// - Throws: `.diskFull`, `.io`.
+  package init(
+    _ disk: any Disk, clock: any Clock, store: String, storeID: StoreID, after scan: LogScan,
+    nextLSN: LSN = 1, options: Options = Options(), reserve: ReserveFile? = nil
+  ) throws(StorageError) {
+    guard scan.epoch < .max else { throw StorageError(.invalid, "epochs are used up") }
+    self.clock = clock
+    self.storeID = storeID
+    self.options = options
+    segments = LogSegmentFactory(disk, store: store)
+    epoch = scan.epoch + 1
+    let header = LogSegmentHeader(
+      storeID: storeID, segmentID: (scan.segments.last?.id ?? 0) + 1, epoch: epoch,
+      firstLSN: max(scan.nextLSN, nextLSN), previousCRC: scan.chainCRC)
+    self.header = header
+    let made: LogSegmentFactory.Made
+    do throws(StorageError) {
+      made = try segments.make(header)
+    } catch {
+      guard error.code == .diskFull, let reserve, try reserve.release() else { throw error }
+      made = try segments.make(header)
+    }
+    file = made.file
+    place = LogBatchHeader.Place(storeID: storeID, segmentID: header.segmentID)
+    writtenEnd = LogFormat.SegmentHeader.byteCount
+    now = Progress(offset: writtenEnd, nextLSN: header.firstLSN, chain: made.crc)
+    durable = now
+    lastCommitNanos = scan.lastCommitNanos
+    try burn(scan.unburned)
+  }
+
+  // MARK: State
+
+  package var segmentID: UInt64 { header.segmentID }
+  /// Bytes of the segment in use; what to rotate by.
+  package var segmentByteCount: Int { now.offset }
+  /// The LSN the next batch starts with.
+  package var nextLSN: LSN { now.nextLSN }
+  /// The last durable LSN; 0 when there is none.
+  package var durableLSN: LSN { durable.nextLSN - 1 }
+  /// Batches wait for a `sync`.
+  package var hasUnsynced: Bool { now.offset != durable.offset }
+  package var isFailStopped: Bool { phase == .failStopped }
+  /// A last batch has no witness yet: call `writeIdleSeal` within 50 ms of it if nothing else is
+  /// appended.
+  package var needsIdleSeal: Bool { phase == .open && !now.lastBatchIsSeal }
+
+  // MARK: Append and sync
+
+  /// Writes the batch behind the last. Its payload is complete; the buffer is only completed by
+  /// header and padding and may be reused with `removeAll`.
+  ///
+  /// - Throws: `.invalid` for a batch that is empty or over 16 MiB, without effect; else see above.
+  package func append(_ batch: inout LogBatchBuilder) throws(StorageError) -> Appended {
+    try append(&batch, isSeal: false)
+  }
+
+  private func append(
+    _ batch: inout LogBatchBuilder, isSeal: Bool
+  ) throws(StorageError) -> Appended {
+    try requireOpen()
+    let payloadByteCount = batch.payloadByteCount
+    guard !batch.isEmpty, payloadByteCount <= LogFormat.maximumPayloadByteCount else {
+      throw StorageError(.invalid, "batch of \(payloadByteCount) bytes", file: file.path)
+    }
+    let commitNanos = max(clock.nowNanos(), lastCommitNanos)
+    let header = LogBatchHeader(
+      payloadByteCount: payloadByteCount, payloadCRC: batch.payloadCRC, firstLSN: now.nextLSN,
+      lsnCount: UInt32(batch.lsnCount), previousCRC: now.chain, durableLSN: durableLSN,
+      commitNanos: commitNanos, epoch: epoch,
+      durableSectors: UInt32(durable.offset / LogFormat.sectorByteCount),
+      segmentID: self.header.segmentID)
+    let crc = batch.seal(header, place: place, offset: now.offset)
+    defer { batch.unseal(payloadByteCount: payloadByteCount) }
+    let end = now.offset + batch.buffer.count
+    do throws(StorageError) {
+      try file.write(batch.buffer.bytes.rawSpan, at: now.offset)
+      try writeAhead(from: end)
+    } catch {
+      try takeBack()
+      throw error
+    }
+    let position = LogPosition(segmentID: header.segmentID, offset: now.offset)
+    now.offset = end
+    now.nextLSN = header.nextLSN
+    now.chain = crc
+    if now.batchCount == 0 { now.firstCommitNanos = commitNanos }
+    now.batchCount += 1
+    now.lastBatchIsSeal = isSeal
+    lastCommitNanos = commitNanos
+    return Appended(
+      position: position, firstLSN: header.firstLSN, nextLSN: header.nextLSN,
+      commitNanos: commitNanos, byteCount: batch.buffer.count)
+  }
+
+  /// Makes every batch appended so far durable; only then may it be acknowledged.
+  package func sync() throws(StorageError) {
+    try requireOpen()
+    if !hasUnsynced { return }
+    try failStopping { () throws(StorageError) in try file.sync() }
+    durable = now
+  }
+
+  /// Goes on with a later LSN: the ones between were taken outside the log (bulk append) and are
+  /// named by the manifest. Precondition: nothing waits for a sync.
+  package func skip(to lsn: LSN) {
+    precondition(!hasUnsynced && lsn >= now.nextLSN, "LSNs are taken in order")
+    now.nextLSN = lsn
+    durable.nextLSN = lsn
+  }
+
+  /// Writes a witness behind the last batch, durably: should that batch be bad one day, it will be
+  /// known as damaged, not taken for torn. Does nothing behind a seal.
+  package func writeIdleSeal() throws(StorageError) {
+    try requireOpen()
+    if hasUnsynced { try sync() }
+    if needsIdleSeal { try seal(.idle) }
+  }
+
+  // MARK: Segments
+
+  /// Completes the segment and starts the next. Durable on return. After `.diskFull` and `.io` the
+  /// writer goes on in the old segment.
+  package func rotate() throws(StorageError) {
+    try finishSegment(.rotate)
+    let next = LogSegmentHeader(
+      storeID: storeID, segmentID: header.segmentID + 1, epoch: epoch, firstLSN: now.nextLSN,
+      previousCRC: now.chain)
+    let made: LogSegmentFactory.Made
+    do throws(StorageError) {
+      made = try segments.make(next)
+    } catch {
+      // Past the rename the new segment may exist: two tails would be one too many.
+      if error.code == .failStopped { phase = .failStopped }
+      throw error
+    }
+    file.close()
+    file = made.file
+    header = next
+    place = LogBatchHeader.Place(storeID: storeID, segmentID: next.segmentID)
+    writtenEnd = LogFormat.SegmentHeader.byteCount
+    now = Progress(offset: writtenEnd, nextLSN: next.firstLSN, chain: made.crc)
+    durable = now
+  }
+
+  /// Syncs, seals when `isClean`, and closes. Idempotent. The file is closed whatever is thrown.
+  package func close(isClean: Bool = true) throws(StorageError) {
+    guard phase == .open else {
+      if phase == .failStopped { file.close() }
+      phase = .closed
+      return
+    }
+    defer {
+      file.close()
+      phase = .closed
+    }
+    if isClean { try finishSegment(.close) }
+  }
+
+  private func finishSegment(_ reason: LogSeal.Reason) throws(StorageError) {
+    try sync()
+    try seal(reason)
+    guard writtenEnd > now.offset else { return }
+    try failStopping { () throws(StorageError) in
+      try file.truncate(to: now.offset)
+      try file.sync()
+    }
+    writtenEnd = now.offset
+  }
+
+  private func seal(_ reason: LogSeal.Reason) throws(StorageError) {
+    let seal = LogSeal(
+      reason: reason, batchCount: now.batchCount, firstLSN: header.firstLSN,
+      nextLSN: now.nextLSN, firstCommitNanos: now.firstCommitNanos,
+      lastCommitNanos: now.batchCount == 0 ? 0 : lastCommitNanos)
+    sealBuilder.removeAll()
+    sealBuilder.add(.seal) { seal.encode(into: &$0) }
+    _ = try append(&sealBuilder, isSeal: true)
+    try sync()
+  }
+
+  private func burn(_ lsns: [ClosedRange<LSN>]) throws(StorageError) {
+    guard !lsns.isEmpty else { return }
+    var batch = LogBatchBuilder(reserving: 32 * lsns.count)
+    for range in lsns { batch.add(.gap) { LogGap(range).encode(into: &$0) } }
+    _ = try append(&batch)
+    try sync()
+  }
+
+  // MARK: Failures
+
+  /// Writes zeros behind `end` when the written blocks end there. Without room the log goes on
+  /// growing batch by batch.
+  private func writeAhead(from end: Int) throws(StorageError) {
+    guard end > writtenEnd else { return }
+    writtenEnd = end
+    guard options.preallocatedByteCount > 0 else { return }
+    do throws(StorageError) {
+      let target = end + options.preallocatedByteCount
+      var at = end
+      while at < target {
+        let count = min(Self.zeros.count, target - at)
+        try file.write(Self.zeros.rawSpan.extracting(0..<count), at: at)
+        at += count
+      }
+      writtenEnd = target
+    } catch {
+      guard error.code == .diskFull else { throw error }
+      try file.truncate(to: end)
+    }
+  }
+
+  private func takeBack() throws(StorageError) {
+    try failStopping { () throws(StorageError) in
+      guard epoch < .max else { throw StorageError(.invalid, "epochs are used up") }
+      try file.truncate(to: durable.offset)
+      // Durably, so that no bytes of the batches taken back can come up behind later ones.
+      try file.sync()
+    }
+    epoch += 1
+    now = durable
+    writtenEnd = durable.offset
+  }
+
+  private func failStopping(
+    _ body: () throws(StorageError) -> Void
+  ) throws(StorageError) {
+    do throws(StorageError) {
+      try body()
+    } catch {
+      phase = .failStopped
+      throw error
+    }
+  }
+
+  private func requireOpen() throws(StorageError) {
+    switch phase {
+    case .open: return
+    case .failStopped:
+      throw StorageError(.failStopped, "an earlier sync failed; open the store again", file: file.path)
+    case .closed: throw StorageError(.closed, "the log is closed", file: file.path)
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/// Applies the unsealed log to the in-memory state, batch by batch.
+struct LogReplay {
+  private let shared: Shared
+  /// Records up to this LSN are in sealed files.
+  private let sealedLSN: LSN
+
+  init(shared: Shared, after sealedLSN: LSN) {
+    self.shared = shared
+    self.sealedLSN = sealedLSN
+  }
+
+  mutating func apply(_ info: LogBatchInfo, _ payload: RawSpan) throws(StorageError) {
+    guard info.header.lsnCount > 0, info.header.nextLSN > sealedLSN + 1 else { return }
+    var frames: [TableID: FrameBatch] = [:]
+    var lsns: [TableID: [LSN]] = [:]
+    var cursor = RecordCursor(payload, header: info.header)
+    while let record = try cursor.next() {
+      guard record.lsn > sealedLSN else { continue }
+      switch record.kind {
+      case .frame:
+        let table = try FrameRecord.decode(record.body, symbols: shared.symbols, into: &frames)
+        lsns[table, default: []].append(record.lsn)
+      case .event:
+        let event = try Journal.decodeEvent(record.body, lsn: record.lsn)
+        shared.events.withLock { $0.append(event) }
+        shared.live.withLock { $0.registry.apply(event) }
+      case .message:
+        let operational = try Journal.decodeRecord(record.body, lsn: record.lsn)
+        shared.records.withLock { $0.append(operational) }
+        shared.live.withLock { $0.registry.apply(operational) }
+      case .gap, .seal, .edit: break
+      }
+    }
+    shared.clock.withLock { $0.insert(info.header.firstLSN, at: info.header.commitNanos) }
+    let head = shared.live.withLock { $0.heads[$0.heads.count - 1] }
+    for (table, batch) in frames {
+      let appends = number(batch, table, lsns[table] ?? [])
+      head.append(appends, of: batch)
+      shared.series.insert(appends)
+    }
+  }
+
+  private func number(_ batch: FrameBatch, _ table: TableID, _ lsns: [LSN]) -> [Head.Append] {
+    shared.series.withLock { index in
+      var appends: [Head.Append] = []
+      for (frame, lsn) in zip(batch.frames, lsns) {
+        for run in batch.runs[frame.runs] {
+          let number = index.number(table: table, device: frame.device, probe: run.probe)
+          appends.append(Head.Append(series: number, table: table, run: run, lsn: lsn))
+        }
+      }
+      return appends
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/// Turns a frozen head and its stretch of the log into data and journal segments. Reads and writes
+/// beside the writer; only the installation of the files takes a turn of the writer's.
+package struct Sealer {
+  let disk: any Disk
+  let directory: String
+  let storeID: StoreID
+  let shared: Shared
+  let cache: BlockCache
+
+  /// Writes all files of one sealing, durable but not yet live.
+  /// - Parameter nextFileID: gives a fresh id at every call.
+  /// - Throws: `.io`, `.diskFull`; unfinished files are left for the next open to remove.
+  package func seal(
+    _ rotation: CommitRequest.Rotation, nextFileID: () -> UInt64
+  ) throws(StorageError) -> CommitRequest.Installation {
+    var installation = CommitRequest.Installation()
+    installation.sealed = rotation
+    let numbers = rotation.head.seriesNumbers
+    let keys = shared.series.withLock { index in numbers.map { (index.keys[$0], $0) } }
+    for (table, series) in Dictionary(grouping: keys, by: { $0.0.table }).sorted(by: { $0.key < $1.key }) {
+      guard let schema = shared.schema(table) else { continue }
+      let id = nextFileID()
+      var writer = try DataSegmentWriter(
+        disk, directory: dataDirectory, store: storeID, id: id, schema: schema)
+      var builder = BlockBuilder(schema: schema, symbols: shared.symbols)
+      do throws(StorageError) {
+        for (key, number) in series.sorted(by: { $0.0 < $1.0 }) {
+          for (_, chunks) in try rotation.head.chunks(of: [number], through: rotation.lastLSN) {
+            try SeriesRewrite.append(
+              chunks.map(\.source), of: key, to: &writer, builder: &builder)
+          }
+        }
+      } catch {
+        writer.abandon()
+        throw error
+      }
+      let meta = try writer.finish()
+      installation.added.append(
+        (
+          try DataSegmentReader(
+            disk, directory: dataDirectory, store: storeID, id: id, cache: cache), meta
+        ))
+    }
+    try sealJournal(rotation, nextFileID: nextFileID, into: &installation)
+    return installation
+  }
+
+  private var dataDirectory: String { FileNames.path(directory, FileNames.dataDirectory) }
+  private var journalDirectory: String { FileNames.path(directory, FileNames.journalDirectory) }
+
+  /// Events and slow records with the commit clock in one file, the mass of messages in another.
+  private func sealJournal(
+    _ rotation: CommitRequest.Rotation, nextFileID: () -> UInt64,
+    into installation: inout CommitRequest.Installation
+  ) throws(StorageError) {
+    let sealed = shared.live.withLock { $0.manifest.sealedLSN }
+    let range = (sealed + 1)...max(sealed + 1, rotation.lastLSN)
+    var registry: [JournalSegment.Record] = []
+    var operational: [JournalSegment.Record] = []
+    for event in shared.events.withLock({ $0 }) where range.contains(event.lsn) {
+      registry.append(
+        .init(
+          kind: LogRecordKind.event.rawValue, lsn: event.lsn, bytes: try Journal.encode(event)))
+    }
+    for record in shared.records.withLock({ $0 }) where range.contains(record.lsn) {
+      let encoded = JournalSegment.Record(
+        kind: LogRecordKind.message.rawValue, lsn: record.lsn, bytes: try Journal.encode(record))
+      if record.isReplayed { registry.append(encoded) } else { operational.append(encoded) }
+    }
+    registry.sort { $0.lsn < $1.lsn }
+    let clock = shared.clock.withLock { $0.slice(range) }
+    try write(registry, clock, .registry, range, nextFileID(), &installation)
+    if !operational.isEmpty {
+      try write(operational, CommitClock(), .operational, range, nextFileID(), &installation)
+    }
+  }
+
+  private func write(
+    _ records: [JournalSegment.Record], _ clock: CommitClock,
+    _ content: Manifest.JournalSegment.Content, _ range: ClosedRange<LSN>, _ id: UInt64,
+    _ installation: inout CommitRequest.Installation
+  ) throws(StorageError) {
+    let bytes = JournalSegment.encode(records, clock: clock, store: storeID, id: id)
+    let name = FileNames.journalSegment(id)
+    let path = FileNames.path(journalDirectory, name)
+    let temporary = FileNames.temporary(path)
+    if disk.exists(temporary) { try disk.remove(temporary) }
+    let file = try disk.open(temporary, .create)
+    defer { file.close() }
+    try file.write(bytes.rawSpan, at: 0)
+    try file.sync()
+    guard try file.bytes(0..<bytes.count) == bytes else {
+      throw StorageError(.corrupt, "read back other bytes than were written", file: temporary)
+    }
+    try disk.rename(temporary, to: path)
+    try disk.syncDirectory(journalDirectory)
+    installation.journals.append(
+      Manifest.JournalSegment(
+        id: id, content: content, byteCount: bytes.count, oldestLSN: range.lowerBound,
+        newestLSN: range.upperBound))
+  }
+}
+
+extension OperationalRecord {
+  /// Rare, and part of the state that a replay rebuilds.
+  var isReplayed: Bool {
+    switch kind {
+    case .connectionChanged, .clockSynced: true
+    case .messageReceived, .messageProcessed, .authenticationFailed: false
+    }
+  }
+}

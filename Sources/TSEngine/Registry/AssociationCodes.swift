@@ -1,0 +1,85 @@
+import HashTreeCollections
+
+/// The code by which each device can be claimed, found by its first digits.
+package struct AssociationCodes: Sendable, Equatable {
+  package struct Issued: Sendable, Equatable {
+    package let device: String
+    package let code: AssociationCode
+    /// Nanoseconds since the Unix epoch; from then on it claims nothing. Nothing happens in the
+    /// log when that time comes: whoever asks brings the clock (L-26).
+    package let expiresAt: Int64
+    /// An association used it up; it never claims again (L-24).
+    package var isUsed = false
+  }
+
+  private var byDevice: TreeDictionary<String, Issued> = [:]
+  /// Devices by the six digits their display shows; as a rule one each.
+  private var byShown: TreeDictionary<UInt32, [String]> = [:]
+
+  package init() {}
+
+  package var count: Int { byDevice.count }
+  package subscript(device: String) -> Issued? { byDevice[device] }
+
+  /// Whether some device has just this code (L-20).
+  package func contains(_ code: AssociationCode) -> Bool {
+    byShown[code.shown]?.contains { byDevice[$0]?.code == code } ?? false
+  }
+
+  /// All that start with `prefix`, used and expired ones included, ascending by device.
+  package func matching(_ prefix: CodePrefix) -> [Issued] {
+    (byShown[prefix.shown] ?? []).compactMap { byDevice[$0] }.filter { prefix.matches($0.code) }
+  }
+
+  mutating func apply(_ event: Event) {
+    switch event.kind {
+    case .codeIssued(let device, let code, let expiresAt):
+      remove(device)
+      add(Issued(device: device, code: code, expiresAt: expiresAt))
+    case .deviceAssociated(let device, _, _, _):
+      byDevice[device]?.isUsed = true
+    case .deviceDeleted(let device):
+      remove(device)
+    default: break
+    }
+  }
+
+  private mutating func add(_ issued: Issued) {
+    byDevice[issued.device] = issued
+    var devices = byShown[issued.code.shown] ?? []
+    devices.insert(issued.device, at: devices.firstIndex { $0 > issued.device } ?? devices.count)
+    byShown[issued.code.shown] = devices
+  }
+
+  private mutating func remove(_ device: String) {
+    guard let old = byDevice[device] else { return }
+    byDevice[device] = nil
+    let rest = (byShown[old.code.shown] ?? []).filter { $0 != device }
+    byShown[old.code.shown] = rest.isEmpty ? nil : rest
+  }
+}
+
+extension AssociationCodes: Checkpointed {
+  func encode(into writer: inout ByteWriter) {
+    writer.varint(byDevice.count)
+    for issued in byDevice.values.sorted(by: { $0.device < $1.device }) {
+      writer.string(issued.device)
+      writer.put(issued.code.high)
+      writer.put(issued.code.low)
+      writer.put(issued.expiresAt)
+      writer.put(UInt8(issued.isUsed ? 1 : 0))
+    }
+  }
+
+  init(from reader: inout ByteReader) throws(StorageError) {
+    for _ in 0..<(try reader.count(limit: reader.remaining)) {
+      let device = try reader.string()
+      let code = AssociationCode(
+        high: try reader.next(UInt64.self), low: try reader.next(UInt64.self))
+      var issued = Issued(device: device, code: code, expiresAt: try reader.next(Int64.self))
+      issued.isUsed = try reader.next(UInt8.self) != 0
+      remove(device)
+      add(issued)
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import HashTreeCollections
+
+/// Which devices are connected, from operational records. Not in the registry's digest: those
+/// records have a retention, and replaying what is left of them need not give the same.
+package struct Connections: Sendable, Equatable {
+  package struct Connection: Sendable, Equatable {
+    package let isConnected: Bool
+    /// Server time of the change, nanoseconds since the Unix epoch.
+    package let since: Int64
+    package let interface: String
+    package let lsn: LSN
+  }
+
+  private var byDevice: TreeDictionary<String, Connection> = [:]
+
+  package init() {}
+
+  package subscript(device: String) -> Connection? { byDevice[device] }
+
+  /// Whether `connected` is news. A retained state that the broker repeats is not (L-14); the
+  /// first word about a device is, also when it says "disconnected".
+  package func isChange(device: String, connected: Bool) -> Bool {
+    byDevice[device]?.isConnected != connected
+  }
+
+  mutating func apply(_ record: OperationalRecord) {
+    guard case .connectionChanged(let device, let interface, let connected, _) = record.kind,
+      record.lsn > (byDevice[device]?.lsn ?? 0)
+    else { return }
+    byDevice[device] = Connection(
+      isConnected: connected, since: record.recordedAt, interface: interface, lsn: record.lsn)
+  }
+}
+
+extension Connections: Checkpointed {
+  func encode(into writer: inout ByteWriter) {
+    writer.varint(byDevice.count)
+    for (device, connection) in byDevice.sorted(by: { $0.key < $1.key }) {
+      writer.string(device)
+      writer.put(UInt8(connection.isConnected ? 1 : 0))
+      writer.put(connection.since)
+      writer.string(connection.interface)
+      writer.varint(connection.lsn)
+    }
+  }
+
+  init(from reader: inout ByteReader) throws(StorageError) {
+    for _ in 0..<(try reader.count(limit: reader.remaining)) {
+      let device = try reader.string()
+      let isConnected = try reader.next(UInt8.self) != 0
+      byDevice[device] = Connection(
+        isConnected: isConnected, since: try reader.next(Int64.self),
+        interface: try reader.string(), lsn: try reader.varint())
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import HashTreeCollections
+
+/// A device as it stands now.
+package struct Device: Sendable, Equatable {
+  package let id: String
+  /// `lampi`, `power` or the name of a declared type.
+  package let type: String
+  package var name: String
+  /// Set once: when it came into being this time (a deleted device may come again).
+  package let createdAt: Int64
+  package let createdLSN: LSN
+  package var updatedAt: Int64
+  /// Fields set beside the ones above, by name.
+  package var fields: [String: FieldValue] = [:]
+
+  /// `b827eb08451e: My LAMPI` (L-05).
+  package var text: String { "\(id): \(name)" }
+}
+
+package enum DeviceType {
+  package static let lampi = "lampi"
+  package static let power = "power"
+  package static let lampiDefaultName = "My LAMPI"
+}
+
+/// The devices there are. Persistent: copies share what did not change.
+package struct Devices: Sendable, Equatable {
+  private var byID: TreeDictionary<String, Device> = [:]
+
+  package init() {}
+
+  package var count: Int { byID.count }
+  package subscript(id: String) -> Device? { byID[id] }
+  package func contains(_ id: String) -> Bool { byID[id] != nil }
+  /// Ascending by id. O(n log n).
+  package func sorted() -> [Device] { byID.values.sorted { $0.id < $1.id } }
+
+  mutating func apply(_ event: Event) {
+    switch event.kind {
+    case .deviceDiscovered(let id, let type, let name, _), .deviceCreated(let id, let type, let name):
+      // The second discovery of an id creates nothing (L-02).
+      guard byID[id] == nil else { return }
+      byID[id] = Device(
+        id: id, type: type, name: name, createdAt: event.effectiveAt, createdLSN: event.lsn,
+        updatedAt: event.effectiveAt)
+    case .deviceRenamed(let id, let name):
+      update(id, event) { $0.name = name }
+    case .deviceFieldChanged(let id, let field, let value):
+      update(id, event) { $0.fields[field] = value == .null ? nil : value }
+    case .deviceDeleted(let id):
+      byID[id] = nil
+    default: break
+    }
+  }
+
+  private mutating func update(_ id: String, _ event: Event, _ change: (inout Device) -> Void) {
+    guard var device = byID[id] else { return }
+    change(&device)
+    device.updatedAt = event.effectiveAt
+    byID[id] = device
+  }
+}
+
+extension Devices: Checkpointed {
+  func encode(into writer: inout ByteWriter) {
+    writer.varint(count)
+    for device in sorted() {
+      writer.string(device.id)
+      writer.string(device.type)
+      writer.string(device.name)
+      writer.put(device.createdAt)
+      writer.varint(device.createdLSN)
+      writer.put(device.updatedAt)
+      writer.fields(device.fields)
+    }
+  }
+
+  init(from reader: inout ByteReader) throws(StorageError) {
+    for _ in 0..<(try reader.count(limit: reader.remaining)) {
+      var device = Device(
+        id: try reader.string(), type: try reader.string(), name: try reader.string(),
+        createdAt: try reader.next(Int64.self), createdLSN: try reader.varint(),
+        updatedAt: try reader.next(Int64.self))
+      device.fields = try reader.fields()
+      byID[device.id] = device
+    }
+  }
+}

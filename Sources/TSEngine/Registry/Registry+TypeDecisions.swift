@@ -1,0 +1,70 @@
+/// Device types and their settings.
+extension Registry {
+  /// Declares `name`, or adds columns to it: those it has must come first, unchanged (D-03).
+  /// Table and column ids of `columns` are given here; the value is the table's schema.
+  package func declareType(
+    _ name: String, label: String = "", columns: [ColumnSchema], defaultSpanNanos: Int64,
+    _ context: DecisionContext
+  ) -> Decision<TableSchema> {
+    guard Self.isFieldName(name), name.utf8.first.map({ $0 > UInt8(ascii: "9") }) ?? false,
+      name != DeviceType.lampi
+    else { return .refused(.invalidName) }
+    let names = columns.map(\.name)
+    guard defaultSpanNanos > 0, !columns.isEmpty, columns.count <= 1024,
+      names.allSatisfy(Self.isColumnName), Set(names).count == names.count
+    else { return .refused(.invalidValue) }
+    let old = types[name]?.schema
+    let known = old?.columns ?? []
+    guard columns.count >= known.count,
+      zip(known, columns).allSatisfy({ Self.isSame($0, $1) })
+    else { return .refused(.incompatibleType) }
+    var next = known.map(\.id).max() ?? 0
+    var schema = TableSchema(
+      id: old?.id ?? max(Types.firstDeclaredTable, (types.all.last?.schema.id ?? 0) &+ 1),
+      name: name, columns: known, defaultSpanNanos: defaultSpanNanos)
+    for var column in columns.dropFirst(known.count) {
+      guard next < ColumnID.max else { return .refused(.invalidValue) }
+      next += 1
+      column.id = next
+      schema.columns.append(column)
+    }
+    guard schema != old else { return Decision(events: [], result: .success(schema)) }
+    return Decision(
+      events: [context.event(self, .typeDeclared(schema: schema, label: label))],
+      result: .success(schema))
+  }
+
+  /// `<column>.wire` = a scale as `1V` or `1/10 V`; empty sets it back to the stored scale (P-12).
+  package func setTypeSetting(
+    _ type: String, _ key: String, _ value: String, _ context: DecisionContext
+  ) -> Decision<Void> {
+    guard let declared = types[type] else { return .refused(.unknownType) }
+    let suffix = ".wire"
+    guard key.hasSuffix(suffix),
+      let index = declared.schema.index(ofColumn: String(key.dropLast(suffix.count)))
+    else { return .refused(.unknownSetting) }
+    let column = declared.schema.columns[index]
+    guard value.isEmpty || (column.type == .int && Types.wireMultiplier(value, of: column) != nil)
+    else { return .refused(.invalidValue) }
+    guard declared.settings[key] ?? "" != value else {
+      return Decision(events: [], result: .success(()))
+    }
+    return Decision(
+      events: [context.event(self, .typeSettingChanged(type: type, key: key, value: value))],
+      result: .success(()))
+  }
+
+  private static let keyColumns: Set<String> = [
+    "ts", "time", "device", "sensor", "probe", "lsn", "owner", "received_at",
+  ]
+
+  private static func isColumnName(_ name: String) -> Bool {
+    isFieldName(name) && !keyColumns.contains(name)
+  }
+
+  private static func isSame(_ known: ColumnSchema, _ given: ColumnSchema) -> Bool {
+    var given = given
+    given.id = known.id
+    return known == given
+  }
+}

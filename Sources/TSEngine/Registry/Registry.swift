@@ -1,0 +1,80 @@
+/// What the store knows about devices, users and types: a replay of the log's events.
+///
+/// A value: `apply` does no I/O, asks no clock and never fails, so the same events in the order
+/// of their LSNs give the same registry and the same digest in any process. Copies share their
+/// structure; the writer applies to its own and hands out copies as snapshots.
+package struct Registry: Sendable, Equatable {
+  package private(set) var devices = Devices()
+  package private(set) var users = Users()
+  package private(set) var associations = Associations()
+  package private(set) var codes = AssociationCodes()
+  package private(set) var attempts = ClaimAttempts()
+  package private(set) var announcements = Announcements()
+  package private(set) var tokens = Tokens()
+  package private(set) var types = Types()
+  /// From operational records; not covered by `digest`.
+  package private(set) var connections = Connections()
+
+  /// The last event applied, or 0.
+  package private(set) var lastEventLSN: LSN = 0
+  /// Its `recordedAt`: decisions never record an earlier time, also when the clock was set back.
+  package private(set) var lastRecordedAt = Int64.min
+
+  package init() {}
+
+  /// Applies the next event. One at or below `lastEventLSN` is known already and changes nothing,
+  /// so a replay may overlap what a checkpoint holds.
+  package mutating func apply(_ event: Event) {
+    guard event.lsn > lastEventLSN else { return }
+    // Of the device before the event: its deletion must still find its type.
+    let isAnnounced =
+      event.kind.device.flatMap { devices[$0] }.map { Announcements.isAnnounced(type: $0.type) }
+      ?? false
+    devices.apply(event)
+    users.apply(event)
+    associations.apply(event)
+    codes.apply(event)
+    attempts.apply(event)
+    announcements.apply(event, isAnnounced: isAnnounced)
+    tokens.apply(event)
+    types.apply(event)
+    lastEventLSN = event.lsn
+    lastRecordedAt = max(lastRecordedAt, event.recordedAt)
+  }
+
+  package mutating func apply(_ record: OperationalRecord) {
+    connections.apply(record)
+  }
+
+  /// This registry after `events`, numbered from the next LSN on if they have no LSN yet: the
+  /// view for a further decision in the same batch.
+  package func after(_ events: [Event]) -> Registry {
+    var next = self
+    for var event in events {
+      if event.lsn == 0 { event.lsn = next.lastEventLSN + 1 }
+      next.apply(event)
+    }
+    return next
+  }
+
+  /// The projections in the order of `canonicalBytes`.
+  mutating func decodeProjections(from reader: inout ByteReader) throws(StorageError) {
+    devices = try Devices(from: &reader)
+    users = try Users(from: &reader)
+    associations = try Associations(from: &reader)
+    codes = try AssociationCodes(from: &reader)
+    attempts = try ClaimAttempts(from: &reader)
+    announcements = try Announcements(from: &reader)
+    tokens = try Tokens(from: &reader)
+    types = try Types(from: &reader)
+  }
+
+  mutating func decodeConnections(from reader: inout ByteReader) throws(StorageError) {
+    connections = try Connections(from: &reader)
+  }
+
+  mutating func setPosition(lsn: LSN, recordedAt: Int64) {
+    lastEventLSN = lsn
+    lastRecordedAt = recordedAt
+  }
+}

@@ -1,0 +1,121 @@
+/// Device types: their tables and settings. Few, so plain arrays in order of table id.
+package struct Types: Sendable, Equatable {
+  package struct Declared: Sendable, Equatable {
+    package var schema: TableSchema
+    package var label: String
+    /// How often it was declared; 1 at first.
+    package var version: UInt32
+    package var settings: [String: String] = [:]
+  }
+
+  /// Ids below are the engine's own.
+  package static let firstDeclaredTable: TableID = 16
+
+  /// Ascending by table id; the built-in `power` is always there.
+  package private(set) var all: [Declared] = [
+    Declared(schema: .power, label: "Power Meter", version: 1)
+  ]
+
+  package init() {}
+
+  package subscript(name: String) -> Declared? { all.first { $0.schema.name == name } }
+  package subscript(table: TableID) -> Declared? { all.first { $0.schema.id == table } }
+
+  /// By what values of `column` on the wire are multiplied to be stored: from the setting
+  /// `<column>.wire`, else 1. Nil for an unknown type or column.
+  package func wireMultiplier(type: String, column: String) -> Int64? {
+    guard let declared = self[type], let index = declared.schema.index(ofColumn: column) else {
+      return nil
+    }
+    guard let text = declared.settings["\(column).wire"] else { return 1 }
+    return Self.wireMultiplier(text, of: declared.schema.columns[index])
+  }
+
+  /// Nil when `text` is no scale in which `column` can come.
+  package static func wireMultiplier(_ text: String, of column: ColumnSchema) -> Int64? {
+    guard let wire = WireScale(text), let stored = WireScale(unit: column.unit) else { return nil }
+    return wire.multiplier(to: stored)
+  }
+
+  mutating func apply(_ event: Event) {
+    switch event.kind {
+    case .typeDeclared(let schema, let label):
+      if let index = all.firstIndex(where: { $0.schema.id == schema.id }) {
+        // Later versions keep name and columns; an event cannot take them away.
+        guard schema.name == all[index].schema.name,
+          schema.columns.starts(with: all[index].schema.columns)
+        else { return }
+        all[index].schema = schema
+        all[index].label = label
+        all[index].version &+= 1
+      } else if self[schema.name] == nil {
+        let place = all.firstIndex { $0.schema.id > schema.id } ?? all.count
+        all.insert(Declared(schema: schema, label: label, version: 1), at: place)
+      }
+    case .typeSettingChanged(let type, let key, let value):
+      if let index = all.firstIndex(where: { $0.schema.name == type }) {
+        all[index].settings[key] = value.isEmpty ? nil : value
+      }
+    default: break
+    }
+  }
+}
+
+extension Types: Checkpointed {
+  func encode(into writer: inout ByteWriter) {
+    writer.varint(all.count)
+    for type in all {
+      writer.put(type.schema.id)
+      writer.string(type.schema.name)
+      writer.string(type.label)
+      writer.put(type.version)
+      writer.put(type.schema.defaultSpanNanos)
+      writer.varint(type.schema.columns.count)
+      for column in type.schema.columns {
+        writer.put(column.id)
+        writer.string(column.name)
+        writer.put(column.type.rawValue)
+        writer.string(column.unit)
+        writer.optional(column.minimum)
+        writer.optional(column.maximum)
+      }
+      writer.varint(type.settings.count)
+      for (key, value) in type.settings.sorted(by: { $0.key < $1.key }) {
+        writer.string(key)
+        writer.string(value)
+      }
+    }
+  }
+
+  init(from reader: inout ByteReader) throws(StorageError) {
+    all = []
+    for _ in 0..<(try reader.count(limit: reader.remaining)) {
+      let id = try reader.next(TableID.self)
+      let name = try reader.string()
+      let label = try reader.string()
+      let version = try reader.next(UInt32.self)
+      var schema = TableSchema(
+        id: id, name: name, columns: [], defaultSpanNanos: try reader.next(Int64.self))
+      for _ in 0..<(try reader.count(limit: reader.remaining)) {
+        schema.columns.append(try Self.column(from: &reader))
+      }
+      var declared = Declared(schema: schema, label: label, version: version)
+      for _ in 0..<(try reader.count(limit: reader.remaining)) {
+        let key = try reader.string()
+        declared.settings[key] = try reader.string()
+      }
+      all.append(declared)
+    }
+  }
+
+  private static func column(from reader: inout ByteReader) throws(StorageError) -> ColumnSchema {
+    let id = try reader.next(ColumnID.self)
+    let name = try reader.string()
+    guard let type = ColumnType(rawValue: try reader.next(UInt8.self)) else {
+      throw StorageError(.corrupt, "column type", offset: reader.offset)
+    }
+    return ColumnSchema(
+      id: id, name: name, type: type, unit: try reader.string(),
+      minimum: try reader.optional(), maximum: try reader.optional())
+  }
+}

@@ -1,0 +1,133 @@
+/// Writes one data segment: blocks in order of (series, kind, time), then index and trailer. The
+/// file comes to its name only when all of it is durable and was read back and checked.
+package struct DataSegmentWriter: ~Copyable {
+  private static let flushByteCount = 1 << 20
+
+  private let disk: any Disk
+  private let directory: String
+  private let store: StoreID
+  private let id: UInt64
+  private let schema: TableSchema
+  private let file: any DiskFile
+
+  private var pending = ByteWriter()
+  private var pendingOffset = 0
+  private var sectionsCRC: UInt32 = 0
+  private var series: [SeriesKey] = []
+  private var blocks: [BlockEntry] = []
+
+  /// Creates the unfinished file, replacing one that a crash left behind.
+  /// - Throws: `.io`, `.diskFull`.
+  package init(
+    _ disk: any Disk, directory: String, store: StoreID, id: UInt64, schema: TableSchema
+  ) throws(StorageError) {
+    self.disk = disk
+    self.directory = directory
+    self.store = store
+    self.id = id
+    self.schema = schema
+    let temporary = FileNames.path(
+      directory, FileNames.temporary(FileNames.dataSegment(id)))
+    if disk.exists(temporary) { try disk.remove(temporary) }
+    file = try disk.open(temporary, .create)
+    pending.append(
+      FileHeader(
+        magic: SegmentFormat.magic, version: SegmentFormat.version, store: store, id: id,
+        table: schema.id
+      ).bytes())
+  }
+
+  package var isEmpty: Bool { blocks.isEmpty }
+  package var byteCount: Int { pendingOffset + pending.count }
+
+  /// Appends a block of `key`; keys in order, the blocks of a key in order of (kind, time).
+  package mutating func append(
+    _ block: BlockBuilder.Built, of key: SeriesKey
+  ) throws(StorageError) {
+    if series.last != key {
+      precondition(series.last.map { $0 < key } ?? true, "series out of order")
+      series.append(key)
+    }
+    var entry = block.entry
+    entry.series = series.count - 1
+    let before = blocks.last
+    // Sections that repeat the block before (times and LSN runs of sibling probes) share its bytes.
+    entry.timeSection = place(entry.timeSection, block.bytes, same: before?.timeSection)
+    entry.lsnSection = place(entry.lsnSection, block.bytes, same: before?.lsnSection)
+    for index in entry.columns.indices {
+      let same = before?.column(entry.columns[index].id)?.section
+      entry.columns[index].section =
+        place(entry.columns[index].section, block.bytes, same: same) ?? .inline([])
+    }
+    blocks.append(entry)
+    if pending.count >= Self.flushByteCount { try flush() }
+  }
+
+  private mutating func place(
+    _ section: Section?, _ bytes: [UInt8], same: Section?
+  ) -> Section? {
+    guard case .stored(let offset, let byteCount, let crc)? = section else { return section }
+    if case .stored(let place, byteCount, crc)? = same, isPending(place, byteCount),
+      pending.bytes[(place - pendingOffset)...].prefix(byteCount)
+        == bytes[offset..<(offset + byteCount)]
+    {
+      return same
+    }
+    let place = pendingOffset + pending.count
+    pending.bytes.append(contentsOf: bytes[offset..<(offset + byteCount)])
+    return .stored(offset: place, byteCount: byteCount, crc: crc)
+  }
+
+  private func isPending(_ offset: Int, _ byteCount: Int) -> Bool {
+    offset >= pendingOffset && offset + byteCount <= pendingOffset + pending.count
+  }
+
+  private mutating func flush() throws(StorageError) {
+    sectionsCRC = CRC32C.checksum(pending.bytes, continuing: sectionsCRC)
+    try file.write(pending.bytes.rawSpan, at: pendingOffset)
+    pendingOffset += pending.count
+    pending.bytes.removeAll(keepingCapacity: true)
+  }
+
+  /// Writes index and trailer, makes the file durable, reads it back and gives it its name.
+  /// - Returns: what the manifest says of it.
+  /// - Throws: `.io`, `.diskFull`; `.corrupt` when what was read back is not what was written.
+  package consuming func finish() throws(StorageError) -> Manifest.DataSegment {
+    try flush()
+    let sectionEnd = pendingOffset
+    var tail = ByteWriter()
+    SegmentIndex(table: schema.id, columns: schema.columns, series: series, blocks: blocks)
+      .encode(into: &tail)
+    let indexByteCount = tail.count
+    var trailer = ByteWriter(reserving: SegmentFormat.trailerByteCount)
+    trailer.put(UInt64(sectionEnd))
+    trailer.put(UInt64(indexByteCount))
+    trailer.put(CRC32C.checksum(tail.bytes))
+    trailer.put(sectionsCRC)
+    trailer.put(UInt32(0))
+    trailer.put(CRC32C.checksum(trailer.bytes))
+    trailer.put(SegmentFormat.trailerMagic)
+    tail.append(trailer.bytes)
+    try file.write(tail.bytes.rawSpan, at: sectionEnd)
+    try file.sync()
+    let byteCount = sectionEnd + tail.count
+    try DataSegmentReader.verify(file, store: store, id: id, byteCount: byteCount)
+    file.close()
+    let name = FileNames.dataSegment(id)
+    try disk.rename(
+      FileNames.path(directory, FileNames.temporary(name)), to: FileNames.path(directory, name))
+    try disk.syncDirectory(directory)
+    return Manifest.DataSegment(
+      id: id, table: schema.id, rowCount: blocks.reduce(0) { $0 + $1.rowCount },
+      byteCount: byteCount, firstTime: blocks.map(\.firstTime).min() ?? 0,
+      lastTime: blocks.map(\.lastTime).max() ?? 0, oldestLSN: blocks.map(\.oldestLSN).min() ?? 0,
+      newestLSN: blocks.map(\.newestLSN).max() ?? 0)
+  }
+
+  /// Gives up: closes and removes the unfinished file.
+  package consuming func abandon() {
+    file.close()
+    try? disk.remove(
+      FileNames.path(directory, FileNames.temporary(FileNames.dataSegment(id))))
+  }
+}

@@ -1,0 +1,195 @@
+/// Which files are live. The manifest is a log of edits in the framing of the log itself
+/// (FORMAT.md, "Manifest"); this is the state that the edits fold to.
+package struct Manifest: Sendable, Equatable {
+  package struct DataSegment: Sendable, Equatable {
+    package var id: UInt64
+    package var table: TableID
+    package var rowCount: Int
+    package var byteCount: Int
+    package var firstTime: Int64
+    package var lastTime: Int64
+    package var oldestLSN: LSN
+    package var newestLSN: LSN
+    /// Added to the LSNs in the file: a bulk append writes its blocks before it has an LSN.
+    package var baseLSN: LSN = 0
+  }
+
+  package struct JournalSegment: Sendable, Equatable {
+    package enum Content: UInt8, Sendable {
+      /// Registry events and what changes rarely; replayed at open, kept for ever.
+      case registry = 1
+      /// Messages and the like, with a retention of their own; read when asked for.
+      case operational = 2
+    }
+    package var id: UInt64
+    package var content: Content
+    package var byteCount: Int
+    package var oldestLSN: LSN
+    package var newestLSN: LSN
+  }
+
+  package struct LSNRange: Sendable, Equatable {
+    package var first: LSN
+    package var last: LSN
+    /// When it was committed, nanoseconds.
+    package var time: Int64
+  }
+
+  package struct Damage: Sendable, Equatable {
+    package var file: String
+    package var offset: Int
+    package var byteCount: Int
+    package var firstLSN: LSN
+    package var lastLSN: LSN
+  }
+
+  /// In order of their ids.
+  package var data: [DataSegment] = []
+  package var journals: [JournalSegment] = []
+  /// Log segments with ids up to this one are sealed: their records are in data and journal
+  /// segments, and recovery does not read them.
+  package var sealedLogSegment: UInt64 = 0
+  package var sealedLSN: LSN = 0
+  /// LSN ranges of bulk appends, which are not in the log, above `sealedLSN`.
+  package var bulks: [LSNRange] = []
+  package var damages: [Damage] = []
+  /// The next data or journal segment's id.
+  package var nextFileID: UInt64 = 1
+
+  package init() {}
+
+  package mutating func apply(_ edit: ManifestEdit) {
+    switch edit {
+    case .reset:
+      self = Manifest()
+    case .addData(let segment):
+      data.append(segment)
+      nextFileID = max(nextFileID, segment.id + 1)
+    case .removeData(let id):
+      data.removeAll { $0.id == id }
+    case .addJournal(let segment):
+      journals.append(segment)
+      nextFileID = max(nextFileID, segment.id + 1)
+    case .sealed(let logSegment, let lsn):
+      sealedLogSegment = max(sealedLogSegment, logSegment)
+      sealedLSN = max(sealedLSN, lsn)
+      bulks.removeAll { $0.last <= sealedLSN }
+    case .bulk(let range):
+      bulks.append(range)
+    case .damaged(let damage):
+      if !damages.contains(damage) { damages.append(damage) }
+    }
+  }
+
+  /// Edits that fold to this state from nothing: what a new manifest file starts with.
+  package var edits: [ManifestEdit] {
+    [.reset] + data.map { .addData($0) } + journals.map { .addJournal($0) }
+      + [.sealed(logSegment: sealedLogSegment, lsn: sealedLSN)] + bulks.map { .bulk($0) }
+      + damages.map { .damaged($0) }
+  }
+}
+
+/// One change of the manifest. The edits of one batch take effect together.
+package enum ManifestEdit: Sendable, Equatable {
+  /// What follows is the whole state.
+  case reset
+  case addData(Manifest.DataSegment)
+  case removeData(id: UInt64)
+  case addJournal(Manifest.JournalSegment)
+  case sealed(logSegment: UInt64, lsn: LSN)
+  case bulk(Manifest.LSNRange)
+  case damaged(Manifest.Damage)
+
+  private enum Kind {
+    static let addData: UInt8 = 1, removeData: UInt8 = 2, addJournal: UInt8 = 3
+    static let sealed: UInt8 = 4, bulk: UInt8 = 5, damaged: UInt8 = 6, reset: UInt8 = 7
+  }
+
+  package func encode(into out: inout ByteWriter) {
+    switch self {
+    case .reset:
+      out.put(Kind.reset)
+    case .addData(let segment):
+      out.put(Kind.addData)
+      out.varint(segment.id)
+      out.varint(UInt64(segment.table))
+      out.varint(segment.rowCount)
+      out.varint(segment.byteCount)
+      out.put(segment.firstTime)
+      out.put(segment.lastTime)
+      out.varint(segment.oldestLSN)
+      out.varint(segment.newestLSN)
+      out.varint(segment.baseLSN)
+    case .removeData(let id):
+      out.put(Kind.removeData)
+      out.varint(id)
+    case .addJournal(let segment):
+      out.put(Kind.addJournal)
+      out.varint(segment.id)
+      out.put(segment.content.rawValue)
+      out.varint(segment.byteCount)
+      out.varint(segment.oldestLSN)
+      out.varint(segment.newestLSN)
+    case .sealed(let logSegment, let lsn):
+      out.put(Kind.sealed)
+      out.varint(logSegment)
+      out.varint(lsn)
+    case .bulk(let range):
+      out.put(Kind.bulk)
+      out.varint(range.first)
+      out.varint(range.last)
+      out.put(range.time)
+    case .damaged(let damage):
+      out.put(Kind.damaged)
+      out.string(damage.file)
+      out.varint(damage.offset)
+      out.varint(damage.byteCount)
+      out.varint(damage.firstLSN)
+      out.varint(damage.lastLSN)
+    }
+  }
+
+  /// - Throws: `.corrupt`, `.truncated`, `.unsupportedVersion` for an unknown kind.
+  package init(decoding bytes: RawSpan) throws(StorageError) {
+    var reader = ByteReader(bytes)
+    switch try reader.next(UInt8.self) {
+    case Kind.reset:
+      self = .reset
+    case Kind.addData:
+      self = .addData(
+        Manifest.DataSegment(
+          id: try reader.varint(), table: TableID(try reader.count(limit: Int(TableID.max))),
+          rowCount: try reader.count(limit: .max), byteCount: try reader.count(limit: .max),
+          firstTime: try reader.next(Int64.self), lastTime: try reader.next(Int64.self),
+          oldestLSN: try reader.varint(), newestLSN: try reader.varint(),
+          baseLSN: try reader.varint()))
+    case Kind.removeData:
+      self = .removeData(id: try reader.varint())
+    case Kind.addJournal:
+      let id = try reader.varint()
+      guard let content = Manifest.JournalSegment.Content(rawValue: try reader.next(UInt8.self))
+      else { throw StorageError(.unsupportedVersion, "journal of an unknown content") }
+      self = .addJournal(
+        Manifest.JournalSegment(
+          id: id, content: content, byteCount: try reader.count(limit: .max),
+          oldestLSN: try reader.varint(), newestLSN: try reader.varint()))
+    case Kind.sealed:
+      self = .sealed(logSegment: try reader.varint(), lsn: try reader.varint())
+    case Kind.bulk:
+      self = .bulk(
+        Manifest.LSNRange(
+          first: try reader.varint(), last: try reader.varint(), time: try reader.next(Int64.self)))
+    case Kind.damaged:
+      self = .damaged(
+        Manifest.Damage(
+          file: try reader.string(limit: 4096), offset: try reader.count(limit: .max),
+          byteCount: try reader.count(limit: .max), firstLSN: try reader.varint(),
+          lastLSN: try reader.varint()))
+    default:
+      throw StorageError(.unsupportedVersion, "manifest edit of an unknown kind", offset: 0)
+    }
+    guard reader.isAtEnd else {
+      throw StorageError(.corrupt, "bytes behind a manifest edit", offset: reader.offset)
+    }
+  }
+}

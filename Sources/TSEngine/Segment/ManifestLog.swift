@@ -1,0 +1,85 @@
+/// The manifest on disk: a log of edits in a folder of its own, in the framing of the log
+/// (FORMAT.md, "Manifest"). The edits of one batch are atomic; `commit` returns when they are
+/// durable. Confined to one thread at a time by its owner.
+package final class ManifestLog {
+  /// Edits after which the state is written anew and the older segments go.
+  private static let rollEditCount = 4096
+
+  private let disk: any Disk
+  private let directory: String
+  private let writer: LogWriter
+  private var editCount: Int
+  package private(set) var state: Manifest
+
+  /// Recovers the manifest of a store and opens it for writing.
+  /// - Throws: `.corrupt` when edits were lost: which files are live is unknown then.
+  package init(
+    _ disk: any Disk, clock: any Clock, store: String, storeID: StoreID
+  ) throws(StorageError) {
+    self.disk = disk
+    directory = FileNames.path(store, FileNames.manifestDirectory)
+    try disk.createDirectory(directory)
+    try disk.syncDirectory(store)
+    var manifest = Manifest()
+    var count = 0
+    let outcome = try LogRepair(disk, store: directory, storeID: storeID).run {
+      info, payload throws(StorageError) in
+      var cursor = RecordCursor(payload, header: info.header)
+      while let record = try cursor.next() {
+        guard record.kind == .edit else { continue }
+        manifest.apply(try ManifestEdit(decoding: record.body))
+        count += 1
+      }
+    }
+    if let damage = outcome.scan.damaged.first(where: { $0.lsns != nil }) {
+      throw StorageError(
+        .corrupt, "the manifest has lost edits", file: damage.file,
+        offset: damage.bytes.lowerBound)
+    }
+    var options = LogWriter.Options()
+    options.preallocatedByteCount = 0
+    writer = try LogWriter(
+      disk, clock: clock, store: directory, storeID: storeID, after: outcome.scan, options: options)
+    state = manifest
+    editCount = count
+    // Every open starts a segment; two kept ones hold the state twice at most.
+    if outcome.scan.segments.count > 1 || count > Self.rollEditCount { try roll() }
+  }
+
+  /// Makes `edits` durable and applies them.
+  /// - Throws: `.io`, `.diskFull` (nothing changed), `.failStopped`.
+  package func commit(_ edits: [ManifestEdit]) throws(StorageError) {
+    guard !edits.isEmpty else { return }
+    if editCount > Self.rollEditCount {
+      try writer.rotate()
+      try roll()
+    }
+    try write(edits)
+    for edit in edits { state.apply(edit) }
+  }
+
+  package func close() throws(StorageError) { try writer.close() }
+
+  private func write(_ edits: [ManifestEdit]) throws(StorageError) {
+    var batch = LogBatchBuilder(reserving: 64 * edits.count)
+    for edit in edits { batch.add(.edit) { edit.encode(into: &$0) } }
+    _ = try writer.append(&batch)
+    try writer.sync()
+    // The witness that tells damage of this edit from a torn write.
+    try writer.writeIdleSeal()
+    editCount += edits.count
+  }
+
+  /// Writes the whole state into the current segment and removes the older ones.
+  private func roll() throws(StorageError) {
+    let edits = state.edits
+    try write(edits)
+    editCount = edits.count
+    let segments = FileNames.path(directory, FileNames.logDirectory)
+    for name in try disk.list(segments) {
+      guard let id = FileNames.logSegmentID(name), id < writer.segmentID else { continue }
+      try disk.remove(FileNames.path(segments, name))
+    }
+    try disk.syncDirectory(segments)
+  }
+}

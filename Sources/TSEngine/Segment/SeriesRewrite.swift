@@ -1,0 +1,74 @@
+/// Writes the rows of one series into a data segment: merged, cut on the grid, superseded versions
+/// in side blocks behind the main ones.
+package struct SeriesRewrite {
+  /// Rows after which whole cells are written, so that a series of any length fits in memory.
+  private static let flushRows = 4 * BlockGrid.maxRows
+
+  /// Rows that another row repeats in every value; they are dropped.
+  package private(set) var identicalCount = 0
+  package private(set) var supersededCount = 0
+  private var rows = RowAccumulator()
+  private var superseded: [RowSet]
+
+  /// - Parameter superseded: side rows of earlier segments, to be kept.
+  private init(superseded: [RowSet]) { self.superseded = superseded }
+
+  /// - Returns: how many rows were dropped as identical, and superseded.
+  @discardableResult
+  package static func append(
+    _ sources: [Stretch.Source], superseded: [RowSet] = [], of key: SeriesKey,
+    to writer: inout DataSegmentWriter, builder: inout BlockBuilder
+  ) throws(StorageError) -> (identical: Int, superseded: Int) {
+    var rewrite = SeriesRewrite(superseded: superseded)
+    for group in Stretch.Source.grouped(sources) {
+      try rewrite.add(group)
+      if rewrite.rows.count >= flushRows { try rewrite.flush(isLast: false, key, &writer, &builder) }
+    }
+    try rewrite.flush(isLast: true, key, &writer, &builder)
+    // Versions of different depth may overlap each other in time: blocks in order of time.
+    for set in rewrite.superseded.sorted(by: { $0.times.first < $1.times.first }) {
+      for cut in BlockGrid.cuts(set.times) {
+        try writer.append(builder.build(set.slice(cut), series: 0, kind: .superseded), of: key)
+      }
+    }
+    return (rewrite.identicalCount, rewrite.supersededCount)
+  }
+
+  private mutating func add(_ group: Stretch.Source) throws(StorageError) {
+    guard case .merged(let overlapping) = group else {
+      let set = try group.rows()
+      rows.append(set, 0..<set.count)
+      return
+    }
+    var sets: [RowSet] = []
+    for source in overlapping { sets.append(try source.rows()) }
+    let split = RowMerge.split(sets)
+    rows.append(split.newest, 0..<split.newest.count)
+    superseded += split.superseded
+    identicalCount += split.identicalCount
+    supersededCount += split.superseded.reduce(0) { $0 + $1.count }
+  }
+
+  /// Writes the rows gathered; all but the last cell's unless `isLast`.
+  private mutating func flush(
+    isLast: Bool, _ key: SeriesKey, _ writer: inout DataSegmentWriter,
+    _ builder: inout BlockBuilder
+  ) throws(StorageError) {
+    guard rows.count > 0 else { return }
+    let all = rows.rows()
+    var cuts = BlockGrid.cuts(all.times)
+    rows = RowAccumulator()
+    if !isLast, let open = cuts.popLast() { rows.append(all, open) }
+    for cut in cuts { try writer.append(builder.build(all.slice(cut), series: 0), of: key) }
+  }
+}
+
+extension RowSet {
+  /// Rows of `range` alone, ticks of a regular stretch said as such.
+  package func slice(_ range: Range<Int>) -> RowSet {
+    if range == 0..<count { return compacted() }
+    var part = RowAccumulator()
+    part.append(self, range)
+    return part.rows().compacted()
+  }
+}

@@ -1,0 +1,118 @@
+/// Where the rows of a series are: blocks of data segments and chunks of heads, as one state of
+/// the store shows them.
+package struct SeriesSources {
+  private let live: Live
+  private let symbols: SymbolTable
+
+  package init(live: Live, symbols: SymbolTable) {
+    self.live = live
+    self.symbols = symbols
+  }
+
+  /// What one series has around `times` (inclusive), in no order, through the durable LSN.
+  /// `number` is its number in the series index, nil when unknown to it.
+  package func sources(
+    of key: SeriesKey, number: Int?, times: ClosedRange<Int64>, kind: BlockEntry.Kind = .main
+  ) throws(StorageError) -> [Stretch.Source] {
+    var sources: [Stretch.Source] = []
+    for segment in live.segments where segment.overlaps(key.table, times) {
+      guard let series = segment.index.series.sortedIndex(of: key) else { continue }
+      Self.add(segment, series: series, times, kind, symbols, to: &sources)
+    }
+    guard let number, kind == .main else { return sources }
+    for head in live.heads {
+      for (_, chunks) in try head.chunks(of: [number], through: live.durableLSN) {
+        for chunk in chunks where chunk.firstTime <= times.upperBound {
+          sources.append(chunk.source)
+        }
+      }
+    }
+    return sources.filter { $0.lastTime >= times.lowerBound }
+  }
+
+  /// All series of a table that `wanted` lets through, each with its sources around `times`.
+  /// - Parameter series: the store's series index, for the heads' numbers.
+  package func all(
+    of table: TableID, times: ClosedRange<Int64>, kind: BlockEntry.Kind = .main,
+    numbers: [(key: SeriesKey, number: Int)], wanted: (SeriesKey) -> Bool
+  ) throws(StorageError) -> (series: [SeriesKey: [Stretch.Source]], pruned: Int) {
+    var found: [SeriesKey: [Stretch.Source]] = [:]
+    var pruned = 0
+    for segment in live.segments where segment.index.table == table {
+      guard segment.overlaps(table, times) else {
+        pruned += segment.index.blocks.count
+        continue
+      }
+      for (series, key) in segment.index.series.enumerated() {
+        let blocks = segment.blocks(ofSeries: series)
+        guard wanted(key) else {
+          pruned += blocks.count
+          continue
+        }
+        let before = found[key]?.count ?? 0
+        Self.add(segment, series: series, times, kind, symbols, to: &found[key, default: []])
+        pruned += blocks.count - ((found[key]?.count ?? 0) - before)
+      }
+    }
+    guard kind == .main else { return (found, pruned) }
+    let keys = Dictionary(numbers.map { ($0.number, $0.key) }, uniquingKeysWith: { a, _ in a })
+    for head in live.heads {
+      for (number, chunks) in try head.chunks(of: Array(keys.keys), through: live.durableLSN) {
+        guard let key = keys[number] else { continue }
+        for chunk in chunks {
+          let source = chunk.source
+          if source.firstTime <= times.upperBound, source.lastTime >= times.lowerBound {
+            found[key, default: []].append(source)
+          } else {
+            pruned += 1
+          }
+        }
+      }
+    }
+    return (found.filter { !$0.value.isEmpty }, pruned)
+  }
+
+  private static func add(
+    _ segment: DataSegmentReader, series: Int, _ times: ClosedRange<Int64>,
+    _ kind: BlockEntry.Kind, _ symbols: SymbolTable, to sources: inout [Stretch.Source]
+  ) {
+    for block in segment.blocks(ofSeries: series)
+    where block.kind == kind && block.firstTime <= times.upperBound
+      && block.lastTime >= times.lowerBound
+    {
+      sources.append(
+        .block(
+          BlockReader(
+            entry: block, source: segment, types: segment.types, symbols: symbols,
+            baseLSN: segment.baseLSN)))
+    }
+  }
+}
+
+extension DataSegmentReader {
+  /// Whether it may hold rows of `table` within `times`.
+  package func overlaps(_ table: TableID, _ times: ClosedRange<Int64>) -> Bool {
+    index.table == table && firstTime <= times.upperBound && lastTime >= times.lowerBound
+  }
+}
+
+extension HeadChunk {
+  package var source: Stretch.Source {
+    switch self {
+    case .rows(let rows): .rows(rows)
+    case .block(let block): .block(block.reader)
+    }
+  }
+}
+
+extension [SeriesKey] {
+  /// The index of `key` in this sorted array, or nil. O(log n).
+  func sortedIndex(of key: SeriesKey) -> Int? {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle] < key { low = middle + 1 } else { high = middle }
+    }
+    return low < count && self[low] == key ? low : nil
+  }
+}

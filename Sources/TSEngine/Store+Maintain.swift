@@ -1,0 +1,178 @@
+/// Sealing, compaction and the end of a store.
+extension Store {
+  /// How often maintenance looks around; the witness of the last batch follows within 50 ms of it.
+  private static let periodNanos: Int64 = 20_000_000
+
+  func startMaintenance() {
+    guard options.maintainsItself, let writing else { return }
+    let thread = options.scheduler.run("tsq-maintain") { [weak self] in
+      self?.maintain() ?? .done
+    }
+    writing.maintenance.withLock { $0 = thread }
+  }
+
+  /// One step of what a store does by itself: commits what others left waiting, witnesses the last
+  /// batch, seals when it is time.
+  package func maintain() -> StepOutcome {
+    guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
+    writing.writer.drive()
+    if shared.activity.withLock({ $0.needsWitness }) {
+      try? submit(.idleSeal, driving: true)
+    }
+    // What fails here fails again, and is told, when somebody asks for it.
+    if isSealingDue { try? seal() }
+    return .idle(nanos: Self.periodNanos)
+  }
+
+  private var isSealingDue: Bool {
+    let (activity, head) = (shared.activity.withLock { $0 }, shared.live.withLock { $0.heads.last })
+    guard let head, activity.segmentByteCount > 0, failure == nil else { return false }
+    if activity.segmentByteCount > options.tailByteLimit { return true }
+    guard head.rowCount > 0 else { return false }
+    return head.byteCount > options.headByteLimit
+      || options.clock.nowNanos() - activity.oldestCommitNanos > options.sealAgeNanos
+  }
+
+  /// Turns the head and its log into data and journal segments. Ingest and queries go on.
+  /// - Throws: `.io`, `.diskFull` (the log is kept and sealed at the next try), `.failStopped`.
+  package func seal() throws(StorageError) {
+    guard let writing else { throw StorageError(.closed, "the store is open for reading") }
+    try writing.lane.run { () throws(StorageError) in
+      guard shared.live.withLock({ $0.durableLSN > $0.manifest.sealedLSN || $0.heads.count > 1 })
+      else { return }
+      var frozen = pendingRotations()
+      if frozen.isEmpty {
+        frozen = [try wait { done throws(StorageError) in try submit(.rotate(done), driving: true) }]
+      }
+      for rotation in frozen {
+        shared.rotations.withLock { rotations in
+          if !rotations.contains(where: { $0.logSegment == rotation.logSegment }) {
+            rotations.append(rotation)
+          }
+        }
+        let installation = try Sealer(
+          disk: options.disk, directory: directory, storeID: storeID, shared: shared, cache: cache
+        ).seal(rotation, nextFileID: takeFileID)
+        _ = try install(installation)
+        shared.rotations.withLock { $0.removeAll { $0.logSegment == rotation.logSegment } }
+        shared.records.withLock { $0.removeAll { $0.lsn <= rotation.lastLSN } }
+      }
+      try removeSealedLog(keeping: options.tailKeptByteCount)
+    }
+  }
+
+  /// Heads that an earlier, failed sealing left frozen.
+  private func pendingRotations() -> [CommitRequest.Rotation] { shared.rotations.withLock { $0 } }
+
+  /// Seals, and merges the data segments of every table into their final, smallest form.
+  /// - Throws: as `seal`; `.corrupt` when a segment fails its check (nothing is replaced).
+  package func compact() throws(StorageError) {
+    try seal()
+    guard let writing else { return }
+    try writing.lane.run { () throws(StorageError) in
+      let live = shared.live.withLock { $0 }
+      for (table, segments) in Dictionary(grouping: live.segments, by: \.index.table) {
+        guard let schema = shared.schema(table) else { continue }
+        let compactor = Compactor(
+          disk: options.disk, directory: directory, storeID: storeID, symbols: symbols,
+          cache: cache)
+        if let installation = try compactor.compact(segments, schema: schema, id: takeFileID()) {
+          _ = try install(installation)
+        }
+      }
+      try removeSealedLog(keeping: 0)
+    }
+  }
+
+  func takeFileID() -> UInt64 {
+    guard let writing else { return 0 }
+    return writing.nextFileID.withLock { id in
+      defer { id += 1 }
+      return id
+    }
+  }
+
+  /// Makes files live and removes those they replace.
+  func install(_ installation: CommitRequest.Installation) throws(StorageError) -> LSN {
+    let lsn: LSN = try wait { done throws(StorageError) in
+      try submit(.install(installation, done), driving: true)
+    }
+    let data = FileNames.path(directory, FileNames.dataDirectory)
+    for id in installation.removed {
+      // Snapshots that still read it have it open. What stays is removed at the next open.
+      try? options.disk.remove(FileNames.path(data, FileNames.dataSegment(id)))
+    }
+    return lsn
+  }
+
+  /// Removes sealed log segments, oldest first, until those left hold at most `keeping` bytes.
+  private func removeSealedLog(keeping: Int) throws(StorageError) {
+    let sealed = shared.live.withLock { $0.manifest.sealedLogSegment }
+    let log = FileNames.path(directory, FileNames.logDirectory)
+    var kept = 0
+    let ids = try options.disk.list(log).compactMap(FileNames.logSegmentID).filter { $0 <= sealed }
+    for id in ids.sorted(by: >) {
+      let path = FileNames.path(log, FileNames.logSegment(id))
+      let file = try options.disk.open(path, .read)
+      kept += try file.byteCount()
+      file.close()
+      if kept > keeping { try options.disk.remove(path) }
+    }
+    try options.disk.syncDirectory(log)
+  }
+
+  /// Commits what waits, ends the log in order and gives the store free. Idempotent.
+  /// - Throws: `.io`, `.failStopped`; the store is closed all the same.
+  package func close() throws(StorageError) {
+    guard let writing else { return }
+    let first = writing.isClosed.withLock { isClosed in
+      defer { isClosed = true }
+      return !isClosed
+    }
+    guard first else { return }
+    writing.queue.close()
+    if let thread = writing.maintenance.withLock({ $0 }) {
+      thread.wake()
+      thread.join()
+    }
+    writing.writer.drive()
+    defer { writing.lock.close() }
+    try writing.lane.run { () throws(StorageError) in try writing.writer.close() }
+  }
+
+  // MARK: For bulk appends
+
+  var intakeBounds: ClosedRange<Int64> {
+    let horizon = options.clock.nowNanos().addingReportingOverflow(options.intake.futureNanos)
+    return options.intake.floor...max(
+      options.intake.floor, horizon.overflow ? .max : horizon.partialValue)
+  }
+
+  func newDataSegment(_ schema: TableSchema) throws(StorageError) -> DataSegmentWriter {
+    try DataSegmentWriter(
+      options.disk, directory: FileNames.path(directory, FileNames.dataDirectory), store: storeID,
+      id: takeFileID(), schema: schema)
+  }
+
+  func finish(
+    _ writer: consuming DataSegmentWriter
+  ) throws(StorageError) -> (reader: DataSegmentReader, meta: Manifest.DataSegment) {
+    let meta = try writer.finish()
+    let reader = try DataSegmentReader(
+      options.disk, directory: FileNames.path(directory, FileNames.dataDirectory), store: storeID,
+      id: meta.id, cache: cache)
+    return (reader, meta)
+  }
+
+  /// Durable rows of a series that may share instants with `times`; nil when surely none does.
+  func existingRows(
+    of key: SeriesKey, overlapping times: SampleTimes
+  ) throws(StorageError) -> RowSet? {
+    let (number, coverage) = shared.series.lookUp(
+      table: key.table, device: key.device, probe: key.probe)
+    guard case .maybe = coverage.check(times) else { return nil }
+    let sources = try SeriesSources(live: shared.live.withLock { $0 }, symbols: symbols)
+      .sources(of: key, number: number, times: times.first...times.last)
+    return sources.isEmpty ? nil : try Stretch.Source.merged(sources).rows()
+  }
+}

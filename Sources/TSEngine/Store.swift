@@ -1,0 +1,228 @@
+import Synchronization
+
+/// A time-series store in one folder. Append-only: readings and events are durable when a call
+/// returns, and nothing that was durable is ever changed.
+///
+/// Thread-safe. One process may have a store open for writing; any number may read beside it.
+public final class Store: Sendable {
+  package let shared: Shared
+  package let options: StoreOptions
+  package let directory: String
+  package let storeID: StoreID
+  let cache: BlockCache
+  /// Nil for a reader.
+  let writing: Writing?
+  private let openDamages: [Manifest.Damage]
+  /// Bytes of a torn tail that the opening cut off (and kept beside the log).
+  package let tornByteCount: Int
+
+  /// What a writing store has and a reading one has not.
+  final class Writing: Sendable {
+    let queue: CommitQueue
+    let writer: CommitWriter
+    let lane = SerialLane()
+    let nextFileID: Mutex<UInt64>
+    let lock: any DiskFile
+    let maintenance = Mutex<(any Wakeable)?>(nil)
+    let isClosed = Mutex(false)
+
+    init(queue: CommitQueue, writer: CommitWriter, nextFileID: UInt64, lock: any DiskFile) {
+      self.queue = queue
+      self.writer = writer
+      self.nextFileID = Mutex(nextFileID)
+      self.lock = lock
+    }
+  }
+
+  /// Opens a store, making it when there is none (unless the options say otherwise), and recovers
+  /// it after whatever ended its last use.
+  /// - Throws: `.busy` when another process writes to it, `.notFound`, `.corrupt` when STORE or the
+  ///   manifest is damaged, `.unsupportedVersion`, `.io`, `.diskFull`. Other damage does not stop
+  ///   the opening; it is set aside and listed in `damages`.
+  /// - Complexity: O(index bytes of the data segments + bytes of the unsealed log).
+  public static func open(
+    _ directory: String, _ options: StoreOptions = StoreOptions()
+  ) throws(StorageError) -> Store {
+    options.isReadOnly ? try openReading(directory, options) : try openWriting(directory, options)
+  }
+
+  private init(
+    directory: String, options: StoreOptions, storeID: StoreID, shared: Shared,
+    cache: BlockCache, writing: Writing?, outcome: Recovery.Outcome
+  ) {
+    self.directory = directory
+    self.options = options
+    self.storeID = storeID
+    self.shared = shared
+    self.cache = cache
+    self.writing = writing
+    openDamages = outcome.damages
+    tornByteCount = outcome.tornByteCount
+  }
+
+  private static func openReading(
+    _ directory: String, _ options: StoreOptions
+  ) throws(StorageError) -> Store {
+    let file = try StoreFile.open(
+      options.disk, directory: directory, creating: false, clock: options.clock, rng: options.rng)
+    // Files may go while they are being opened: a writer seals and compacts. Then all is read anew.
+    var attempt = 0
+    while true {
+      let shared = Shared()
+      let cache = BlockCache(byteLimit: options.cacheByteLimit)
+      let lock = try? options.disk.lock(FileNames.path(directory, FileNames.lock))
+      defer { lock?.close() }
+      do throws(StorageError) {
+        let outcome = try Recovery(
+          disk: options.disk, clock: options.clock, directory: directory, storeID: file.id,
+          shared: shared, cache: cache
+        ).read(isAlone: lock != nil)
+        return Store(
+          directory: directory, options: options, storeID: file.id, shared: shared, cache: cache,
+          writing: nil, outcome: outcome)
+      } catch {
+        attempt += 1
+        guard error.code == .notFound, attempt < 10 else { throw error }
+      }
+    }
+  }
+
+  private static func openWriting(
+    _ directory: String, _ options: StoreOptions
+  ) throws(StorageError) -> Store {
+    let disk = options.disk
+    if options.createIfMissing { try disk.createDirectory(directory) }
+    guard disk.exists(directory) else {
+      throw StorageError(.notFound, "no store", file: directory)
+    }
+    let lock = try disk.lock(FileNames.path(directory, FileNames.lock))
+    do throws(StorageError) {
+      let file = try StoreFile.open(
+        disk, directory: directory, creating: options.createIfMissing, clock: options.clock,
+        rng: options.rng)
+      let reserve = ReserveFile(disk, directory: directory, byteCount: options.reserveByteCount)
+      let shared = Shared()
+      let cache = BlockCache(byteLimit: options.cacheByteLimit)
+      let manifest = try ManifestLog(
+        disk, clock: options.clock, store: directory, storeID: file.id)
+      let outcome = try Recovery(
+        disk: disk, clock: options.clock, directory: directory, storeID: file.id, shared: shared,
+        cache: cache
+      ).repair(manifest.state)
+      let log = try LogWriter(
+        disk, clock: options.clock, store: directory, storeID: file.id, after: outcome.scan,
+        nextLSN: manifest.state.newestLSN + 1, options: options.log, reserve: reserve)
+      try reserve.ensure()
+      let queue = CommitQueue(byteLimit: options.queueByteLimit)
+      let writer = CommitWriter(
+        queue: queue, shared: shared, clock: options.clock, rng: options.rng, log: log,
+        manifest: manifest, limits: options.intake)
+      let store = Store(
+        directory: directory, options: options, storeID: file.id, shared: shared, cache: cache,
+        writing: Writing(
+          queue: queue, writer: writer, nextFileID: manifest.state.nextFileID, lock: lock),
+        outcome: outcome)
+      store.startMaintenance()
+      return store
+    } catch {
+      lock.close()
+      throw error
+    }
+  }
+
+  // MARK: Reading
+
+  /// The store as it is now. O(1).
+  public func snapshot() -> Snapshot {
+    Snapshot(live: shared.live.withLock { $0 }, shared: shared)
+  }
+
+  public var durableLSN: LSN { shared.live.withLock { $0.durableLSN } }
+  public var symbols: SymbolTable { shared.symbols }
+
+  /// Bytes that failed their check, as far as the store has met them.
+  package var damages: [Manifest.Damage] { openDamages }
+
+  /// Why writes are refused, when they are.
+  package var failure: StorageError? { shared.live.withLock { $0.failure } }
+
+  // MARK: Writing
+
+  /// Stores a batch. Returns after fdatasync: everything the answer counts as new, conflict or
+  /// quarantined is durable, and what it counts as same was durable before.
+  ///
+  /// - Parameter creator: who makes devices that are not there yet; nil refuses them.
+  /// - Throws: `.invalid` (nothing was stored), `.diskFull`, `.overloaded`, `.failStopped`,
+  ///   `.closed`, `.io`.
+  package func append(
+    _ batch: FrameBatch, creator: Actor? = nil, messages: [ReceivedMessage] = []
+  ) throws(StorageError) -> AppendResult {
+    try wait { done throws(StorageError) in
+      try submit(
+        .append(.init(batch, creator: creator, messages: messages), done), driving: true)
+    }
+  }
+
+  /// As above, without waiting: `done` is called once, on a thread of the store's, when the batch
+  /// is durable or refused. The maintenance thread drives the writer.
+  package func append(
+    _ request: CommitRequest.AppendRequest,
+    done: @escaping @Sendable (Result<AppendResult, StorageError>) -> Void
+  ) throws(StorageError) {
+    try submit(.append(request, done), driving: false)
+  }
+
+  /// Takes a decision on the registry in the writer's turn, so that of two racing ones each sees
+  /// the other's outcome, and records its events. Durable on return.
+  /// - Returns: what the decision answered, and the newest LSN.
+  /// - Throws: as `append`.
+  package func decide<Value: Sendable>(
+    actor: Actor, cause: Cause = Cause(),
+    _ decision: @escaping @Sendable (Registry, DecisionContext) -> Decision<Value>
+  ) throws(StorageError) -> (result: Result<Value, Refusal>, lsn: LSN) {
+    let context = DecisionContext(
+      now: options.clock.nowNanos(), actor: actor, cause: cause, random: options.rng)
+    let answer = Latch<Result<Value, Refusal>>()
+    let lsn: LSN = try wait { done throws(StorageError) in
+      try submit(
+        .decide(
+          { registry in
+            let taken = decision(registry, context)
+            answer.fulfil(taken.result)
+            return taken.events
+          }, done), driving: true)
+    }
+    return (answer.wait(), lsn)
+  }
+
+  /// Records operational records. Durable on return.
+  package func record(_ records: [OperationalRecord]) throws(StorageError) -> LSN {
+    try wait { done throws(StorageError) in try submit(.record(records, done), driving: true) }
+  }
+
+  /// A loader for large amounts of readings of `table`.
+  package func bulkWriter(_ table: TableID, creator: Actor) throws(StorageError) -> BulkWriter {
+    guard writing != nil else { throw StorageError(.closed, "the store is open for reading") }
+    guard let schema = shared.schema(table) else { throw StorageError(.invalid, "unknown table") }
+    return BulkWriter(self, schema: schema, creator: creator)
+  }
+
+  func submit(_ request: CommitRequest, driving: Bool) throws(StorageError) {
+    guard let writing else { throw StorageError(.closed, "the store is open for reading") }
+    try writing.queue.submit(request)
+    if driving {
+      writing.writer.drive()
+    } else {
+      writing.maintenance.withLock { $0 }?.wake()
+    }
+  }
+
+  /// Runs `submit` with a completion and waits for it.
+  func wait<Value: Sendable>(
+    _ submit: (@escaping @Sendable (Result<Value, StorageError>) -> Void) throws(StorageError) -> Void
+  ) throws(StorageError) -> Value {
+    let latch = Latch<Result<Value, StorageError>>()
+    try submit { latch.fulfil($0) }
+    return try latch.wait().get()
+  }
+}

@@ -1,0 +1,28 @@
+/// How a store is opened. The defaults suit a server with a fleet of meters.
+public struct StoreOptions: Sendable {
+  public var isReadOnly = false
+  public var createIfMissing = true
+  /// Checked sections of data segments kept in memory.
+  public var cacheByteLimit = 256 << 20
+  /// Bytes of requests that may wait for the writer; then they are refused (`.overloaded`).
+  public var queueByteLimit = 64 << 20
+  /// The head is sealed when it holds more than this.
+  public var headByteLimit = 512 << 20
+  /// The log is sealed when its segment is larger than this.
+  public var tailByteLimit = 256 << 20
+  /// The log is sealed when its first unsealed frame is older than this.
+  public var sealAgeNanos: Int64 = 3_600_000_000_000
+  /// Sealed log segments are kept up to this many bytes, for followers and live resume.
+  public var tailKeptByteCount = 1 << 30
+  /// Seals and witnesses by itself. Off for tests that step the store by hand.
+  package var maintainsItself = true
+  package var reserveByteCount = ReserveFile.defaultByteCount
+  package var intake = Intake.Limits()
+  package var log = LogWriter.Options()
+  package var disk: any Disk = PosixDisk()
+  package var clock: any Clock = SystemClock()
+  package var rng: any RNG = SystemRNG()
+  package var scheduler: any Scheduler = ThreadScheduler()
+
+  public init() {}
+}

@@ -1,0 +1,91 @@
+import Testing
+
+@testable import TSEngine
+
+/// Damaged sections give an error or some values; never a trap. (That values are right is the
+/// business of the block's checksum.)
+@Suite struct EncodingDamageTests {
+  /// One section of each form and page codec.
+  static func samples() -> [(name: String, column: Column, type: ColumnType)] {
+    var random = SeededGenerator(seed: 77)
+    let next = { (bound: UInt64) in Int64(random.next() % bound) }
+    let doubles = (0..<3).map { _ in Double(next(1 << 50)).squareRoot() }
+    return [
+      ("constant", Column(repeating: 50_000_000, count: 300), .int),
+      ("null", Column(repeating: nil, count: 300), .int),
+      ("frame", (0..<300).map { _ in 7 + next(16) }, .int),
+      ("patched", (0..<300).map { $0 % 90 == 5 ? next(9_000) : next(8) }, .int),
+      ("delta", (0..<300).map { Int64($0) * 37 + next(3) }, .int),
+      ("stepped", (0..<300).map { ($0 < 100 ? 0 : 2_000) + next(8) }, .int),
+      ("runs of a page", (0..<256).map { Int64($0 / 70) * 977 % 1_000 } + (0..<60).map { _ in next(99) }, .int),
+      ("runs", (0..<600).map { Int64($0 / 20) * 3 }, .int),
+      ("wide", (0..<300).map { _ in next(1 << 40) }, .int),
+      ("wide delta", (0..<300).map { 1_767_225_600_000_000_000 + Int64($0) * 1_000_000_007 + next(999) }, .int),
+      ("divisor", (0..<300).map { _ in next(200) * 10 }, .int),
+      ("nulls", (0..<300).map { _ in next(3) == 0 ? nil : next(50) }, .int),
+      ("dictionary", (0..<300).map { _ in FloatColumnTests.slot(doubles[Int(next(3))]) }, .float),
+      ("decimal", (0..<300).map { _ in FloatColumnTests.slot(Double(next(500)) / 10) }, .float),
+    ]
+  }
+
+  private func read(_ bytes: [UInt8], count: Int) {
+    guard let section = try? ColumnSection(bytes, count: count) else { return }
+    _ = decoded(section)
+    for page in 0..<section.pageCount {
+      _ = section.bounds(page: page)
+      _ = section.minMax(page: page)
+      _ = section.select(page: page, in: 3...2_000)
+      if !section.isFloat { _ = section.sum(page: page) }
+    }
+    if !section.isFloat, section.fitsInt32 {
+      var slots = [Int32](repeating: 0, count: count)
+      var out = slots.mutableSpan
+      section.decode(pages: 0..<section.pageCount, into: &out)
+    }
+  }
+
+  @Test(arguments: 0..<14) func everySampleReadsBack(sample: Int) throws {
+    let (name, column, type) = Self.samples()[sample]
+    try expectRoundTrip(column, type, name)
+  }
+
+  @Test(arguments: 0..<14) func aSectionCutAnywhereIsRefused(sample: Int) {
+    let (name, column, type) = Self.samples()[sample]
+    let bytes = encoded(column, type).bytes
+    for length in 0..<bytes.count {
+      #expect(throws: StorageError.self, "\(name) cut at \(length)") {
+        _ = try ColumnSection(Array(bytes[..<length]), count: column.count)
+      }
+    }
+  }
+
+  @Test(arguments: 0..<14) func noFlippedBitTraps(sample: Int) {
+    let (_, column, type) = Self.samples()[sample]
+    var bytes = encoded(column, type).bytes
+    for bit in 0..<min(bytes.count, 700) * 8 {
+      bytes[bit / 8] ^= 1 << UInt8(bit % 8)
+      read(bytes, count: column.count)
+      bytes[bit / 8] ^= 1 << UInt8(bit % 8)
+    }
+  }
+
+  @Test func noRandomBytesTrap() {
+    for seed in 0..<UInt64(2_000) {
+      var random = SeededGenerator(seed: seed)
+      var bytes = (0..<Int(random.next() % 200)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+      // Half of them get past the first byte.
+      if seed % 2 == 0, !bytes.isEmpty { bytes[0] = [1, 2, 3, 4, 5, 0x13, 0x23, 0x63][Int(seed / 2 % 8)] }
+      read(bytes, count: 1 + Int(random.next() % 600))
+      _ = try? SymbolColumn(bytes, count: 5) { Int64($0.utf8.count) }
+    }
+  }
+
+  @Test func aClaimOfManyPagesInFewBytesAllocatesNothing() {
+    #expect(throws: StorageError.self) {
+      _ = try ColumnSection([3, 0, 5, 0x20, 0], count: 65_536)
+    }
+    #expect(throws: StorageError.self) {
+      _ = try ColumnSection([5, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 0], count: 65_536)
+    }
+  }
+}

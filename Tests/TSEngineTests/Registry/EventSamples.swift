@@ -1,0 +1,82 @@
+@testable import TSEngine
+
+/// One event of each kind, its bytes in `goldenEvents`.
+enum EventSamples {
+  static let code = AssociationCode(high: 0x0123_4567_89ab_cdef, low: 0xfedc_ba98_7654_3210)
+  static let alice = UserID(0x1122_3344_5566_7788)
+
+  static func event(_ kind: EventKind) -> Event {
+    Event(
+      lsn: 7, id: EventID(high: 0x0102_0304_0506_0708, low: 0x1112_1314_1516_1718),
+      recordedAt: 1_700_000_000_000_000_000, effectiveAt: 1_699_999_999_999_999_950,
+      actor: Actor(.daemon, "discovery"), cause: Cause(lsn: 3, message: "t/1", reason: "why"),
+      correlation: "req-1", kind: kind)
+  }
+
+  static let kinds: [EventKind] = [
+    .deviceDiscovered(
+      device: "b827eb08451e", type: "lampi", name: "My LAMPI", interface: "mqtt"),
+    .deviceCreated(device: "gresystem000001", type: "power", name: "Küche"),
+    .deviceRenamed(device: "a", name: ""),
+    .deviceFieldChanged(device: "a", field: "x", value: .null),
+    .deviceFieldChanged(device: "a", field: "x", value: .bool(false)),
+    .deviceFieldChanged(device: "a", field: "x", value: .int(.min)),
+    .deviceFieldChanged(device: "a", field: "x", value: .float(-0.0)),
+    .deviceFieldChanged(device: "a", field: "x", value: .text("")),
+    .deviceFieldChanged(device: "a", field: "x", value: .json("{}")),
+    .deviceDeleted(device: "a"),
+    .deviceAssociated(device: "a", user: alice, previousUser: .parked, via: .claim),
+    .deviceAssociated(device: "a", user: alice, previousUser: .parked, via: .admin),
+    .deviceDissociated(device: "a", previousUser: alice),
+    .codeIssued(device: "a", code: code, expiresAt: 1_700_000_600_000_000_000),
+    .codeTried(user: alice, attempt: 3, refusal: "invalidCode"),
+    .announcementRequested(device: "a"),
+    .announcementConfirmed(device: "a", stateLSN: 300),
+    .userCreated(user: alice, name: "alice", isAdmin: true, isActive: true),
+    .userDeleted(user: alice),
+    .userPasswordSet(user: alice, hash: "$argon2id$v=19$x"),
+    .userFieldChanged(user: alice, field: "is_admin", value: .bool(true)),
+    .tokenIssued(
+      TokenGrant(
+        publicID: "pub", hmac: Array(0..<32), role: .device,
+        expiresAt: 1_700_000_600_000_000_000, user: alice, device: "a", label: "l")),
+    .tokenRevoked(publicID: "pub"),
+    .typeDeclared(
+      schema: TableSchema(
+        id: 16, name: "weather",
+        columns: [
+          ColumnSchema(id: 1, name: "temperature", type: .float, unit: "°C", minimum: -80, maximum: 80),
+          ColumnSchema(id: 2, name: "raining", type: .bool),
+          ColumnSchema(id: 3, name: "hum", type: .int), ColumnSchema(id: 4, name: "s", type: .symbol),
+          ColumnSchema(id: 5, name: "t", type: .text),
+        ], defaultSpanNanos: 1_000_000_000), label: "Weather Station"),
+    .typeSettingChanged(type: "power", key: "voltage.wire", value: "1V"),
+  ]
+
+  static let records: [OperationalKind] = [
+    .connectionChanged(
+      device: "b827eb08451e", interface: "mqtt", connected: true, source: "default"),
+    .messageReceived(message),
+    .messageProcessed(messageLSN: 9, error: "bad status"),
+    .clockSynced(device: "a", offset: -5, roundTrip: 12),
+    .authenticationFailed(
+      interface: "http", credential: "pub", address: "127.0.0.1", reason: "wrong secret"),
+  ]
+
+  private static var message: ReceivedMessage {
+    var message = ReceivedMessage(
+      device: "a", interface: "mqtt", topic: "things/x/a/data", payload: [0, 255, 1])
+    message.frameLSN = 4
+    message.extras = "{}"
+    message.version = "221013"
+    message.deviceTime = 1_700_000_000_000_000_000
+    message.contentType = "application/json"
+    message.correlation = [9]
+    message.userProperties = [.init(name: "k", value: "v"), .init(name: "k", value: "w")]
+    message.qos = 2
+    message.retained = true
+    message.duplicate = true
+    message.packetID = 65_535
+    return message
+  }
+}
