@@ -36,7 +36,7 @@ import Testing
   @Test func `bars are in proportion and lined up with wide labels`() {
     let text = BarChart(bars: [("서울", 10), ("b", 5), ("c", 0)], width: 40, colour: false).render()
     let lines = text.split(separator: "\n")
-    #expect(lines[0].count { $0 == "█" } == 2 * lines[1].count { $0 == "█" })
+    #expect(lines[0].count { $0 == "█" } / 2 == lines[1].count { $0 == "█" })
     #expect(lines[0].hasPrefix("서울"))
     #expect(lines[1].hasPrefix("b   "))
   }

@@ -13,7 +13,8 @@ enum Timestamp {
   /// After Howard Hinnant, "chrono-compatible low-level date algorithms".
   static func parts(of instant: Int64) -> Parts {
     let second = instant.flooredQuotient(1_000_000_000)
-    let nanos = Int(instant - second * 1_000_000_000)
+    // Wraps for the first representable second, whose start is not: the difference is right.
+    let nanos = Int(instant &- second &* 1_000_000_000)
     let days = Int(second.flooredQuotient(86_400))
     let ofDay = Int(second) - days * 86_400
     let shifted = days + 719_468
