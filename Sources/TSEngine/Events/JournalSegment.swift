@@ -108,7 +108,7 @@ package enum JournalSegment {
       }
       let end = offset + chunkHeaderByteCount + chunk.length
       do throws(StorageError) {
-        let payload = bytes.span.bytes.extracting((offset + chunkHeaderByteCount)..<end)
+        let payload = bytes.rawSpan.extracting((offset + chunkHeaderByteCount)..<end)
         guard CRC32C.checksum(payload) == chunk.crc else {
           throw StorageError(.corrupt, "chunk fails its checksum", offset: offset)
         }
@@ -132,7 +132,7 @@ package enum JournalSegment {
     _ bytes: [UInt8], at offset: Int
   ) -> (magic: UInt32, length: Int, crc: UInt32)? {
     guard bytes.count - offset >= chunkHeaderByteCount else { return nil }
-    var reader = ByteReader(bytes.span.bytes.extracting(offset..<(offset + chunkHeaderByteCount)))
+    var reader = ByteReader(bytes.rawSpan.extracting(offset..<(offset + chunkHeaderByteCount)))
     guard let magic = try? reader.next(UInt32.self), let length = try? reader.next(UInt32.self),
       let crc = try? reader.next(UInt32.self), let payloadCRC = try? reader.next(UInt32.self),
       magic == recordChunk || magic == clockChunk,

@@ -41,8 +41,8 @@ package struct FileHeader: Sendable, Equatable {
     guard bytes.count >= Self.byteCount else {
       throw StorageError(.truncated, "file header", offset: bytes.count)
     }
-    let covered = bytes.span.bytes.extracting(0..<(Self.byteCount - 4))
-    var reader = ByteReader(bytes.span.bytes.extracting(0..<Self.byteCount))
+    let covered = bytes.rawSpan.extracting(0..<(Self.byteCount - 4))
+    var reader = ByteReader(bytes.rawSpan.extracting(0..<Self.byteCount))
     self.magic = try reader.next(UInt64.self)
     self.version = try reader.next(UInt16.self)
     _ = try reader.next(UInt16.self)
