@@ -50,6 +50,7 @@ let package = Package(
       name: "ingest-probe", dependencies: ["Ingest"], path: "Tests/IngestProbe", swiftSettings: plain),
     .testTarget(
       name: "IngestTests", dependencies: ["Ingest", "ingest-probe"], swiftSettings: plain),
+    .target(name: "Bench", dependencies: ["TSEngine"], swiftSettings: plain),
     .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),
     .testTarget(
       name: "QueryTests", dependencies: ["Query"], exclude: ["syntax"], swiftSettings: plain),

@@ -1,4 +1,3 @@
-import Glibc
 import TSEngine
 
 /// Opens the store of a command and closes it behind it; what the store says comes out as a
@@ -39,7 +38,7 @@ enum StoreAccess {
   }
 
   /// Who this command is in the journal.
-  static var actor: Actor { Actor(.operator, System.environment("USER") ?? "uid \(getuid())") }
+  static var actor: Actor { Actor(.operator, System.userName) }
 }
 
 extension Store {
