@@ -45,7 +45,8 @@ func frameJSON(
   }
   let digits = String(meter + 1_000_000).dropFirst()
   var text = #"{"version":"221013","sensor_id":"gresystem\#(digits)","#
-  text += #""token":"0123456789abcdef0123456789abcdef","timestamp":\#(1_666_000_000 + second),"data":["#
+  text +=
+    #""token":"0123456789abcdef0123456789abcdef","timestamp":\#(1_666_000_000 + second),"data":["#
   for probe in 1...3 {
     if probe > 1 { text += "," }
     text += #"{"probe_id":\#(probe),"probe_type":"CT","power":\#(list(800...3000)),"#

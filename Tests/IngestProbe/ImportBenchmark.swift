@@ -15,7 +15,9 @@ func benchmarkImport(_ path: String, _ format: ImportFormat) {
     try importer.run(format) { chunk throws(ImportError) in
       chunks += 1
       for column in chunk.columns { for slot in column.slots { sum &+= slot } }
-    } reject: { print("line \($0.number): \($0.reason)") }
+    } reject: {
+      print("line \($0.number): \($0.reason)")
+    }
     let seconds = cpuSeconds() - start
     print(
       "\(importer.rowCount) rows, \(chunks) chunks, \(importer.rejectedCount) rejected, sum \(sum): "

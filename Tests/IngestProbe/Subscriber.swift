@@ -58,7 +58,9 @@ func benchmarkMQTT(port: Int32, count: Int) {
   }
   while received.load(ordering: .relaxed) < count { usleep(1_000) }
   let seconds = (ContinuousClock.now - start) / .seconds(1)
-  print("mqtt: \(Int(Double(count) / seconds)) messages/s (publisher, broker and subscriber on this machine)")
+  print(
+    "mqtt: \(Int(Double(count) / seconds)) messages/s (publisher, broker and subscriber on this machine)"
+  )
   publisher.stop()
   subscriber.stop()
   for thread in threads { pthread_join(thread, nil) }

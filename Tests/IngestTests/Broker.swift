@@ -83,7 +83,9 @@ struct Timeout: Error, CustomStringConvertible { var description: String }
 func waitUntil(_ what: String, seconds: Double = 60, _ condition: () -> Bool) throws {
   let end = ContinuousClock.now + .seconds(seconds)
   while !condition() {
-    guard ContinuousClock.now < end else { throw Timeout(description: "not within \(seconds) s: \(what)") }
+    guard ContinuousClock.now < end else {
+      throw Timeout(description: "not within \(seconds) s: \(what)")
+    }
     usleep(2_000)
   }
 }

@@ -12,7 +12,9 @@ import Testing
     var count: Int { messages.withLock { $0.count } }
     func take(_ batch: [MQTTMessage]) { messages.withLock { $0 += batch } }
     func note(_ event: MQTTEvent) { events.withLock { $0.append(event) } }
-    func saw(_ matches: (MQTTEvent) -> Bool) -> Bool { events.withLock { $0.contains(where: matches) } }
+    func saw(_ matches: (MQTTEvent) -> Bool) -> Bool {
+      events.withLock { $0.contains(where: matches) }
+    }
     var subscribed: Bool { saw { if case .subscribed = $0 { true } else { false } } }
   }
 
@@ -62,13 +64,18 @@ import Testing
       let sent = MQTTPublication(
         topic: "a/x/b", payload: [0, 1, 255], qos: qos, retain: true, correlationData: [7, 0])
       #expect(loop.publish(sent) { ok in confirmed.withLock { $0.append(ok) } })
-      try waitUntil("arrived and confirmed") { inbox.count == 1 && confirmed.withLock { !$0.isEmpty } }
+      try waitUntil("arrived and confirmed") {
+        inbox.count == 1 && confirmed.withLock { !$0.isEmpty }
+      }
       let message = inbox.messages.withLock { $0[0] }
       #expect(message.topic == "a/x/b" && message.payload == [0, 1, 255])
       #expect(message.qos == min(qos, 1) && !message.isOversized)
       #expect(message.correlationData == (version == .v5 ? [7, 0] : nil))
       #expect(confirmed.withLock { $0 } == [true])
-      #expect(loop.publish(MQTTPublication(topic: "wild/#", payload: [])) { ok in confirmed.withLock { $0.append(ok) } })
+      #expect(
+        loop.publish(MQTTPublication(topic: "wild/#", payload: [])) { ok in
+          confirmed.withLock { $0.append(ok) }
+        })
       try waitUntil("refused") { confirmed.withLock { $0 } == [true, false] }
     }
   }
@@ -85,7 +92,8 @@ import Testing
           batch.compactMap { message in
             message.responseTopic.map {
               MQTTPublication(
-                topic: $0, payload: message.payload, qos: 1, correlationData: message.correlationData)
+                topic: $0, payload: message.payload, qos: 1,
+                correlationData: message.correlationData)
             }
           })
       }
@@ -109,7 +117,9 @@ import Testing
     let broker = try Broker()
     let (inbox, watcher) = (Inbox(), Inbox())
     try Self.with(Self.options(broker, "tsq", ["x"]), inbox) { loop in
-      try waitUntil("a failed try") { inbox.saw { if case .connectionFailed = $0 { true } else { false } } }
+      try waitUntil("a failed try") {
+        inbox.saw { if case .connectionFailed = $0 { true } else { false } }
+      }
       #expect(loop.publish(MQTTPublication(topic: "x", payload: [1], qos: 1)))
       try broker.start()
       try waitUntil("what was queued while it was away") { inbox.count == 1 }
@@ -170,8 +180,13 @@ import Testing
     let inbox = Inbox()
     try Self.with(Self.options(broker, "big", ["x"]), inbox) { loop in
       try waitUntil("subscribed") { inbox.subscribed }
-      #expect(loop.publish(MQTTPublication(topic: "x", payload: Array(repeating: 1, count: 256 << 10), qos: 1)))
-      #expect(loop.publish(MQTTPublication(topic: "x", payload: Array(repeating: 1, count: (256 << 10) + 1), qos: 1)))
+      #expect(
+        loop.publish(
+          MQTTPublication(topic: "x", payload: Array(repeating: 1, count: 256 << 10), qos: 1)))
+      #expect(
+        loop.publish(
+          MQTTPublication(topic: "x", payload: Array(repeating: 1, count: (256 << 10) + 1), qos: 1))
+      )
       try waitUntil("both") { inbox.count == 2 }
       #expect(inbox.messages.withLock { $0.map(\.isOversized) } == [false, true])
       #expect(inbox.messages.withLock { $0.map(\.payload.count) } == [256 << 10, 0])
@@ -229,7 +244,9 @@ import Testing
       }
       process.end(SIGTERM)
       let log = records()
-      print("mqtt kill test: \(next) messages, 20 kills, 0 missing, \(log.count - Set(log).count) redelivered")
+      print(
+        "mqtt kill test: \(next) messages, 20 kills, 0 missing, \(log.count - Set(log).count) redelivered"
+      )
       #expect(Set(log) == Set(0..<next))
     }
   }

@@ -72,14 +72,18 @@ import Testing
     #expect(parsed.batch.runs.map(\.probe) == [1, 2, 3])
     for run in 0..<3 {
       let times = parsed.batch.runs[run].times
-      #expect((0..<20).map { times.tick($0) } == (0..<20).map { 1_666_000_000_000_000_000 + $0 * 50_000_000 })
+      #expect(
+        (0..<20).map { times.tick($0) }
+          == (0..<20).map { 1_666_000_000_000_000_000 + $0 * 50_000_000 })
       #expect(parsed.column("power", run: run) == (0..<20).map { 1000 + $0 })
       #expect(parsed.column("pf", run: run) == Array(repeating: 990, count: 20))
       #expect(parsed.column("voltage", run: run) == (0..<20).map { 2300 + $0 % 3 })
       #expect(parsed.column("span", run: run) == Array(repeating: 50_000_000, count: 20))
       #expect(parsed.column("voltage_span", run: run) == Array(repeating: 50_000_000, count: 20))
-      #expect(parsed.symbols.text(of: try #require(parsed.column("probe_type", run: run)[0])) == "CT")
-      #expect(parsed.symbols.text(of: try #require(parsed.column("version", run: run)[7])) == "221013")
+      #expect(
+        parsed.symbols.text(of: try #require(parsed.column("probe_type", run: run)[0])) == "CT")
+      #expect(
+        parsed.symbols.text(of: try #require(parsed.column("version", run: run)[7])) == "221013")
     }
     #expect(parsed.infos[0].token == "t0ken")
     #expect(parsed.infos[0].timestampText == "1666000000")
@@ -101,7 +105,8 @@ import Testing
   @Test func otherLengthsSpreadOverTheSecondAndSpansSumToIt() throws {
     for n in [1, 2, 3, 7, 19, 30, 999, 1000] {
       let list = "[" + Array(repeating: "5", count: n).joined(separator: ",") + "]"
-      let parsed = try Self.parse(Self.frame(#"{"power":\#(list),"pf":\#(list),"voltage":\#(list)}"#))
+      let parsed = try Self.parse(
+        Self.frame(#"{"power":\#(list),"pf":\#(list),"voltage":\#(list)}"#))
       let times = parsed.batch.runs[0].times
       for i in 0..<n { #expect(times.tick(i) - times.first == Int64(i) * 1_000_000_000 / Int64(n)) }
       for column in ["span", "voltage_span"] {
@@ -113,18 +118,20 @@ import Testing
   }
 
   /// P-09
-  @Test(arguments: [
-    ("1666000000", 1_666_000_000_000_000_000), ("1666000000123", 1_666_000_000_123_000_000),
-    ("1788820998.37", 1_788_820_998_370_000_000), ("0", 0), ("-1", -1_000_000_000),
-    ("1.666e9", 1_666_000_000_000_000_000), ("99999999", 99_999_999_000_000_000),
-    (#""2022-10-17T09:46:40Z""#, 1_666_000_000_000_000_000),
-    (#""2022-10-17T18:46:40.25+09:00""#, 1_666_000_000_250_000_000),
-    (#""2022-10-17 04:16:40-0530""#, 1_666_000_000_000_000_000),
-    (#""2024-02-29T23:59:59.999999999z""#, 1_709_251_199_999_999_999),
-    (#""1969-12-31T23:59Z""#, -60_000_000_000),
-  ] as [(String, Int64)])
+  @Test(
+    arguments: [
+      ("1666000000", 1_666_000_000_000_000_000), ("1666000000123", 1_666_000_000_123_000_000),
+      ("1788820998.37", 1_788_820_998_370_000_000), ("0", 0), ("-1", -1_000_000_000),
+      ("1.666e9", 1_666_000_000_000_000_000), ("99999999", 99_999_999_000_000_000),
+      (#""2022-10-17T09:46:40Z""#, 1_666_000_000_000_000_000),
+      (#""2022-10-17T18:46:40.25+09:00""#, 1_666_000_000_250_000_000),
+      (#""2022-10-17 04:16:40-0530""#, 1_666_000_000_000_000_000),
+      (#""2024-02-29T23:59:59.999999999z""#, 1_709_251_199_999_999_999),
+      (#""1969-12-31T23:59Z""#, -60_000_000_000),
+    ] as [(String, Int64)])
   func timestampsAreExact(_ text: String, _ nanos: Int64) throws {
-    let body = #"{"sensor_id":"gre000001","timestamp":\#(text),"data":[{"power":[1],"pf":[1],"voltage":1}]}"#
+    let body =
+      #"{"sensor_id":"gre000001","timestamp":\#(text),"data":[{"power":[1],"pf":[1],"voltage":1}]}"#
     let parsed = try Self.parse(Array(body.utf8))
     #expect(parsed.infos[0].startNanos == nanos)
     #expect(parsed.batch.runs[0].times.first == nanos)
@@ -138,14 +145,17 @@ import Testing
       parsed.infos[0].extras
         == #"{"rssi":-60,"fw":{"a":[1,null,true,"x"]},"emoji":"😀","data":[{"temp":46.5}]}"#)
     let masked = try Self.parse(
-      Self.frame(#"{"power":[1],"pf":[1],"voltage":1,"token":"a"}"#, #""secret":"b","token":"c","x":1e999,"#))
+      Self.frame(
+        #"{"power":[1],"pf":[1],"voltage":1,"token":"a"}"#, #""secret":"b","token":"c","x":1e999,"#)
+    )
     #expect(masked.infos[0].extras == #"{"secret":"***","x":1e999,"data":[{"token":"***"}]}"#)
     #expect(masked.infos[0].token == "c")
   }
 
   /// P-10
   @Test func fourByteCharactersSurvive() throws {
-    #expect(try Self.good("four-byte-version").infos[0].version == String(repeating: "😀", count: 64))
+    #expect(
+      try Self.good("four-byte-version").infos[0].version == String(repeating: "😀", count: 64))
     let escaped = try Self.parse(
       Self.frame(#"{"power":[1],"pf":[1],"voltage":1}"#, #""version":"\ud83d\ude00\n\u00e9\/","#))
     #expect(escaped.infos[0].version == "😀\né/")
@@ -157,8 +167,10 @@ import Testing
       power: try #require(WireFactor(wire: "0.1 W", stored: "W")),
       pf: try #require(WireFactor(wire: "1/100", stored: "1/1000")),
       voltage: try #require(WireFactor(wire: "1V", stored: "1/10 V")))
-    #expect(scales == PowerWireScales(
-      power: WireFactor(1, over: 10), pf: WireFactor(10), voltage: WireFactor(10)))
+    #expect(
+      scales
+        == PowerWireScales(
+          power: WireFactor(1, over: 10), pf: WireFactor(10), voltage: WireFactor(10)))
     let body = Self.frame(#"{"power":[30,-20],"pf":[98.5,-1],"voltage":[230,229.9]}"#)
     let parsed = try Self.parse(body, scales: scales)
     #expect(parsed.column("power", run: 0) == [3, -2])
@@ -201,8 +213,11 @@ import Testing
     var random = SeededRandom(seed)
     let corpus = Fixtures.names(in: "payloads/good", suffix: ".json")
       .map { Fixtures.bytes("payloads/good/\($0).json") }.filter { $0.count < 700 }
-    let words = ["null", "true", "-", "1e999", "[", "]", "{", "}", "\"", "\\u", "\\", ",", ":", ".", "99999999999999999999", "\u{0}", "😀"]
-      .map { Array($0.utf8) }
+    let words = [
+      "null", "true", "-", "1e999", "[", "]", "{", "}", "\"", "\\u", "\\", ",", ":", ".",
+      "99999999999999999999", "\u{0}", "😀",
+    ]
+    .map { Array($0.utf8) }
     var parser = PowerFrameParser(symbols: SymbolTable())
     var batch = FrameBatch(table: TableSchema.power.id)
     var infos: [FrameInfo] = []
@@ -227,7 +242,9 @@ import Testing
         infos.removeAll()
       } catch {
         refused += 1
-        if !batch.isEmpty || !infos.isEmpty { Issue.record("residue of a refused request, seed \(seed)") }
+        if !batch.isEmpty || !infos.isEmpty {
+          Issue.record("residue of a refused request, seed \(seed)")
+        }
       }
     }
     #expect(taken > 1_000 && refused > 10_000)

@@ -22,7 +22,8 @@ import Testing
             else { return "-" }
             return "\(column.slots[row])"
           }
-          return "\(chunk.device)/\(chunk.probe)@\(chunk.times[row])=" + values.joined(separator: ",")
+          return "\(chunk.device)/\(chunk.probe)@\(chunk.times[row])="
+            + values.joined(separator: ",")
         }
       }.sorted()
     }
@@ -44,7 +45,11 @@ import Testing
     defer { unlink(path) }
     var result = Result()
     var importer = RowImporter(try ByteSource(path: path), table: table, symbols: symbols)
-    try importer.run(format) { result.chunks.append($0) } reject: { result.rejects.append($0) }
+    try importer.run(format) {
+      result.chunks.append($0)
+    } reject: {
+      result.rejects.append($0)
+    }
     result.rows = importer.rowCount
     return result
   }
@@ -55,7 +60,9 @@ import Testing
 
   static func gzip(_ bytes: [UInt8]) -> [UInt8] {
     var stream = z_stream()
-    deflateInit2_(&stream, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+    deflateInit2_(
+      &stream, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
+      Int32(MemoryLayout<z_stream>.size))
     var (input, output) = (bytes, [UInt8](repeating: 0, count: bytes.count + 1_000))
     let count = input.withUnsafeMutableBufferPointer { source in
       output.withUnsafeMutableBufferPointer { target in
@@ -72,40 +79,54 @@ import Testing
   }
 
   @Test func aHeaderSaysWhatTheColumnsAre() throws {
-    let text = "timestamp_ms,sensor_id,probe_id,power,pf,voltage\n1000,7,0,5,-3,\n1000,7,1,,,2300\r\n\n2000,7,0,6,,1"
+    let text =
+      "timestamp_ms,sensor_id,probe_id,power,pf,voltage\n1000,7,0,5,-3,\n1000,7,1,,,2300\r\n\n2000,7,0,6,,1"
     let result = try Self.read(text)
     #expect(result.rejects.isEmpty)
     #expect(result.rows == 3)
-    #expect(result.text == ["7/0@1000000000=5,-3,-", "7/0@2000000000=6,-,1", "7/1@1000000000=-,-,2300"])
+    #expect(
+      result.text == ["7/0@1000000000=5,-3,-", "7/0@2000000000=6,-,1", "7/1@1000000000=-,-,2300"])
   }
 
-  @Test(arguments: [
-    ("ts", "1666000000", 1_666_000_000_000_000_000), ("time", "1666000000123", 1_666_000_000_123_000_000),
-    ("timestamp", "1666000000123456", 1_666_000_000_123_456_000), ("ts", "1666000000123456789", 1_666_000_000_123_456_789),
-    ("TS", "1666000000.5", 1_666_000_000_500_000_000), ("time", "2022-10-17T09:46:40.25Z", 1_666_000_000_250_000_000),
-    ("time", "\"2022-10-17 18:46:40+09:00\"", 1_666_000_000_000_000_000),
-    ("timestamp_s", "12", 12_000_000_000), ("timestamp_ms", "-1", -1_000_000), ("timestamp_us", "5", 5_000), ("timestamp_ns", "5", 5),
-    ("timestamp_ms", "1666000000123.5", 1_666_000_000_123_500_000),
-  ] as [(String, String, Int64)])
+  @Test(
+    arguments: [
+      ("ts", "1666000000", 1_666_000_000_000_000_000),
+      ("time", "1666000000123", 1_666_000_000_123_000_000),
+      ("timestamp", "1666000000123456", 1_666_000_000_123_456_000),
+      ("ts", "1666000000123456789", 1_666_000_000_123_456_789),
+      ("TS", "1666000000.5", 1_666_000_000_500_000_000),
+      ("time", "2022-10-17T09:46:40.25Z", 1_666_000_000_250_000_000),
+      ("time", "\"2022-10-17 18:46:40+09:00\"", 1_666_000_000_000_000_000),
+      ("timestamp_s", "12", 12_000_000_000), ("timestamp_ms", "-1", -1_000_000),
+      ("timestamp_us", "5", 5_000), ("timestamp_ns", "5", 5),
+      ("timestamp_ms", "1666000000123.5", 1_666_000_000_123_500_000),
+    ] as [(String, String, Int64)])
   func timesAreReadByNameOrMagnitude(_ name: String, _ text: String, _ nanos: Int64) throws {
     let csv = try Self.read("device,\(name),power\nd.1-_x,\(text),1\n")
     #expect(csv.text == ["d.1-_x/1@\(nanos)=1,-,-"])
-    let value = text.contains("-") && text.contains(":") ? "\"\(text.filter { $0 != "\"" })\"" : text
-    let json = try Self.read(#"{"device":"d.1-_x","\#(name)":\#(value),"power":1,"pf":null}"#, .ndjson)
+    let value =
+      text.contains("-") && text.contains(":") ? "\"\(text.filter { $0 != "\"" })\"" : text
+    let json = try Self.read(
+      #"{"device":"d.1-_x","\#(name)":\#(value),"power":1,"pf":null}"#, .ndjson)
     #expect(json.text == csv.text)
   }
 
   @Test(arguments: [
-    "", "power,pf\n", "ts,power\n", "ts,sensor,watts\n1,a,1\n", "ts,time,sensor\n", "ts,sensor,power,power\n", "ts,sensor,device_id\n",
+    "", "power,pf\n", "ts,power\n", "ts,sensor,watts\n1,a,1\n", "ts,time,sensor\n",
+    "ts,sensor,power,power\n", "ts,sensor,device_id\n",
   ])
   func aHeaderThatSaysTooLittleIsAnError(_ text: String) {
-    #expect { try Self.read(text) } throws: { if case .header = $0 as? ImportError { true } else { false } }
+    #expect { try Self.read(text) } throws: {
+      if case .header = $0 as? ImportError { true } else { false }
+    }
   }
 
   @Test func badLinesAreRejectedWithTheirNumber() throws {
     let lines = [
-      "1,a,1,5", "x,a,1,5", "1,a b,1,5", "1,a,1", "1,a,1,5,6", "1,a,1,5.5", "1,a,1,9223372036854775808", "1,a,z,5", ",a,1,5", "1,,1,5",
-      "1,a,1,5x", "1,a,1,\"5", "2022-10-17T09:46:40,a,1,5", "99999999999999999999,a,1,5", "2,\"a\",\"1\",\"7\"", "3, a , 1 ,8.0",
+      "1,a,1,5", "x,a,1,5", "1,a b,1,5", "1,a,1", "1,a,1,5,6", "1,a,1,5.5",
+      "1,a,1,9223372036854775808", "1,a,z,5", ",a,1,5", "1,,1,5",
+      "1,a,1,5x", "1,a,1,\"5", "2022-10-17T09:46:40,a,1,5", "99999999999999999999,a,1,5",
+      "2,\"a\",\"1\",\"7\"", "3, a , 1 ,8.0",
       "4,a,,9e1",
     ]
     let result = try Self.read("ts,sensor,probe,power\n" + lines.joined(separator: "\n"))
@@ -119,8 +140,10 @@ import Testing
 
   @Test func badObjectsAreRejectedWithTheirNumber() throws {
     let lines = [
-      #"{"ts":1,"sensor":"a","power":5}"#, #"{"ts":1,"sensor":"a","watts":5}"#, #"{"ts":1,"sensor":"a","power":5,"power":6}"#,
-      #"{"ts":1,"time":1,"sensor":"a"}"#, #"[1]"#, #"{"ts":1,"sensor":"a","power":"5"}"#, #"{"ts":1,"sensor":"a","power":5}x"#, "{}",
+      #"{"ts":1,"sensor":"a","power":5}"#, #"{"ts":1,"sensor":"a","watts":5}"#,
+      #"{"ts":1,"sensor":"a","power":5,"power":6}"#,
+      #"{"ts":1,"time":1,"sensor":"a"}"#, #"[1]"#, #"{"ts":1,"sensor":"a","power":"5"}"#,
+      #"{"ts":1,"sensor":"a","power":5}x"#, "{}",
       #" {"ts" : 2, "sensor" : 12, "probe":3, "power" : 6.0 } "#,
     ]
     let result = try Self.read(lines.joined(separator: "\n"), .ndjson)
@@ -130,17 +153,27 @@ import Testing
 
   @Test func gzipIsToldByItsBytesAndMayHaveSeveralMembers() throws {
     let (a, b) = (Array("ts,sensor,power\n1,a,5\n2,".utf8), Array("a,6\n".utf8))
-    #expect(try Self.read(Self.gzip(a) + Self.gzip(b)).text == ["a/1@1000000000=5,-,-", "a/1@2000000000=6,-,-"])
+    #expect(
+      try Self.read(Self.gzip(a) + Self.gzip(b)).text == [
+        "a/1@1000000000=5,-,-", "a/1@2000000000=6,-,-",
+      ])
     let cut = Self.gzip(a).dropLast(5)
-    #expect { try Self.read(Array(cut)) } throws: { $0 as? ImportError == .source("the gzip file is cut short") }
+    #expect { try Self.read(Array(cut)) } throws: {
+      $0 as? ImportError == .source("the gzip file is cut short")
+    }
     var damaged = Self.gzip(a)
     damaged[14] ^= 0xFF
-    #expect { try Self.read(damaged) } throws: { if case .source = $0 as? ImportError { true } else { false } }
+    #expect { try Self.read(damaged) } throws: {
+      if case .source = $0 as? ImportError { true } else { false }
+    }
   }
 
   @Test func rowsComeInOrderOfTimeAndRowsOfOneInstantInOrderOfTheFile() throws {
     let result = try Self.read("ts,sensor,power\n3,a,1\n1,a,2\n3,a,3\n2,a,4\n3,a,5\n")
-    #expect(result.chunks.map(\.times) == [[1_000_000_000, 2_000_000_000, 3_000_000_000], [3_000_000_000], [3_000_000_000]])
+    #expect(
+      result.chunks.map(\.times) == [
+        [1_000_000_000, 2_000_000_000, 3_000_000_000], [3_000_000_000], [3_000_000_000],
+      ])
     #expect(result.chunks.map { $0.columns[0].slots } == [[2, 4, 1], [3], [5]])
   }
 
@@ -148,11 +181,14 @@ import Testing
     let table = TableSchema(
       id: 9, name: "weather",
       columns: [
-        ColumnSchema(id: 1, name: "temperature", type: .float), ColumnSchema(id: 2, name: "raining", type: .bool),
-        ColumnSchema(id: 3, name: "place", type: .symbol), ColumnSchema(id: 4, name: "hum", type: .int, minimum: 0, maximum: 100),
+        ColumnSchema(id: 1, name: "temperature", type: .float),
+        ColumnSchema(id: 2, name: "raining", type: .bool),
+        ColumnSchema(id: 3, name: "place", type: .symbol),
+        ColumnSchema(id: 4, name: "hum", type: .int, minimum: 0, maximum: 100),
       ], defaultSpanNanos: 1)
     let symbols = SymbolTable()
-    let csv = "ts,device,temperature,raining,place,hum\n1,a,-2.5e1,true,\"Zürich, \"\"ZH\"\"\",100\n2,a,nan,true,x,1\n3,a,1,maybe,x,1\n4,a,1,true,x,101\n"
+    let csv =
+      "ts,device,temperature,raining,place,hum\n1,a,-2.5e1,true,\"Zürich, \"\"ZH\"\"\",100\n2,a,nan,true,x,1\n3,a,1,maybe,x,1\n4,a,1,true,x,101\n"
     let result = try Self.read(Array(csv.utf8), table: table, symbols: symbols)
     #expect(result.rejects.map(\.number) == [3, 4, 5])
     let slots = result.chunks[0].columns.map { $0.slots[0] }
@@ -170,7 +206,9 @@ import Testing
     let result = try Self.read(text)
     #expect(result.rows == count && result.rejects.isEmpty)
     #expect(result.chunks.allSatisfy { $0.times.count <= SeriesBuffers.chunkRows })
-    #expect(result.chunks.reduce(0) { $0 + $1.columns[0].slots.reduce(0, +) } == Int64(count * (count - 1) / 2))
+    #expect(
+      result.chunks.reduce(0) { $0 + $1.columns[0].slots.reduce(0, +) }
+        == Int64(count * (count - 1) / 2))
     let series = result.chunks.filter { $0.device == "m0" }
     #expect(series.reduce(0) { $0 + $1.times.count } == count / 3)
     #expect(series[0].stretches().count == 1)
@@ -181,9 +219,13 @@ import Testing
   func mutatedLinesNeverTrap(_ format: ImportFormat) throws {
     let seed: UInt64 = 0xC5
     var random = SeededRandom(seed)
-    let lines = format == .csv
+    let lines =
+      format == .csv
       ? ["1666000000,a,1,5,\"6\",-7", "2022-10-17T09:46:40Z,b, 2 ,,,1.0"]
-      : [#"{"ts":1666000000,"sensor":"a","probe":1,"power":5,"pf":null,"voltage":-7}"#, #"{"time":"2022-10-17T09:46:40Z","device":5,"power":1e3}"#]
+      : [
+        #"{"ts":1666000000,"sensor":"a","probe":1,"power":5,"pf":null,"voltage":-7}"#,
+        #"{"time":"2022-10-17T09:46:40Z","device":5,"power":1e3}"#,
+      ]
     var bytes = Array("ts,sensor,probe,power,pf,voltage\n".utf8)
     if format == .ndjson { bytes = [] }
     let count = 20_000
@@ -194,7 +236,9 @@ import Testing
         switch random.next() % 3 {
         case 0: line[at] ^= 1 << UInt8(random.next() % 8)
         case 1: line[at] = UInt8(truncatingIfNeeded: random.next())
-        default: line.insert(contentsOf: Array("\\u\"9,{[-.e".utf8.shuffled(using: &random).prefix(3)), at: at)
+        default:
+          line.insert(
+            contentsOf: Array("\\u\"9,{[-.e".utf8.shuffled(using: &random).prefix(3)), at: at)
         }
       }
       bytes += line.map { $0 == 10 ? 11 : $0 } + [10]

@@ -58,11 +58,15 @@ package struct ImportChunk: Sendable {
   }
 
   private func extend(_ row: Int, num: Int64, den: Int64) -> RegularTimes? {
-    guard let probe = RegularTimes(start: times[row], span: num, count: Int(den)) else { return nil }
+    guard let probe = RegularTimes(start: times[row], span: num, count: Int(den)) else {
+      return nil
+    }
     var count = 1
     while row + count < times.count,
       times[row + count] &- times[row]
-        == Int64(truncatingIfNeeded: Int128(count) * Int128(probe.stepNumerator) / Int128(probe.stepDenominator))
+        == Int64(
+          truncatingIfNeeded: Int128(count) * Int128(probe.stepNumerator)
+            / Int128(probe.stepDenominator))
     { count += 1 }
     guard count >= Self.minimumRegularCount else { return nil }
     return RegularTimes(

@@ -45,7 +45,9 @@ struct ImportColumns {
       roles.append(role)
     }
     guard hasTime else { throw .header("no time column (ts, time, timestamp, timestamp_ms, …)") }
-    guard hasDevice else { throw .header("no sensor column (sensor, sensor_id, device, device_id)") }
+    guard hasDevice else {
+      throw .header("no sensor column (sensor, sensor_id, device, device_id)")
+    }
   }
 
   /// The role of a name that is not a column's.

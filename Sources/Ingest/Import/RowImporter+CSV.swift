@@ -118,7 +118,9 @@ extension RowImporter {
     case .time(let unit): row.time = try instant(text, unit)
     case .device: row.device = try device(Array(text.utf8)[...])
     case .probe:
-      guard let probe = Int32(text) else { throw Fault(.range, "probe: a small whole number expected") }
+      guard let probe = Int32(text) else {
+        throw Fault(.range, "probe: a small whole number expected")
+      }
       row.probe = probe
     case .value(let index):
       values[index] = try fields.slot(text, columns.values[index])

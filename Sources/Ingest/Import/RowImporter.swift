@@ -113,7 +113,9 @@ package struct RowImporter {
     return text.split(separator: ",", omittingEmptySubsequences: false).map { field in
       var name = field.drop { $0 == " " }
       while name.last == " " { name.removeLast() }
-      if name.count >= 2, name.first == "\"", name.last == "\"" { name = name.dropFirst().dropLast() }
+      if name.count >= 2, name.first == "\"", name.last == "\"" {
+        name = name.dropFirst().dropLast()
+      }
       return String(name)
     }
   }

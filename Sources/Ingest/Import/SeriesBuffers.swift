@@ -84,7 +84,11 @@ struct SeriesBuffers {
     while !rows.isEmpty {
       var (first, later): ([Int], [Int]) = ([], [])
       for row in rows {
-        if let last = first.last, times[last] == times[row] { later.append(row) } else { first.append(row) }
+        if let last = first.last, times[last] == times[row] {
+          later.append(row)
+        } else {
+          first.append(row)
+        }
       }
       try deliver(chunk(of: buffer, rows: first))
       rows = later

@@ -17,7 +17,7 @@ extension JSONCursor {
     case UInt8(ascii: "n"): try literal("null")
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
       // Kept as text, so more digits than fit are none of our business.
-      do throws(Fault) { _ = try number() } catch where error.kind == .range {}
+      do throws(Fault) { _ = try number() } catch  where error.kind == .range {}
     default: throw syntax("a value expected")
     }
     return start..<offset

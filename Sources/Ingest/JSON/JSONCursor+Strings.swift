@@ -24,8 +24,8 @@ struct ShortKey: Equatable, Sendable {
     var count: UInt128 = 0
     text.withUTF8Buffer { utf8 in
       // SAFETY: `utf8` is valid for the duration of the closure.
-      for unsafe byte in unsafe utf8 {
-        packed |= UInt128(byte) << (8 * count)
+      for index in utf8.indices {
+        packed |= unsafe UInt128(utf8[index]) << (8 * count)
         count += 1
       }
     }
@@ -73,7 +73,8 @@ extension JSONCursor {
     let quote = word ^ (ones &* 0x22)
     let slash = word ^ (ones &* 0x5C)
     // Borrows only spoil bytes behind the first hit, which is the only one asked for.
-    let hit = ((quote &- ones) & ~quote) | ((slash &- ones) & ~slash)
+    let hit =
+      ((quote &- ones) & ~quote) | ((slash &- ones) & ~slash)
       | ((word &- ones &* 0x20) & ~word) | word
     return (hit & highs).trailingZeroBitCount >> 3
   }

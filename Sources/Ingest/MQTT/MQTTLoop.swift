@@ -12,6 +12,9 @@ import Synchronization
 package final class MQTTLoop: Sendable {
   package typealias Handler = @Sendable ([MQTTMessage]) -> MQTTOutcome
 
+  /// Publications handed to the library and not confirmed, at most: far fewer than packet ids.
+  private static let unconfirmedLimit = 2_000
+
   private struct Outgoing: Sendable {
     var publication: MQTTPublication
     var confirmed: (@Sendable (Bool) -> Void)?
@@ -207,9 +210,11 @@ extension MQTTLoop {
   }
 
   private func sendOutgoing(_ session: MosquittoSession, _ version: MQTTOptions.ProtocolVersion) {
+    let room = max(0, Self.unconfirmedLimit - session.unconfirmedCount)
     let outgoing = state.withLock { state in
-      defer { state.outgoing = [] }
-      return state.outgoing
+      let taken = Array(state.outgoing.prefix(room))
+      state.outgoing.removeFirst(taken.count)
+      return taken
     }
     for item in outgoing
     where !session.publish(item.publication, version: version, confirmed: item.confirmed) {

@@ -16,7 +16,10 @@ import Glibc
   /// The connection as the broker answered it: result, and whether it knew our session.
   private(set) var connectAnswer: (code: Int32, sessionPresent: Bool)?
   private(set) var disconnectCode: Int32?
-  private var confirmations: [Int32: @Sendable (Bool) -> Void] = [:]
+  /// Publications the library has and the broker has not confirmed, by packet id. Ids are 16 bits
+  /// and come round again, so the loop keeps these few.
+  private var unconfirmed: [Int32: (qos: Int32, confirmed: (@Sendable (Bool) -> Void)?)] = [:]
+  var unconfirmedCount: Int { unconfirmed.count }
   private(set) var grants: [(packetID: Int32, qos: Int32)] = []
 
   /// Nil when the library has no memory or the id is not one.
@@ -32,8 +35,9 @@ import Glibc
     unsafe mosquitto_int_option(
       client, MOSQ_OPT_PROTOCOL_VERSION,
       version == .v5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311)
-    // The default of 20 would have the broker wait for us after every 20 messages.
-    unsafe mosquitto_int_option(client, MOSQ_OPT_RECEIVE_MAXIMUM, 65_535)
+    // The default of 20 would have the broker wait for us after every 20 messages; many more than
+    // a batch would only be delivered again after a kill.
+    unsafe mosquitto_int_option(client, MOSQ_OPT_RECEIVE_MAXIMUM, Int32(clamping: options.batchLimit))
     unsafe mosquitto_max_inflight_messages_set(client, 1_000)
     if let username = options.username {
       unsafe mosquitto_username_pw_set(client, username, options.password)
@@ -64,7 +68,7 @@ import Glibc
     }
     unsafe mosquitto_publish_v5_callback_set(client) { _, object, packetID, code, _ in
       guard let session = unsafe MosquittoSession.from(object) else { return }
-      session.confirmations.removeValue(forKey: packetID)?(code < 0x80)
+      session.unconfirmed.removeValue(forKey: packetID)?.confirmed?(code < 0x80)
     }
     unsafe mosquitto_subscribe_v5_callback_set(client) { _, object, packetID, count, granted, _ in
       guard let session = unsafe MosquittoSession.from(object), count > 0,
@@ -147,6 +151,11 @@ extension MosquittoSession {
   func connect(_ options: MQTTOptions, version: MQTTOptions.ProtocolVersion) -> Int32 {
     connectAnswer = nil
     disconnectCode = nil
+    // The library sends QoS 1 and 2 again by itself; QoS 0 went with the old connection.
+    for (packetID, lost) in unconfirmed where lost.qos == 0 {
+      unconfirmed[packetID] = nil
+      lost.confirmed?(false)
+    }
     var properties: OpaquePointer?
     // SAFETY: the list is ours; the library copies it during the call, then it is freed.
     if version == .v5 {
@@ -195,7 +204,7 @@ extension MosquittoSession {
       client, &packetID, publication.topic, Int32(clamping: publication.payload.count),
       publication.payload, publication.qos, publication.retain, properties)
     guard code == Int32(MOSQ_ERR_SUCCESS.rawValue) else { return false }
-    if let confirmed { confirmations[packetID] = confirmed }
+    unconfirmed[packetID] = (publication.qos, confirmed)
     return true
   }
 
