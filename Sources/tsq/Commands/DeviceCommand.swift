@@ -203,8 +203,8 @@ struct DeviceHistoryCommand: ParsableCommand {
       var history = DeviceHistory(of: id)
       for event in store.events { history.apply(event) }
       guard !history.events.isEmpty else { throw CommandError.failed("nothing ever happened to a device \(id)") }
-      let users = store.registry.users
-      try format.print(EventText.columns, history.events.map { EventText.row($0, users) })
+      let wanted = Set(history.events.map(\.lsn))
+      try format.printEvents(of: store) { wanted.contains($0.lsn) }
     }
   }
 }

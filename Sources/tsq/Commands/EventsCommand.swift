@@ -21,10 +21,8 @@ struct EventsCommand: ParsableCommand {
     if follow { throw CommandError.notYet("tsq events --follow", instead: "run tsq events --from LSN again") }
     let directory = try RegistryAccess.directory(location, "events")
     try StoreAccess.reading(directory) { store in
-      let users = store.registry.users
-      let events = device.map { history(of: $0, store.events) } ?? store.events
-      try format.print(
-        EventText.columns, events.filter { $0.lsn >= from }.map { EventText.row($0, users) })
+      let wanted = device.map { Set(history(of: $0, store.events).map(\.lsn)) }
+      try format.printEvents(of: store) { $0.lsn >= from && wanted?.contains($0.lsn) ?? true }
     }
   }
 

@@ -96,10 +96,8 @@ struct UserHistory: ParsableCommand {
 
   func run() throws {
     try StoreAccess.reading(RegistryAccess.directory(location, "user")) { store in
-      let registry = store.registry
-      let user = try registry.user(named: name)
-      let events = store.events.filter { $0.kind.user == user }
-      try format.print(EventText.columns, events.map { EventText.row($0, registry.users) })
+      let user = try store.registry.user(named: name)
+      try format.printEvents(of: store) { $0.kind.user == user }
     }
   }
 }

@@ -11,7 +11,7 @@ enum DeviceText {
   static func row(_ device: Device, _ registry: TSEngine.Registry) -> [String?] {
     let owner = registry.associations.owner(of: device.id)
     return [
-      device.id, device.name, device.type, EventText.name(owner, registry.users),
+      device.id, device.name, device.type, registry.users[owner]?.name ?? owner.text,
       registry.connections[device.id].map { "\($0.isConnected)" }, Timestamp.text(device.createdAt),
     ]
   }
@@ -27,9 +27,19 @@ enum DeviceText {
       extra.append((ResultColumn(name: "code_expires_at", kind: .timestamp), Timestamp.text(issued.expiresAt)))
     }
     for (field, value) in device.fields.sorted(by: { $0.key < $1.key }) {
-      extra.append((ResultColumn(name: field, kind: .text), EventText.text(value)))
+      extra.append((ResultColumn(name: field, kind: .text), text(value)))
     }
     return extra
+  }
+
+  private static func text(_ value: FieldValue) -> String {
+    switch value {
+    case .null: "null"
+    case .bool(let flag): "\(flag)"
+    case .int(let number): "\(number)"
+    case .float(let number): "\(number)"
+    case .text(let text), .json(let text): text
+    }
   }
 }
 
