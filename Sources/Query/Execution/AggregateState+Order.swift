@@ -145,7 +145,9 @@ final class EdgeState: AggregateState {
       key.first == key.min, key.last == key.max, key.nullCount == 0
     else { return false }
     if value.nullCount == value.count { return true }
-    guard let slot = isLast ? value.last : value.first, let at = isLast ? key.last : key.first else { return false }
+    // Beside nulls, the instant of the value is not known.
+    guard value.nullCount == 0 else { return false }
+    let (slot, at) = isLast ? (value.last, key.last) : (value.first, key.first)
     let sequence = facts.sequence &+ UInt64(isLast ? facts.rowCount - 1 : 0)
     if !edges[group].isSet || wins(at, sequence, edges[group]) {
       edges[group] = Edge(key: at, sequence: sequence, slot: slot, high: 0, isSet: true)

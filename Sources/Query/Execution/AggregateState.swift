@@ -62,8 +62,40 @@ package struct Aggregate: Hashable, Sendable {
 struct SegmentFacts {
   var rowCount: Int
   /// One an argument; nil where reading is the only way to know.
-  var arguments: [ColumnStatistics?]
+  var arguments: [KnownValues?]
   var sequence: UInt64
+}
+
+/// Statistics of one argument over all rows of a stretch, as slots.
+struct KnownValues {
+  var count: Int
+  var nullCount: Int
+  /// Meaningless where all rows are null.
+  var min: Int64
+  var max: Int64
+  /// Of the rows that are not null.
+  var first: Int64
+  var last: Int64
+  var sum: Int128?
+
+  init(count: Int, nullCount: Int = 0, min: Int64, max: Int64, first: Int64, last: Int64, sum: Int128?) {
+    self.count = count
+    self.nullCount = nullCount
+    self.min = min
+    self.max = max
+    self.first = first
+    self.last = last
+    self.sum = sum
+  }
+
+  /// nil where the store counts, but does not know values (symbols).
+  init?(_ known: ColumnStatistics) {
+    guard !known.isSymbol || !known.hasValues else { return nil }
+    func slot(_ key: Int64) -> Int64 { known.isFloat ? FloatOrder.bits(key: key) : key }
+    self.init(
+      count: known.count, nullCount: known.nullCount, min: slot(known.minimum), max: slot(known.maximum),
+      first: slot(known.first), last: slot(known.last), sum: known.sum)
+  }
 }
 
 /// The running values of one aggregate for all groups of one worker.

@@ -133,7 +133,8 @@ final class RunAggregateWorker {
     }
     try setSeriesKeys(stretch)
     pending = Array(grouping.states.indices)
-    let isSettled = undecided.isEmpty && scanner.specification.texts.isEmpty && scanner.isInside(stretch)
+    let isSettled =
+      stretch.hasExactRowCount && undecided.isEmpty && scanner.specification.texts.isEmpty && scanner.isInside(stretch)
     if isSettled, setRunKeys(stretch, at: stretch.firstTime) > stretch.lastTime {
       let sequence = UInt64(index) << 32
       let group = grouping.table.find(keyVectors, row: 0, sequence: sequence)
@@ -211,15 +212,15 @@ final class RunAggregateWorker {
   // MARK: - Statistics
 
   /// What statistics say of an argument over the whole stretch.
-  private func statistics(of expression: BoundExpr, _ stretch: Stretch) -> ColumnStatistics? {
+  private func statistics(of expression: BoundExpr, _ stretch: Stretch) -> KnownValues? {
     switch expression {
     case .column(let index, _):
       switch scanner.specification.columns[index] {
-      case .value(let id, _): return stretch.statistics(of: id)
+      case .value(let id, _): return stretch.statistics(of: id).flatMap { KnownValues($0) }
       case .time:
-        return ColumnStatistics(
-          count: stretch.rowCount, nullCount: 0, min: stretch.firstTime, max: stretch.lastTime, sum: nil,
-          first: stretch.firstTime, last: stretch.lastTime)
+        return KnownValues(
+          count: stretch.rowCount, min: stretch.firstTime, max: stretch.lastTime, first: stretch.firstTime,
+          last: stretch.lastTime, sum: nil)
       case .probe: return constant(Int64(stretch.series.probe), stretch)
       case .device: return constant(context.pool.code(of: stretch.series.device), stretch)
       case .lsn, .receivedAt, .owner: return nil
@@ -234,10 +235,10 @@ final class RunAggregateWorker {
     }
   }
 
-  private func constant(_ slot: Int64, _ stretch: Stretch) -> ColumnStatistics {
-    ColumnStatistics(
-      count: stretch.rowCount, nullCount: 0, min: slot, max: slot,
-      sum: Int128(slot) * Int128(stretch.rowCount), first: slot, last: slot)
+  private func constant(_ slot: Int64, _ stretch: Stretch) -> KnownValues {
+    KnownValues(
+      count: stretch.rowCount, min: slot, max: slot, first: slot, last: slot,
+      sum: Int128(slot) * Int128(stretch.rowCount))
   }
 
   // MARK: - Rows

@@ -28,7 +28,6 @@ final class StretchScanner {
     /// Predicates that statistics do not settle: reader column and bounds.
     let live: [(slot: Int, range: ClosedRange<Int64>)]
     var sequence: UInt64 { UInt64(index) << 32 }
-    var isWhole: Bool { rows.count == stretch.rowCount }
   }
 
   init(_ specification: ScanSpecification, _ context: ExecutionContext) {
@@ -57,12 +56,8 @@ final class StretchScanner {
         live.append(index)
         continue
       }
-      if known.nullCount == known.count || known.max < predicate.range.lowerBound
-        || known.min > predicate.range.upperBound
-      {
-        return nil
-      }
-      let holds = predicate.range.contains(known.min) && predicate.range.contains(known.max)
+      guard let bounds = known.bounds, bounds.overlaps(predicate.range) else { return nil }
+      let holds = predicate.range.contains(bounds.lowerBound) && predicate.range.contains(bounds.upperBound)
       if known.nullCount > 0 || !holds { live.append(index) }
     }
     return live
@@ -176,7 +171,7 @@ final class StretchScanner {
       case .value(let id, _):
         try appendValues(open, readerSlot(id), pages, rows, vector, start)
         if vector.type == .text, !vector.isConstant { context.pool.canonicalise(vector, start + rows.count) }
-      case .lsn, .receivedAt, .owner: appendDerived(open, column, rows, vector, start)
+      case .lsn, .receivedAt, .owner: try appendDerived(open, column, rows, vector, start)
       }
     }
     counters.pagesDecoded += pages.count
@@ -230,7 +225,7 @@ final class StretchScanner {
   /// Columns that are runs: by LSN and by owner.
   private func appendDerived(
     _ open: Open, _ column: ScanColumn, _ rows: Range<Int>, _ vector: Vector, _ start: Int
-  ) {
+  ) throws(SQLError) {
     if start == 0 { vector.clearNulls() }
     vector.isConstant = false
     if column == .owner {
@@ -244,7 +239,7 @@ final class StretchScanner {
     }
     var numbers = [LSN](repeating: 0, count: rows.count)
     var span = numbers.mutableSpan
-    open.reader.lsns(rows, into: &span)
+    do throws(StorageError) { try open.reader.lsns(rows, into: &span) } catch { throw error.sqlError }
     for (offset, lsn) in numbers.enumerated() {
       if column == .lsn {
         vector[start + offset] = Int64(bitPattern: lsn)

@@ -167,23 +167,28 @@ extension Binder {
     if isExact, a[0].type == .float {
       throw SQLError(.undefinedFunction, "energy in 'Wns' is of integer columns", at: range, hint: "cast to bigint")
     }
+    let owners = relations(of: a[0], scope)
+    let nanos = owners.compactMap { defaultSpans[$0] }.first
+    if owners.count == 1, let nanos, scope.position("span", ofRelation: owners[0]) == nil {
+      // A declared table whose samples all cover the same.
+      return Aggregate(function: .energy(isExact: isExact), arguments: [a[0], .constant(.int(nanos), .int)])
+    }
     let span = try companion("span", of: a[0], scope, "energy", range)
-    let nanos = defaultSpans[relation(of: span, scope)] ?? TableSchema.power.defaultSpanNanos
-    return Aggregate(
-      function: .energy(isExact: isExact), arguments: [a[0], .coalesce([span, .constant(.int(nanos), .int)], .int)])
+    let standard = BoundExpr.constant(.int(nanos ?? TableSchema.power.defaultSpanNanos), .int)
+    return Aggregate(function: .energy(isExact: isExact), arguments: [a[0], .coalesce([span, standard], .int)])
   }
 
-  private func relation(of column: BoundExpr, _ scope: Scope) -> String {
-    if case .column(let index, _) = column { scope.columns[index].relation } else { "" }
+  /// Tables that `expression` reads; all of FROM when it reads none.
+  private func relations(of expression: BoundExpr, _ scope: Scope) -> [String] {
+    let read = Set(expression.columns.filter { $0 < scope.columns.count }.map { scope.columns[$0].relation })
+    return (read.isEmpty ? Set(scope.columns.map(\.relation)) : read).sorted()
   }
 
   /// The column `name` of the table that `expression` reads.
   private func companion(
     _ name: String, of expression: BoundExpr, _ scope: Scope, _ function: String, _ range: SourceRange
   ) throws(SQLError) -> BoundExpr {
-    var relations = Set(expression.columns.filter { $0 < scope.columns.count }.map { scope.columns[$0].relation })
-    if relations.isEmpty { relations = Set(scope.columns.map(\.relation)) }
-    let found = relations.sorted().compactMap { scope.position(name, ofRelation: $0) }
+    let found = relations(of: expression, scope).compactMap { scope.position(name, ofRelation: $0) }
     guard found.count == 1, let index = found.first else {
       let hint = function == "energy" ? "read the table itself, or keep its column span" : "give the order: \(function)(x, t)"
       throw SQLError(.undefinedColumn, "\(function) needs the column \"\(name)\" beside its argument", at: range, hint: hint)
