@@ -30,6 +30,16 @@ let package = Package(
       exclude: ["Events/events.proto", "Events/generate.sh"],
       swiftSettings: strict),
     .target(name: "Query", dependencies: ["TSEngine"], swiftSettings: strict),
+    .systemLibrary(
+      name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(
+      name: "Ingest", dependencies: ["TSEngine", "CMosquitto", "CZlib"], swiftSettings: strict),
+    // A process for tests to kill (an MQTT subscriber), and the throughput figures of this room.
+    .executableTarget(
+      name: "ingest-probe", dependencies: ["Ingest"], path: "Tests/IngestProbe", swiftSettings: plain),
+    .testTarget(
+      name: "IngestTests", dependencies: ["Ingest", "ingest-probe"], swiftSettings: plain),
     .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),
     .testTarget(
       name: "QueryTests", dependencies: ["Query"], exclude: ["syntax"], swiftSettings: plain),

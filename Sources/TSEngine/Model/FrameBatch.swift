@@ -54,6 +54,26 @@ public struct FrameBatch: Sendable {
     validity.removeAll(keepingCapacity: keep)
   }
 
+  /// How far a batch was filled; what came after can be taken back.
+  public struct Mark: Sendable {
+    fileprivate var frames, runs, cells, values, validity: Int
+  }
+
+  public var mark: Mark {
+    Mark(
+      frames: frames.count, runs: runs.count, cells: cells.count, values: values.count,
+      validity: validity.count)
+  }
+
+  /// Takes back everything added since `mark` was taken, as when the rest of a request is bad.
+  public mutating func rollBack(to mark: Mark) {
+    frames.removeLast(frames.count - mark.frames)
+    runs.removeLast(runs.count - mark.runs)
+    cells.removeLast(cells.count - mark.cells)
+    values.removeLast(values.count - mark.values)
+    validity.removeLast(validity.count - mark.validity)
+  }
+
   /// Starts a frame of `device`; the runs and cells that follow belong to it.
   public mutating func beginFrame(device: String) {
     frames.append(Frame(device: device, runs: runs.count..<runs.count))

@@ -1,0 +1,91 @@
+/// A message that came in. Its QoS ≥ 1 acknowledgement is held until the handler has it durable.
+package struct MQTTMessage: Sendable {
+  package var topic: String
+  /// Empty when `isOversized`.
+  package var payload: [UInt8]
+  package var qos: Int32
+  package var retained: Bool
+  /// Packet id, 0 at QoS 0. With a hash of the payload it tells a redelivery from a new message.
+  package var packetID: UInt16
+  /// Larger than `MQTTOptions.maximumPayloadByteCount`; the payload was not kept.
+  package var isOversized = false
+  /// MQTT 5: where the answer goes, and what it carries along.
+  package var responseTopic: String?
+  package var correlationData: [UInt8]?
+}
+
+/// A message to send.
+package struct MQTTPublication: Sendable {
+  package var topic: String
+  package var payload: [UInt8]
+  /// 0, 1 or 2.
+  package var qos: Int32
+  package var retain: Bool
+  /// Sent along on MQTT 5 only.
+  package var correlationData: [UInt8]?
+
+  package init(
+    topic: String, payload: [UInt8], qos: Int32 = 0, retain: Bool = false,
+    correlationData: [UInt8]? = nil
+  ) {
+    self.topic = topic
+    self.payload = payload
+    self.qos = qos
+    self.retain = retain
+    self.correlationData = correlationData
+  }
+}
+
+/// What became of a batch of messages.
+package enum MQTTOutcome: Sendable {
+  /// Everything that is to be kept is durable: acknowledge, and send these answers.
+  case committed([MQTTPublication])
+  /// Nothing may be acknowledged yet; hand the same batch over again after a pause.
+  case retry(afterMillis: Int)
+}
+
+/// What a person running the loop wants to know.
+package enum MQTTEvent: Sendable, Equatable {
+  case connecting
+  case connected(sessionPresent: Bool)
+  case subscribed(filter: String, grantedQoS: Int32)
+  /// The broker will not let us subscribe.
+  case subscriptionRefused(filter: String)
+  /// The broker is absent, or refused us; the next try is after a pause.
+  case connectionFailed(reason: String, retryMillis: Int)
+  case disconnected(reason: String)
+}
+
+package struct MQTTOptions: Sendable {
+  package enum ProtocolVersion: Sendable { case v311, v5 }
+
+  package var host: String
+  package var port: Int32
+  /// Stable over restarts: the broker keeps the session, and what we missed, under this name.
+  package var clientID: String
+  package var username: String?
+  package var password: String?
+  /// MQTT 5 falls back to 3.1.1 when the broker does not speak it.
+  package var version = ProtocolVersion.v5
+  /// Topic filters, subscribed at QoS 1 (a QoS 2 subscription loses at a kill, RELIABILITY 1.1).
+  package var filters: [String] = []
+  package var keepAliveSeconds: Int32 = 30
+  /// Messages handed over at once, at most.
+  package var batchLimit = 2_000
+  /// Payload bytes handed over at once, about.
+  package var batchByteLimit = 8 << 20
+  package var maximumPayloadByteCount = 256 << 10
+  /// Publications waiting for a connection, at most.
+  package var outgoingLimit = 10_000
+  package var firstRetryMillis = 100
+  package var lastRetryMillis = 10_000
+
+  /// Retained, QoS 2: `1` while we are connected, `0` by our Will when not.
+  package var stateTopic: String { "tsq/connection/\(clientID)/state" }
+
+  package init(host: String, port: Int32 = 1883, clientID: String) {
+    self.host = host
+    self.port = port
+    self.clientID = clientID
+  }
+}
