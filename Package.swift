@@ -16,6 +16,7 @@ let package = Package(
   name: "tsq",
   dependencies: [
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.3.0"),
   ],
   targets: [
@@ -29,6 +30,15 @@ let package = Package(
       ],
       exclude: ["Events/events.proto", "Events/generate.sh"],
       swiftSettings: strict),
+    .systemLibrary(name: "CEditline", providers: [.apt(["libedit-dev"])]),
+    .executableTarget(
+      name: "tsq",
+      dependencies: [
+        "TSEngine", "Query", "CEditline",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: plain),
+    .testTarget(name: "tsqTests", dependencies: ["tsq"], swiftSettings: plain),
     .target(name: "Query", dependencies: ["TSEngine"], swiftSettings: strict),
     .systemLibrary(
       name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),

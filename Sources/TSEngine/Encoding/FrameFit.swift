@@ -18,7 +18,8 @@ struct FrameFit {
       width: full, byteCount: PageShape.packedByteCount(rowCount: rowCount, width: full))
     guard full > 0 else { return best }
     // Three samples' median stands for the level of a page with outliers, the mean for one without.
-    let level = median(page[0][7], page[rowCount >> 1][3], page[rowCount &- 1][11])
+    let level = median(
+      page.value(7), page.value(16 &* (rowCount >> 1) &+ 3), page.value(16 &* rowCount &- 5))
     let average = mean(page, rowCount: rowCount)
     var width = full &- 1
     var worse = 0

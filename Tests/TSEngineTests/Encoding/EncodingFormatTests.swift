@@ -89,6 +89,22 @@ import Testing
     try expect(bytes, (0..<200).map { Int64($0 / 20) * 3 })
   }
 
+  @Test func repeatedWideValuesGoThroughLZ4() throws {
+    // 200 random numbers over and over: no page sees the repetition, LZ4 does.
+    var random = SeededGenerator(seed: 8)
+    let pool = (0..<200).map { _ in Int64(bitPattern: random.next()) }
+    let column = Column((0..<4_000).map { pool[$0 * 7 / 5 % 200] })
+    let bytes = encoded(column).bytes
+    #expect(bytes[0] == 5)
+    #expect(bytes.count < 4_000 * 8 * 9 / 10)
+    try expectRoundTrip(column)
+    for length in stride(from: 0, to: bytes.count, by: 37) {
+      #expect(throws: StorageError.self) {
+        _ = try ColumnSection(Array(bytes[..<length]), count: column.count)
+      }
+    }
+  }
+
   @Test func statisticsTakeAboutTwelveBytesAndMerge() throws {
     let a = encoded((0..<6_000).map { 2_300 + Int64($0 % 17) }).statistics
     var writer = ByteWriter()
