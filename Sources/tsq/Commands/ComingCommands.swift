@@ -5,7 +5,6 @@ struct DeviceCommand: NotYetCommand { static let configuration = help("device","
 struct UserCommand: NotYetCommand { static let configuration = help("user","To come.", example: "tsq --help"); @Argument(parsing: .allUnrecognized) var rest: [String] = [] }
 struct EventsCommand: NotYetCommand { static let configuration = help("events","To come.", example: "tsq --help"); @Argument(parsing: .allUnrecognized) var rest: [String] = [] }
 struct ReplayCommand: NotYetCommand { static let configuration = help("replay","To come.", example: "tsq --help"); @Argument(parsing: .allUnrecognized) var rest: [String] = [] }
-struct ServeCommand: NotYetCommand { static let configuration = help("serve","To come.", example: "tsq --help"); @Argument(parsing: .allUnrecognized) var rest: [String] = [] }
 struct VerifyCommand: NotYetCommand { static let configuration = help("verify","To come.", example: "tsq --help"); @Argument(parsing: .allUnrecognized) var rest: [String] = [] }
 struct CompactCommand: NotYetCommand { static let configuration = help("compact","To come.", example: "tsq --help"); @Argument(parsing: .allUnrecognized) var rest: [String] = [] }
 struct StatsCommand: NotYetCommand { static let configuration = help("stats","To come.", example: "tsq --help"); @Argument(parsing: .allUnrecognized) var rest: [String] = [] }
