@@ -42,6 +42,7 @@ let package = Package(
       swiftSettings: plain),
     .testTarget(name: "tsqTests", dependencies: ["tsq"], swiftSettings: plain),
     .target(name: "Query", dependencies: ["TSEngine"], swiftSettings: strict),
+    .target(name: "Bench", dependencies: ["TSEngine"], swiftSettings: plain),
     .systemLibrary(
       name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -62,7 +63,7 @@ let package = Package(
     .testTarget(name: "ServerTests", dependencies: ["Server", "tsq"], swiftSettings: plain),
     .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),
     .testTarget(
-      name: "QueryTests", dependencies: ["Query"], exclude: ["syntax"], swiftSettings: plain),
+      name: "QueryTests", dependencies: ["Query", "TSEngine"], exclude: ["sql", "syntax"], swiftSettings: plain),
   ],
   swiftLanguageModes: [.v6]
 )

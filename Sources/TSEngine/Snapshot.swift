@@ -7,9 +7,9 @@ public struct Snapshot: Sendable {
   /// Tables in order of their ids.
   public let tables: [TableSchema]
   package let registry: Registry
-  private let backing: Backing
+  let backing: Backing
 
-  private enum Backing: Sendable {
+  enum Backing: Sendable {
     case memory([TableID: [Stretch]])
     case store(Live, Shared)
   }

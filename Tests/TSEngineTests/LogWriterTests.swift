@@ -90,6 +90,22 @@ import Testing
     #expect(scan.witnessedLSN == 1)
   }
 
+  @Test func zerosAreWrittenAheadAtTheSealAndCutOffAtTheClose() throws {
+    let bench = try LogBench()
+    let writer = try bench.open(ahead: 16_384).writer
+    let byteCount = { bench.disk.contents(LogBench.segment(1))?.count }
+    try writer.commit([1])
+    #expect(byteCount() == 8_192 + 16_384)
+    for _ in 0..<3 { try writer.commit([2]) }
+    #expect(byteCount() == 8_192 + 16_384)
+    try writer.writeIdleSeal()
+    #expect(byteCount() == 8_192 + 2 * 16_384)
+    #expect(try LogBench.scan(bench.disk).0.tail == .clean)
+    try writer.close()
+    #expect(byteCount() == writer.segmentByteCount)
+    #expect(try LogBench.scan(bench.disk).1.count == 4)
+  }
+
   @Test func readingFromAnLSNStartsWithItsSegment() throws {
     let bench = try LogBench()
     let writer = try bench.open().writer

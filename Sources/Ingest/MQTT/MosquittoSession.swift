@@ -35,8 +35,9 @@ import Glibc
     unsafe mosquitto_int_option(
       client, MOSQ_OPT_PROTOCOL_VERSION,
       version == .v5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311)
-    // The default of 20 would have the broker wait for us after every 20 messages.
-    unsafe mosquitto_int_option(client, MOSQ_OPT_RECEIVE_MAXIMUM, 65_535)
+    // The default of 20 would have the broker wait for us after every 20 messages; many more than
+    // a batch would only be delivered again after a kill.
+    unsafe mosquitto_int_option(client, MOSQ_OPT_RECEIVE_MAXIMUM, Int32(clamping: options.batchLimit))
     unsafe mosquitto_max_inflight_messages_set(client, 1_000)
     if let username = options.username {
       unsafe mosquitto_username_pw_set(client, username, options.password)

@@ -17,6 +17,7 @@ package final class Head: Sendable {
     var slots: [Int32] = []
     var series: [Series] = []
     var rowCount = 0
+    var closedRowCount = 0
     var closedByteCount = 0
     var newestLSN: LSN = 0
     var builders: [TableID: BlockBuilder] = [:]
@@ -80,15 +81,21 @@ package final class Head: Sendable {
     }
     let chunk = HeadChunk(closing: state.series[slot].open.rows(), &state.builders[table])
     state.closedByteCount += chunk.byteCount
+    state.closedRowCount += state.series[slot].open.count
     state.series[slot].closed.append(chunk)
     state.series[slot].open = RowAccumulator()
   }
 
   package var rowCount: Int { state.withLock { $0.rowCount } }
 
-  /// Bytes held, roughly. O(series).
+  /// Slots of three columns and a validity bit or two: what a row of an open chunk takes, roughly.
+  private static let openRowByteCount = 32
+
+  /// Bytes held, roughly. O(1).
   package var byteCount: Int {
-    state.withLock { $0.closedByteCount + $0.series.reduce(0) { $0 + $1.open.byteCount } }
+    state.withLock {
+      $0.closedByteCount + ($0.rowCount - $0.closedRowCount) * Self.openRowByteCount
+    }
   }
 
   /// Numbers of the series that have rows here.

@@ -127,12 +127,6 @@ package struct RowAccumulator: Sendable {
       lsns: lsns)
   }
 
-  /// Bytes held, roughly.
-  package var byteCount: Int {
-    instants.count * 8 + lsns.count * 16
-      + columns.reduce(0) { $0 + 40 + ($1.slots?.count ?? 0) * 8 + ($1.validity == nil ? 0 : count / 8) }
-  }
-
   private mutating func columnIndex(_ id: ColumnID) -> Int {
     if let at = columns.firstIndex(where: { $0.id == id }) { return at }
     var column = Column(id: id, constant: 0, slots: nil, validity: nil)

@@ -1,4 +1,4 @@
-/// The bytes of the log. Docs/FORMAT.md, "Log segment", is normative; every number exists here once.
+/// The bytes of the log. Docs/FORMAT.md, "The log", is normative; every number exists here once.
 /// All integers are little-endian.
 ///
 ///     segment   +----------+---------+---------+ ... +--------------------+
@@ -12,8 +12,10 @@
 ///
 ///     batch     0       4            8        12         16
 ///               | magic | header CRC | length | data CRC | first LSN |
-///               24          28         32            40            48      52                56
-///               | LSN count | prev CRC | durable LSN | commit time | epoch | durable sectors | segment id |
+///               24          28         32            40            48
+///               | LSN count | prev CRC | durable LSN | commit time | epoch |
+///               52                56
+///               | durable sectors | segment id |
 ///               64 payload: records; then zeros to the next multiple of 4096 of the file
 ///
 ///     record    | kind u8 | length varint | body |
@@ -115,7 +117,8 @@ package struct LogGap: Equatable, Sendable {
 
 /// Body of a `seal`: why it was written, and what the segment holds before it.
 ///
-///     | reason u8 | batches u64 | first LSN u64 | next LSN u64 | first commit i64 | last commit i64 |
+///     | reason u8 | batches u64 | first LSN u64 | next LSN u64 |
+///     | first commit i64 | last commit i64 |
 package struct LogSeal: Equatable, Sendable {
   package enum Reason: UInt8, Sendable {
     /// The log fell silent: witness for the batch before.

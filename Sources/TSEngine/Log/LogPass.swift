@@ -176,7 +176,8 @@ struct LogPass {
     } else if header.firstLSN > scan.nextLSN {
       let skipped = scan.nextLSN...(header.firstLSN - 1)
       if chain == nil {
-        report(.missingTail, info.position.segmentID, info.position.offset..<info.position.offset, skipped)
+        let offset = info.position.offset
+        report(.missingTail, info.position.segmentID, offset..<offset, skipped)
       } else {
         scan.jumps.append(LSNJump(position: info.position, skipped: skipped))
       }

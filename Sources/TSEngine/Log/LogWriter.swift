@@ -176,11 +176,21 @@ package final class LogWriter {
   }
 
   /// Writes a witness behind the last batch, durably: should that batch be bad one day, it will be
-  /// known as damaged, not taken for torn. Does nothing behind a seal.
+  /// known as damaged, not taken for torn. Zeros are written ahead now, too, rather than while an
+  /// acknowledgement waits. Does nothing behind a seal.
   package func writeIdleSeal() throws(StorageError) {
     try requireOpen()
     if hasUnsynced { try sync() }
-    if needsIdleSeal { try seal(.idle) }
+    guard needsIdleSeal else { return }
+    if writtenEnd - now.offset < options.preallocatedByteCount / 2 {
+      do throws(StorageError) {
+        try extend()
+      } catch {
+        try takeBack()
+        throw error
+      }
+    }
+    try seal(.idle)
   }
 
   // MARK: Segments
@@ -255,25 +265,31 @@ package final class LogWriter {
 
   // MARK: Failures
 
-  /// Writes zeros behind `end` when the written blocks end there. Without room the log goes on
-  /// growing batch by batch.
+  /// A batch was written up to `end`: writes zeros behind it when the written blocks end there.
   private func writeAhead(from end: Int) throws(StorageError) {
     guard end > writtenEnd else { return }
     writtenEnd = end
+    try extend()
+  }
+
+  /// Writes one step of zeros behind the written blocks. Without room the log goes on growing
+  /// batch by batch.
+  private func extend() throws(StorageError) {
     guard options.preallocatedByteCount > 0 else { return }
+    let target = writtenEnd + options.preallocatedByteCount
     do throws(StorageError) {
-      let target = end + options.preallocatedByteCount
-      var at = end
+      var at = writtenEnd
       while at < target {
         let count = min(Self.zeros.count, target - at)
         try file.write(Self.zeros.rawSpan.extracting(0..<count), at: at)
         at += count
       }
-      writtenEnd = target
     } catch {
       guard error.code == .diskFull else { throw error }
-      try file.truncate(to: end)
+      try file.truncate(to: writtenEnd)
+      return
     }
+    writtenEnd = target
   }
 
   private func takeBack() throws(StorageError) {
@@ -303,7 +319,7 @@ package final class LogWriter {
     switch phase {
     case .open: return
     case .failStopped:
-      throw StorageError(.failStopped, "an earlier sync failed; open the store again", file: file.path)
+      throw StorageError(.failStopped, "an earlier sync failed", file: file.path)
     case .closed: throw StorageError(.closed, "the log is closed", file: file.path)
     }
   }

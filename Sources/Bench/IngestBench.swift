@@ -1,0 +1,88 @@
+import TSEngine
+
+/// Figures of one measured load.
+package struct LoadFigures: Sendable {
+  package var valueCount = 0
+  package var seconds = 0.0
+  package var commitMillis: [Double] = []
+  package var valuesPerSecond: Double { Double(valueCount) / max(seconds, 1e-9) }
+  package func percentile(_ p: Double) -> Double {
+    guard !commitMillis.isEmpty else { return 0 }
+    let sorted = commitMillis.sorted()
+    return sorted[min(sorted.count - 1, Int(Double(sorted.count) * p))]
+  }
+}
+
+/// Loads the benchmark's data into stores and times it.
+package enum IngestBench {
+  static let columns = TableSchema.power
+
+  /// Bulk append of all series, durable at the end.
+  package static func bulk(_ data: MeterData, into store: Store) throws -> LoadFigures {
+    let started = now()
+    var writer = try store.bulkWriter(columns.id, creator: Actor(.system, "bench"))
+    var batch = FrameBatch(table: columns.id)
+    for sensor in 0..<data.sensors {
+      batch.removeAll()
+      batch.beginFrame(device: MeterData.deviceID(sensor))
+      for probe in 0..<MeterData.probes {
+        add(data, sensor, probe, 0..<data.ticks, to: &batch)
+      }
+      try writer.append(batch)
+    }
+    let result = try writer.commit()
+    precondition(result.new == data.rowCount, "all rows are new")
+    var figures = LoadFigures()
+    figures.valueCount = data.valueCount
+    figures.seconds = seconds(since: started)
+    return figures
+  }
+
+  /// Streams `seconds` of the data, one commit a second of all its sensors, each acknowledged after
+  /// its sync. The batches are made before the clock starts.
+  package static func stream(
+    _ data: MeterData, sensors: Int, seconds range: Range<Int>, into store: Store
+  ) throws -> LoadFigures {
+    var batches: [FrameBatch] = []
+    for second in range {
+      var batch = FrameBatch(table: columns.id)
+      for sensor in 0..<sensors {
+        batch.beginFrame(device: MeterData.deviceID(sensor))
+        let ticks = (second * 20)..<(second * 20 + 20)
+        for probe in 0..<MeterData.probes { add(data, sensor, probe, ticks, to: &batch) }
+      }
+      batches.append(batch)
+    }
+    var figures = LoadFigures()
+    let started = now()
+    for batch in batches {
+      let begun = now()
+      let result = try store.append(batch, creator: Actor(.system, "bench"))
+      figures.commitMillis.append(Double(now() - begun) / 1e6)
+      precondition(result.new == batch.rowCount, "all rows are new")
+      figures.valueCount += result.new * 3
+    }
+    figures.seconds = seconds(since: started)
+    return figures
+  }
+
+  private static func add(
+    _ data: MeterData, _ sensor: Int, _ probe: Int, _ ticks: Range<Int>, to batch: inout FrameBatch
+  ) {
+    let series = sensor * MeterData.probes + probe
+    guard
+      let times = RegularTimes(
+        start: MeterData.start + Int64(ticks.lowerBound) * MeterData.stepNanos,
+        span: Int64(ticks.count) * MeterData.stepNanos, count: ticks.count)
+    else { return }
+    batch.beginRun(probe: Int32(probe + 1), times: .regular(times))
+    batch.add(1, data.power[series][ticks].lazy.map(Int64.init))
+    batch.add(2, data.pf[series][ticks].lazy.map(Int64.init))
+    batch.add(3, data.voltage[series][ticks].lazy.map(Int64.init))
+    batch.add(4, constant: MeterData.stepNanos)
+    batch.add(5, constant: MeterData.stepNanos)
+  }
+
+  package static func now() -> Int64 { SystemClock().monotonicNanos() }
+  package static func seconds(since start: Int64) -> Double { Double(now() - start) / 1e9 }
+}

@@ -1,0 +1,138 @@
+import TSEngine
+
+/// FROM: tables, sub-queries and joins to a plan and the names it offers.
+extension Binder {
+  func from(_ references: [TableReference]) throws(SQLError) -> (LogicalPlan, Scope) {
+    guard let first = references.first else { return (.values([[]], []), Scope()) }
+    var (plan, scope) = try table(first)
+    for reference in references.dropFirst() {
+      let (right, rightScope) = try table(reference)
+      try requireDistinct(scope, rightScope, reference.range)
+      plan = .join(plan, right, isLeft: false, condition: [])
+      scope.columns += rightScope.columns
+    }
+    return (plan, scope)
+  }
+
+  private func requireDistinct(_ a: Scope, _ b: Scope, _ range: SourceRange) throws(SQLError) {
+    if let twice = Set(a.columns.map(\.relation)).intersection(b.columns.map(\.relation)).first(where: { !$0.isEmpty }) {
+      throw SQLError(.duplicateAlias, "the table \"\(twice)\" is in FROM twice", at: range, hint: "give one of them an alias")
+    }
+  }
+
+  func table(_ reference: TableReference) throws(SQLError) -> (LogicalPlan, Scope) {
+    switch reference.kind {
+    case .table(let name, let travel): return try named(name, travel, reference)
+    case .subquery(let query):
+      let bound = try renamed(self.query(query), reference.columnAliases, reference.range)
+      return (bound.plan, scope(bound, reference.alias?.name ?? ""))
+    case .join(let join): return try self.join(join, reference.range)
+    case .function(let call): throw .unsupported("the table function \(call.name.last.name)", at: reference.range)
+    case .deviceHistory: throw .unsupported("HISTORY OF DEVICE", at: reference.range)
+    }
+  }
+
+  private func scope(_ query: BoundQuery, _ relation: String) -> Scope {
+    var scope = Scope()
+    scope.columns = zip(query.names, query.types).map { Scope.Column(relation: relation, name: $0, type: $1) }
+    return scope
+  }
+
+  private func named(
+    _ name: ObjectName, _ travel: TimeTravel, _ reference: TableReference
+  ) throws(SQLError) -> (LogicalPlan, Scope) {
+    if travel.systemTime != nil { throw .unsupported("FOR SYSTEM_TIME", at: reference.range) }
+    if travel.registryAt != nil { throw .unsupported("WITH REGISTRY AT", at: reference.range) }
+    if travel.knownAt != nil { throw .unsupported("AS KNOWN AT", at: reference.range) }
+    let word = name.last.name
+    let alias = reference.alias?.name ?? word
+    var (plan, scope) = try resolved(word, alias, name.range)
+    guard reference.columnAliases.count <= scope.columns.count else {
+      throw SQLError(.invalidColumnReference, "more names than columns", at: reference.range)
+    }
+    for (index, column) in reference.columnAliases.enumerated() { scope.columns[index].name = column.name }
+    if case .readings(let table) = plan { plan = .readings(table) }
+    return (plan, scope)
+  }
+
+  private func resolved(_ word: String, _ alias: String, _ range: SourceRange) throws(SQLError) -> (LogicalPlan, Scope) {
+    if let common = commonTables.last(where: { $0.name == word }) {
+      return (common.query.plan, scope(common.query, alias))
+    }
+    if let schema = catalog.snapshot.table(named: word) {
+      let table = ReadingsTable(schema, alias: alias)
+      var scope = Scope()
+      scope.columns = table.columns.map {
+        Scope.Column(relation: alias, name: $0.name, alias: $0.alias, type: $0.column.type, isHidden: $0.isHidden)
+      }
+      defaultSpans[alias] = schema.defaultSpanNanos
+      return (.readings(table), scope)
+    }
+    let rowTables = catalog.rowTables + SystemTables.tables(of: catalog)
+    if let table = rowTables.first(where: { $0.name == word }) {
+      var scope = Scope()
+      scope.columns = table.columns.map { Scope.Column(relation: alias, name: $0.name, type: $0.type) }
+      return (.rows(table), scope)
+    }
+    let known = commonTables.map(\.name) + catalog.snapshot.tables.map(\.name) + rowTables.map(\.name)
+    throw SQLError(
+      .undefinedTable, "there is no table \"\(word)\"", at: range, hint: Suggestion.hint(for: word, among: known))
+  }
+
+  // MARK: - Joins
+
+  private func join(_ join: Join, _ range: SourceRange) throws(SQLError) -> (LogicalPlan, Scope) {
+    if join.isAsof { throw .unsupported("ASOF JOIN", at: range) }
+    if join.kind == .full { throw .unsupported("FULL JOIN", at: range) }
+    if join.kind == .right { return try rightJoin(join, range) }
+    let (left, leftScope) = try table(join.left)
+    let (right, rightScope) = try table(join.right)
+    try requireDistinct(leftScope, rightScope, join.right.range)
+    var scope = leftScope
+    scope.columns += rightScope.columns
+    var condition: [BoundExpr] = []
+    switch join.condition {
+    case .none: break
+    case .on(let expression):
+      condition = try self.condition(expression, scope, "ON").conjuncts
+    case .using(let names):
+      condition = try using(names.map { ObjectName([$0]) }, leftScope, rightScope, &scope)
+    case .natural:
+      let shared = leftScope.columns.filter { column in
+        !column.isHidden && rightScope.columns.contains { $0.name == column.name && !$0.isHidden }
+      }
+      condition = try using(shared.map { ObjectName([Identifier($0.name, range)]) }, leftScope, rightScope, &scope)
+    }
+    return (.join(left, right, isLeft: join.kind == .left, condition: condition), scope)
+  }
+
+  /// A RIGHT JOIN is a LEFT JOIN with its sides exchanged, and the columns put back in order.
+  private func rightJoin(_ join: Join, _ range: SourceRange) throws(SQLError) -> (LogicalPlan, Scope) {
+    guard case .on = join.condition else { throw .unsupported("RIGHT JOIN USING", at: range, hint: "write ON") }
+    var mirrored = join
+    mirrored.kind = .left
+    (mirrored.left, mirrored.right) = (join.right, join.left)
+    let (plan, scope) = try self.join(mirrored, range)
+    let (_, rightScope) = try table(join.right)
+    let width = rightScope.columns.count
+    let order = Array(width..<scope.columns.count) + Array(0..<width)
+    var result = Scope()
+    result.columns = order.map { scope.columns[$0] }
+    return (.project(plan, order.map { .column($0, scope.columns[$0].type) }), result)
+  }
+
+  private func using(
+    _ names: [ObjectName], _ left: Scope, _ right: Scope, _ scope: inout Scope
+  ) throws(SQLError) -> [BoundExpr] {
+    var condition: [BoundExpr] = []
+    for name in names {
+      let a = try left.find(name)
+      let b = try right.find(name) + left.columns.count
+      condition.append(
+        try compare(.equal, .column(a, scope.columns[a].type), .column(b, scope.columns[b].type), name.range))
+      scope.columns[b].isHidden = true
+      scope.columns[b].isShadowed = true
+    }
+    return condition
+  }
+}

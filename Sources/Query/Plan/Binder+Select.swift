@@ -1,0 +1,207 @@
+/// SELECT: from its clauses to a plan, in the order in which SQL computes them.
+extension Binder {
+  /// An output column before grouping is resolved.
+  private struct Item {
+    var expression: BoundExpr
+    var name: String
+    var range: SourceRange
+  }
+
+  func select(_ select: Select, orderBy: [SortKey]) throws(SQLError) -> BoundQuery {
+    if let sample = select.sampleBy { throw .unsupported("SAMPLE BY", at: sample.range, hint: "GROUP BY time_bucket(…, ts)") }
+    if case .on(let keys) = select.distinct {
+      throw .unsupported("DISTINCT ON", at: keys.first?.range ?? select.range, hint: "LATEST ON ts PARTITION BY …")
+    }
+    let outerRanges = columnRanges
+    let (outerAggregates, outerHint) = (aggregates, aggregateHint)
+    defer {
+      columnRanges = outerRanges
+      (aggregates, aggregateHint) = (outerAggregates, outerHint)
+    }
+    columnRanges = [:]
+    (aggregates, aggregateHint) = (nil, nil)
+    var (plan, scope) = try from(select.from)
+    if let filter = select.filter {
+      aggregateHint = "filter groups with HAVING"
+      plan = .filter(plan, try condition(filter, scope, "WHERE"))
+    }
+    if let latest = select.latestOn { plan = try self.latest(latest, plan, scope) }
+
+    aggregateHint = "group by what it is computed from"
+    aggregates = []
+    var items = try self.items(select, scope)
+    let found = aggregates
+    aggregates = nil
+    let keys = try groupKeys(select.groupBy, items, select.items, scope)
+    aggregates = found
+    let having = try select.having.map { (e) throws(SQLError) in try condition(e, scope, "HAVING") }
+    var order = try orderKeys(orderBy, items, scope)
+    let collected = aggregates ?? []
+    let isGrouped = !select.groupBy.isEmpty || !collected.isEmpty || having != nil
+    if isGrouped {
+      plan = .aggregate(plan, keys: keys, collected)
+      for index in items.indices { items[index].expression = try overGroups(items[index].expression, keys, items[index].range) }
+      for index in order.indices { order[index].expression = try overGroups(order[index].expression, keys, orderBy[index].expression.range) }
+      if let having, let clause = select.having { plan = .filter(plan, try overGroups(having, keys, clause.range)) }
+    }
+    return try finished(plan, items, order, orderBy, isDistinct: select.distinct == .rows)
+  }
+
+  // MARK: - Clauses
+
+  private func items(_ select: Select, _ scope: Scope) throws(SQLError) -> [Item] {
+    var items: [Item] = []
+    for item in select.items {
+      switch item {
+      case .star(let range):
+        guard !scope.columns.isEmpty else { throw SQLError(.syntaxError, "* needs a FROM", at: range) }
+        items += stars(scope, range) { !$0.isHidden }
+      case .tableStar(let name):
+        let relation = name.last.name
+        guard scope.columns.contains(where: { $0.relation == relation }) else {
+          throw SQLError(
+            .undefinedTable, "there is no table \"\(relation)\" in FROM", at: name.range,
+            hint: Suggestion.hint(for: relation, among: Set(scope.columns.map(\.relation)).sorted()))
+        }
+        items += stars(scope, name.range) { $0.relation == relation && (!$0.isHidden || $0.isShadowed) }
+      case .expression(let expression, let alias):
+        let bound = try bind(expression, scope)
+        items.append(Item(expression: bound, name: alias?.name ?? Self.name(of: expression), range: expression.range))
+      }
+    }
+    return items
+  }
+
+  private func stars(_ scope: Scope, _ range: SourceRange, _ isShown: (Scope.Column) -> Bool) -> [Item] {
+    scope.columns.indices.filter { isShown(scope.columns[$0]) }.map { index in
+      columnRanges[index] = range
+      return Item(expression: .column(index, scope.columns[index].type), name: scope.columns[index].name, range: range)
+    }
+  }
+
+  /// The name of a column without an alias, as PostgreSQL gives it.
+  private static func name(of expression: Expression) -> String {
+    switch expression.kind {
+    case .column(let name): name.last.name
+    case .call(let call): call.name.last.name
+    case .cast(let inner, let type): if case .literal = inner.kind { type.name } else { name(of: inner) }
+    case .conditional: "case"
+    case .extract: "extract"
+    case .collate(let inner, _), .atTimeZone(let inner, _): name(of: inner)
+    default: "?column?"
+    }
+  }
+
+  /// GROUP BY: positions, names of columns of FROM, names of the select list, expressions.
+  private func groupKeys(
+    _ groupBy: [Expression], _ items: [Item], _ trees: [Select.Item], _ scope: Scope
+  ) throws(SQLError) -> [BoundExpr] {
+    var keys: [BoundExpr] = []
+    for expression in groupBy {
+      let key: BoundExpr
+      if let ordinal = try ordinal(expression, items.count, "GROUP BY") {
+        key = items[ordinal].expression
+      } else if let item = alias(expression, items, scope) {
+        key = item
+      } else {
+        aggregateHint = "GROUP BY takes no aggregates"
+        key = try bind(expression, scope)
+      }
+      if let place = key.columns.first(where: { $0 >= Self.aggregateBase }) {
+        _ = place
+        throw SQLError(.groupingError, "GROUP BY takes no aggregates", at: expression.range)
+      }
+      if !keys.contains(key), key.constantValue == nil { keys.append(key) }
+    }
+    return keys
+  }
+
+  /// The item that a bare name means, when FROM has no such column.
+  private func alias(_ expression: Expression, _ items: [Item], _ scope: Scope) -> BoundExpr? {
+    guard case .column(let name) = expression.kind, name.parts.count == 1,
+      !scope.columns.contains(where: { ($0.name == name.last.name || $0.alias == name.last.name) && !$0.isShadowed })
+    else { return nil }
+    return items.first { $0.name == name.last.name }?.expression
+  }
+
+  private func orderKeys(_ orderBy: [SortKey], _ items: [Item], _ scope: Scope) throws(SQLError) -> [SortOrder] {
+    var order: [SortOrder] = []
+    for key in orderBy {
+      let expression: BoundExpr
+      if let ordinal = try ordinal(key.expression, items.count, "ORDER BY") {
+        expression = items[ordinal].expression
+      } else if case .column(let name) = key.expression.kind, name.parts.count == 1,
+        let item = items.first(where: { $0.name == name.last.name })
+      {
+        // ORDER BY prefers names of the select list.
+        expression = item.expression
+      } else {
+        expression = try bind(key.expression, scope)
+      }
+      order.append(sortOrder(key, expression))
+    }
+    return order
+  }
+
+  private func latest(_ latest: LatestOn, _ plan: LogicalPlan, _ scope: Scope) throws(SQLError) -> LogicalPlan {
+    let time = try bind(latest.time, scope)
+    guard time.type == .timestamp else {
+      throw SQLError(.datatypeMismatch, "LATEST ON needs a timestamp", at: latest.time.range)
+    }
+    var partition: [BoundExpr] = []
+    for key in latest.partitionBy { partition.append(try bind(key, scope)) }
+    return .latest(plan, time: time, partition: partition)
+  }
+
+  // MARK: - Groups
+
+  /// `expression` over the columns of the grouped plan.
+  /// - Throws: 42803 when it reads a column that is neither grouped nor inside an aggregate.
+  private func overGroups(_ expression: BoundExpr, _ keys: [BoundExpr], _ range: SourceRange) throws(SQLError) -> BoundExpr {
+    if let key = keys.firstIndex(of: expression) { return .column(key, expression.type) }
+    if case .column(let index, let type) = expression {
+      if index >= Self.aggregateBase { return .column(keys.count + index - Self.aggregateBase, type) }
+      throw SQLError(
+        .groupingError, "a column that is neither in GROUP BY nor inside an aggregate", at: columnRanges[index] ?? range,
+        hint: "add it to GROUP BY, or take first(…), last(…), max(…)")
+    }
+    var failure: SQLError?
+    let result = expression.mapChildren { child in
+      do throws(SQLError) {
+        return try overGroups(child, keys, range)
+      } catch {
+        failure = failure ?? error
+        return child
+      }
+    }
+    if let failure { throw failure }
+    return result
+  }
+
+  /// Projects the items, with what ORDER BY needs beside them, sorts, and drops the rest.
+  private func finished(
+    _ plan: LogicalPlan, _ items: [Item], _ order: [SortOrder], _ orderBy: [SortKey], isDistinct: Bool
+  ) throws(SQLError) -> BoundQuery {
+    var columns = items.map(\.expression)
+    var order = order
+    for index in order.indices {
+      let expression = order[index].expression
+      if let position = columns.firstIndex(of: expression) {
+        order[index].expression = .column(position, expression.type)
+      } else if isDistinct {
+        throw SQLError(
+          .invalidColumnReference, "ORDER BY of SELECT DISTINCT must be in the select list", at: orderBy[index].expression.range)
+      } else {
+        columns.append(expression)
+        order[index].expression = .column(columns.count - 1, expression.type)
+      }
+    }
+    var result = LogicalPlan.project(plan, columns)
+    if isDistinct { result = distinct(result) }
+    if !order.isEmpty { result = .sort(result, order) }
+    if columns.count > items.count {
+      result = .project(result, items.indices.map { .column($0, items[$0].expression.type) })
+    }
+    return BoundQuery(plan: result, names: items.map(\.name))
+  }
+}

@@ -1,0 +1,67 @@
+import TSEngine
+
+/// What a query computes, before it is decided how. Columns are positions; each node's columns are
+/// those its comment names.
+package indirect enum LogicalPlan {
+  /// All columns of `ReadingsTable.columns`.
+  case readings(ReadingsTable)
+  case rows(any RowTable)
+  case values([[BoundExpr]], [SQLType])
+  case filter(LogicalPlan, BoundExpr)
+  case project(LogicalPlan, [BoundExpr])
+  /// Keys, then aggregates.
+  case aggregate(LogicalPlan, keys: [BoundExpr], [Aggregate])
+  case sort(LogicalPlan, [SortOrder])
+  case limit(LogicalPlan, Int?, offset: Int)
+  /// Columns of left, then right.
+  case join(LogicalPlan, LogicalPlan, isLeft: Bool, condition: [BoundExpr])
+  case unionAll([LogicalPlan])
+  case latest(LogicalPlan, time: BoundExpr, partition: [BoundExpr])
+
+  var types: [SQLType] {
+    switch self {
+    case .readings(let table): table.columns.map(\.column.type)
+    case .rows(let table): table.columns.map(\.type)
+    case .values(_, let types): types
+    case .filter(let child, _), .sort(let child, _), .limit(let child, _, _), .latest(let child, _, _):
+      child.types
+    case .project(_, let expressions): expressions.map(\.type)
+    case .aggregate(_, let keys, let aggregates): keys.map(\.type) + aggregates.map(\.type)
+    case .join(let left, let right, _, _): left.types + right.types
+    case .unionAll(let children): children[0].types
+    }
+  }
+}
+
+/// A table of readings as SQL sees it.
+package struct ReadingsTable: Sendable {
+  package struct Column: Sendable {
+    package var name: String
+    /// A second name, shown nowhere.
+    package var alias: String?
+    package var column: ScanColumn
+    /// Left out of `*`: derived from elsewhere.
+    package var isHidden = false
+  }
+  package let schema: TableSchema
+  package let alias: String
+  package let columns: [Column]
+
+  package init(_ schema: TableSchema, alias: String) {
+    self.schema = schema
+    self.alias = alias
+    let isPower = schema.name == "power"
+    var columns = [
+      Column(name: "ts", alias: "time", column: .time),
+      Column(name: isPower ? "sensor" : "device", alias: isPower ? "device" : "sensor", column: .device),
+      Column(name: "probe", column: .probe),
+    ]
+    columns += schema.columns.map { Column(name: $0.name, column: .value($0.id, SQLType($0.type))) }
+    columns += [
+      Column(name: "received_at", column: .receivedAt, isHidden: true),
+      Column(name: "owner", column: .owner, isHidden: true),
+      Column(name: "lsn", column: .lsn, isHidden: true),
+    ]
+    self.columns = columns
+  }
+}
