@@ -3,23 +3,28 @@ import TSEngine
 /// The door to queries: text in, batches of typed columns out.
 package enum QueryEngine {
   /// Parses, binds and plans one statement.
+  /// - Parameters:
+  ///   - parameters: values of `$1`, `$2`, …
+  ///   - named: values of `:name`.
   /// - Throws: with SQLSTATE, line and column; 0A000 for what is understood but not there yet.
   package static func prepare(
-    _ sql: String, _ catalog: any Catalog, parameters: [SQLValue] = [], nowNanos: Int64? = nil
+    _ sql: String, _ catalog: any Catalog, parameters: [SQLValue] = [],
+    named: [String: SQLValue] = [:], nowNanos: Int64? = nil
   ) throws(SQLError) -> PreparedQuery {
     let statement = try SQL.parse(sql)
     do throws(SQLError) {
-      return try prepare(statement, catalog, parameters: parameters, nowNanos: nowNanos)
+      return try prepare(statement, catalog, parameters: parameters, named: named, nowNanos: nowNanos)
     } catch {
       throw error.located(in: Array(sql.utf8))
     }
   }
 
   package static func prepare(
-    _ statement: Statement, _ catalog: any Catalog, parameters: [SQLValue] = [], nowNanos: Int64? = nil
+    _ statement: Statement, _ catalog: any Catalog, parameters: [SQLValue] = [],
+    named: [String: SQLValue] = [:], nowNanos: Int64? = nil
   ) throws(SQLError) -> PreparedQuery {
     let pool = TextPool(symbols: catalog.snapshot.symbols)
-    let binder = Binder(catalog, pool, parameters, nowNanos: nowNanos ?? wallNanos())
+    let binder = Binder(catalog, pool, parameters, named: named, nowNanos: nowNanos ?? wallNanos())
     func plan(_ query: Query) throws(SQLError) -> (BoundQuery, Operator) {
       let bound = try binder.query(query)
       return (bound, PhysicalBuilder(pool: pool).build(bound.plan))

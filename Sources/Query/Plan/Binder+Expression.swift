@@ -21,7 +21,13 @@ extension Binder {
         throw SQLError(.undefinedParameter, "there is no parameter $\(number)", at: range)
       }
       return .constant(parameters[number - 1], parameters[number - 1].type)
-    case .namedParameter: throw .unsupported("a named parameter", at: range, hint: "use $1, $2, …")
+    case .namedParameter(let name):
+      guard let value = namedParameters[name] else {
+        throw SQLError(
+          .undefinedParameter, "there is no parameter :\(name)", at: range,
+          hint: Suggestion.hint(for: name, among: namedParameters.keys.sorted()))
+      }
+      return .constant(value, value.type)
     case .unary(let symbol, let operand): return try unary(symbol, bind(operand, scope), range)
     case .binary(let symbol, let left, let right):
       return try binary(symbol, bind(left, scope), bind(right, scope), range)

@@ -6,6 +6,8 @@ final class Binder {
   let catalog: any Catalog
   let folding: Folding
   let parameters: [SQLValue]
+  /// Of `:name`.
+  let namedParameters: [String: SQLValue]
   let nowNanos: Int64
   /// Aggregates of the SELECT being bound; nil where none may stand.
   var aggregates: [Aggregate]?
@@ -17,10 +19,14 @@ final class Binder {
   /// WITH: innermost last.
   var commonTables: [(name: String, query: BoundQuery)] = []
 
-  init(_ catalog: any Catalog, _ pool: TextPool, _ parameters: [SQLValue], nowNanos: Int64) {
+  init(
+    _ catalog: any Catalog, _ pool: TextPool, _ parameters: [SQLValue],
+    named namedParameters: [String: SQLValue] = [:], nowNanos: Int64
+  ) {
     self.catalog = catalog
     folding = Folding(pool: pool)
     self.parameters = parameters
+    self.namedParameters = namedParameters
     self.nowNanos = nowNanos
   }
 }

@@ -1,4 +1,5 @@
 import Ingest
+import Query
 import TSEngine
 
 /// Frames as they were received, newest first (P-11): the message from the log, the samples from
@@ -37,7 +38,7 @@ struct FrameListing {
     json.add("sensor_id", message.device)
     json.add("timestamp", raw: Self.seconds(message.deviceTime))
     json.add("data", raw: try data(message))
-    json.add("created", RFC3339.text(recordedAt))
+    json.add("created", TimestampText.format(recordedAt))
     json.add("interface", message.interface)
     if !message.extras.isEmpty { json.add("extras", raw: message.extras) }
     return json.closed

@@ -1,5 +1,6 @@
 import Foundation
 import Hummingbird
+import Query
 import TSEngine
 
 /// `/api/devices`, `/api/users`, `/api/claim`, `/api/events`, `/api/types`: what `tsq device`,
@@ -222,7 +223,7 @@ private struct Command {
 
   private func instant() throws(Refused) -> Int64? {
     guard let text = body.at else { return nil }
-    guard let nanos = RFC3339.nanos(text) else {
+    guard let nanos = TimestampText.parse(text) else {
       throw .badRequest("\"at\" is an instant with an offset, as 2026-01-01T00:00:00Z")
     }
     return nanos

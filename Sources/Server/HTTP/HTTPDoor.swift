@@ -17,6 +17,7 @@ package struct HTTPDoor: HTTPResponder {
   let authority: Authority
   let frames: FrameDoor
   let metrics: ServerMetrics
+  let runningQueries = QueryGate()
   /// Called after the registry has changed: association messages may be due.
   let registryChanged: @Sendable () -> Void
 

@@ -1,3 +1,4 @@
+import Query
 import TSEngine
 
 /// Devices, users and types as JSON. Codes are shown to administrators as a display shows them;
@@ -15,10 +16,10 @@ enum RegistryJSON {
     json.add("associated", owner != .parked)
     if let connection = registry.connections[device.id] {
       json.add("connected", connection.isConnected)
-      json.add("connected_since", RFC3339.text(connection.since))
+      json.add("connected_since", TimestampText.format(connection.since))
     }
-    json.add("created_at", RFC3339.text(device.createdAt))
-    json.add("updated_at", RFC3339.text(device.updatedAt))
+    json.add("created_at", TimestampText.format(device.createdAt))
+    json.add("updated_at", TimestampText.format(device.updatedAt))
     if !device.fields.isEmpty {
       var fields = JSONText()
       for (name, value) in device.fields.sorted(by: { $0.key < $1.key }) {
@@ -28,7 +29,7 @@ enum RegistryJSON {
     }
     if let issued = registry.codes[device.id], !issued.isUsed, owner == .parked {
       json.add("code", String(issued.code.text.prefix(AssociationCode.shownDigitCount)))
-      json.add("code_expires_at", RFC3339.text(issued.expiresAt))
+      json.add("code_expires_at", TimestampText.format(issued.expiresAt))
     }
     return json.closed
   }
@@ -39,8 +40,8 @@ enum RegistryJSON {
     json.add("name", user.name)
     json.add("is_admin", user.isAdmin)
     json.add("is_active", user.isActive)
-    json.add("created_at", RFC3339.text(user.createdAt))
-    if let deleted = user.deletedAt { json.add("deleted_at", RFC3339.text(deleted)) }
+    json.add("created_at", TimestampText.format(user.createdAt))
+    if let deleted = user.deletedAt { json.add("deleted_at", TimestampText.format(deleted)) }
     let devices = registry.associations.devices(of: user.id)
     json.add("devices", raw: list(devices.map { JSONText.quoted($0) }))
     return json.closed

@@ -91,3 +91,8 @@ struct BenchCommand: NotYetCommand {
   static let remedy: String? = "run: make bench"
   @Argument(parsing: .allUnrecognized) var rest: [String] = []
 }
+
+struct VerifyCommand: NotYetCommand {
+  static let configuration = help("verify", "Read every byte and check it.", example: "tsq verify --store demo")
+  @Argument(parsing: .allUnrecognized) var rest: [String] = []
+}

@@ -10,7 +10,7 @@ final class CatalogCache: CompletionSource {
   func tables() -> [String] { names("SELECT name FROM tables ORDER BY name") }
 
   func columns(of table: String) -> [String] {
-    names("SELECT name FROM columns WHERE table_name = \(sqlLiteral(table.lowercased())) ORDER BY position")
+    names("SELECT name FROM columns WHERE \"table\" = \(sqlLiteral(table.lowercased()))")
   }
 
   func sensors(prefix: String) -> [String] { names("SELECT DISTINCT sensor FROM series ORDER BY sensor") }

@@ -59,7 +59,7 @@ extension Shell {
   }
 
   private func showSchema(_ table: String) {
-    let condition = table.isEmpty ? "" : " WHERE table_name = \(sqlLiteral(table.lowercased()))"
+    let condition = table.isEmpty ? "" : " WHERE \"table\" = \(sqlLiteral(table.lowercased()))"
     if !table.isEmpty, !tables().contains(table.lowercased()) {
       return fail("there is no table \"\(table)\"; .tables lists them")
     }

@@ -5,10 +5,13 @@ struct MeterFleet: Sendable {
   let sensors: [String]
   private var phases: [MeterPhase]
 
-  init(sensorCount: Int, seed: UInt64) {
-    sensors = (1...max(1, sensorCount)).map(Self.sensorName)
-    phases = (0..<sensors.count * Self.probeCount).map {
-      MeterPhase(seed: seed, sensor: $0 / Self.probeCount, probe: $0 % Self.probeCount)
+  /// - Parameter first: the number of the first meter; a meter's readings depend on its number and
+  ///   the seed alone, so fleets side by side are one.
+  init(sensorCount: Int, first: Int = 1, seed: UInt64) {
+    let numbers = first..<first + max(1, sensorCount)
+    sensors = numbers.map(Self.sensorName)
+    phases = numbers.flatMap { number in
+      (0..<Self.probeCount).map { MeterPhase(seed: seed, sensor: number, probe: $0) }
     }
   }
 

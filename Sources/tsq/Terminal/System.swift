@@ -10,6 +10,12 @@ enum System {
     return text.isEmpty ? nil : text
   }
 
+  /// Who runs this process, by name where the system knows one.
+  static var userName: String {
+    guard let entry = getpwuid(getuid()) else { return "uid \(getuid())" }
+    return String(cString: entry.pointee.pw_name)
+  }
+
   /// Nanoseconds of a clock that never jumps.
   static func monotonicNanos() -> Int64 { nanos(CLOCK_MONOTONIC) }
   /// Nanoseconds since the Unix epoch.

@@ -1,0 +1,37 @@
+# tsq. `make demo` shows it, `make test` checks it; CONFIG and PREFIX may be set.
+PREFIX ?= /usr/local
+SWIFT ?= swift
+BUILD := .build/release/tsq
+
+.PHONY: build test demo bench faults install uninstall deps clean help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+build: deps ## .build/release/tsq
+	$(SWIFT) build -c release --product tsq
+
+test: deps ## everything that tests
+	Scripts/test
+
+demo: deps ## the main job from nothing to an answered question
+	Scripts/demo
+
+bench: deps ## figures of this machine beside DuckDB's
+	Scripts/bench
+
+faults: ## the long fault campaigns
+	@echo "make faults is not there yet; the damage and crash tests of make test are" >&2; exit 2
+
+install: build ## into PREFIX/bin
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 $(BUILD) "$(DESTDIR)$(PREFIX)/bin/tsq"
+
+uninstall:
+	rm -f "$(DESTDIR)$(PREFIX)/bin/tsq"
+
+deps:
+	@Scripts/install-deps
+
+clean: ## everything that was built
+	rm -rf .build

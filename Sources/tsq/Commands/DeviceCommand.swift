@@ -1,0 +1,210 @@
+import ArgumentParser
+import TSEngine
+
+struct DeviceCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "device",
+    abstract: "Devices: list, name, and give them to users.",
+    discussion: """
+      EXAMPLES:
+        tsq device list
+        tsq device associate b827eb08451e --user ann
+        tsq device history b827eb08451e
+      """,
+    subcommands: [
+      DeviceList.self, DeviceShow.self, DeviceCreate.self, DeviceClaim.self, DeviceAssociate.self,
+      DeviceDissociate.self, DeviceRename.self, DeviceDelete.self, DeviceAnnounce.self, DeviceHistoryCommand.self,
+    ])
+}
+
+struct DeviceList: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "All devices.", discussion: "EXAMPLE: tsq device list --format csv")
+  @Option(help: ArgumentHelp("Only this user's.", valueName: "NAME")) var user: String?
+  @Option(help: "table, csv, json, ndjson, markdown, line or list.") var format: OutputFormat = .table
+  @OptionGroup var location: StoreLocation
+
+  func run() throws {
+    try StoreAccess.reading(RegistryAccess.directory(location, "device")) { store in
+      let registry = store.registry
+      let owner = try user.map { try registry.user(named: $0) }
+      let devices = registry.devices.sorted().filter {
+        owner == nil || registry.associations.owner(of: $0.id) == owner
+      }
+      try format.print(DeviceText.columns, devices.map { DeviceText.row($0, registry) })
+    }
+  }
+}
+
+struct DeviceShow: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "One device.", discussion: "EXAMPLE: tsq device show b827eb08451e")
+  @Argument(help: ArgumentHelp("The device.", valueName: "ID")) var id: String
+  @Option(help: "table, csv, json, ndjson, markdown, line or list.") var format: OutputFormat = .line
+  @OptionGroup var location: StoreLocation
+
+  func run() throws {
+    try StoreAccess.reading(RegistryAccess.directory(location, "device")) { store in
+      let device = try store.registry.device(id)
+      let extra = DeviceText.extra(device, store.registry)
+      try format.print(
+        DeviceText.columns + extra.map(\.0), [DeviceText.row(device, store.registry) + extra.map(\.1)])
+    }
+  }
+}
+
+struct DeviceCreate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "create", abstract: "Make a device, parked.",
+    discussion: "EXAMPLE: tsq device create gresystem000001 --type power --name 'Main meter'")
+  @Argument(help: ArgumentHelp("The device.", valueName: "ID")) var id: String
+  @Option(help: "lampi, power, or a declared type.") var type = DeviceType.power
+  @Option(help: "What people call it.") var name = ""
+  @OptionGroup var location: StoreLocation
+
+  func run() throws {
+    let (id, type, name) = (id, type, name)
+    try StoreAccess.writing(RegistryAccess.directory(location, "device")) { store in
+      let found = try store.decideHere { $0.createDevice(id, type: type, name: name, $1) }
+      Terminal.note("\(found.arrival == .created ? "Created" : "Found") \(found.text)")
+    }
+  }
+}
+
+struct DeviceClaim: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "claim", abstract: "Give a device to the user who typed its code.",
+    discussion: "EXAMPLE: tsq device claim 3f9a1c --user ann")
+  @Argument(help: ArgumentHelp("What the device shows, 6 digits or more.", valueName: "CODE")) var code: String
+  @Option(help: ArgumentHelp("Who typed it.", valueName: "NAME")) var user: String
+  @OptionGroup var location: StoreLocation
+
+  func run() throws {
+    let (code, user) = (code, user)
+    try StoreAccess.writing(RegistryAccess.directory(location, "device")) { store in
+      let person = try store.registry.user(named: user)
+      let claimed = try store.decideHere { $0.claim(code: code, by: person, $1) }
+      Terminal.note("\(claimed.device) belongs to \(user)")
+    }
+  }
+}
+
+struct DeviceAssociate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "associate", abstract: "Give a device to a user.",
+    discussion: "EXAMPLE: tsq device associate b827eb08451e --user ann --at 2026-01-01T00:00:00Z")
+  @Argument(help: ArgumentHelp("The device.", valueName: "ID")) var id: String
+  @Option(help: ArgumentHelp("The new owner.", valueName: "NAME")) var user: String
+  @Option(help: ArgumentHelp("Since when (now).", valueName: "TIME")) var at: String?
+  @OptionGroup var location: StoreLocation
+
+  func run() throws {
+    let (id, instant) = (id, try at.map(CommandTime.parse))
+    try StoreAccess.writing(RegistryAccess.directory(location, "device")) { store in
+      let person = try store.registry.user(named: user)
+      try store.decideHere { $0.associate(id, with: person, at: instant, $1) }
+      Terminal.note("\(id) belongs to \(user)")
+    }
+  }
+}
+
+struct DeviceDissociate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "dissociate", abstract: "Take a device from its user; it is parked.",
+    discussion: "EXAMPLE: tsq device dissociate b827eb08451e")
+  @Argument(help: ArgumentHelp("The device.", valueName: "ID")) var id: String
+  @Option(help: ArgumentHelp("Since when (now).", valueName: "TIME")) var at: String?
+  @OptionGroup var location: StoreLocation
+
+  func run() throws {
+    let (id, instant) = (id, try at.map(CommandTime.parse))
+    try StoreAccess.writing(RegistryAccess.directory(location, "device")) { store in
+      try store.decideHere { $0.dissociate(id, at: instant, $1) }
+      Terminal.note("\(id) is parked")
+    }
+  }
+}
+
+struct DeviceRename: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rename", abstract: "Give a device another name.",
+    discussion: "EXAMPLE: tsq device rename b827eb08451e 'Lamp in the hall'")
+  @Argument(help: ArgumentHelp("The device.", valueName: "ID")) var id: String
+  @Argument(help: ArgumentHelp("The new name.", valueName: "NAME")) var name: String
+  @OptionGroup var location: StoreLocation
+
+  func run() throws {
+    let (id, name) = (id, name)
+    try StoreAccess.writing(RegistryAccess.directory(location, "device")) { store in
+      try store.decideHere { $0.renameDevice(id, to: name, $1) }
+      Terminal.note("\(id): \(name)")
+    }
+  }
+}
+
+struct DeviceDelete: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "delete", abstract: "Delete a device; its history and readings stay.",
+    discussion: "EXAMPLE: tsq device delete b827eb08451e --dry-run")
+  @Argument(help: ArgumentHelp("The device.", valueName: "ID")) var id: String
+  @Flag(help: "Only say what would go.") var dryRun = false
+  @OptionGroup var location: StoreLocation
+
+  func run() throws {
+    let id = id
+    let directory = try RegistryAccess.directory(location, "device")
+    if dryRun {
+      return try StoreAccess.reading(directory) { store in
+        let registry = store.registry
+        _ = try registry.device(id)
+        let context = DecisionContext(now: System.wallNanos(), actor: StoreAccess.actor, random: SystemRNG())
+        guard case .success(let deletion) = registry.deleteDevice(id, context).result else { return }
+        Terminal.note("would delete \(Self.text(deletion)); nothing was changed")
+      }
+    }
+    try StoreAccess.writing(directory) { store in
+      let deletion = try store.decideHere { $0.deleteDevice(id, $1) }
+      Terminal.note("deleted \(Self.text(deletion)); history and readings stay")
+    }
+  }
+
+  private static func text(_ deletion: TSEngine.Registry.Deletion) -> String {
+    [("device", deletion.devices), ("code", deletion.codes), ("token", deletion.tokens)]
+      .filter { $0.1 > 0 }.map { "\($0.1) \($0.0)\($0.1 == 1 ? "" : "s")" }.joined(separator: ", ")
+  }
+}
+
+struct DeviceAnnounce: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "announce", abstract: "Publish a device's association again.",
+    discussion: "The server does so as soon as it runs.\n\nEXAMPLE: tsq device announce b827eb08451e")
+  @Argument(help: ArgumentHelp("The device.", valueName: "ID")) var id: String
+  @OptionGroup var location: StoreLocation
+
+  func run() throws {
+    let id = id
+    try StoreAccess.writing(RegistryAccess.directory(location, "device")) { store in
+      try store.decideHere { $0.requestAnnouncement(of: id, $1) }
+      Terminal.note("\(id) will be announced")
+    }
+  }
+}
+
+struct DeviceHistoryCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "history", abstract: "What happened to a device.",
+    discussion: "EXAMPLE: tsq device history b827eb08451e")
+  @Argument(help: ArgumentHelp("The device.", valueName: "ID")) var id: String
+  @Option(help: "table, csv, json, ndjson, markdown, line or list.") var format: OutputFormat = .table
+  @OptionGroup var location: StoreLocation
+
+  func run() throws {
+    try StoreAccess.reading(RegistryAccess.directory(location, "device")) { store in
+      var history = DeviceHistory(of: id)
+      for event in store.events { history.apply(event) }
+      guard !history.events.isEmpty else { throw CommandError.failed("nothing ever happened to a device \(id)") }
+      let wanted = Set(history.events.map(\.lsn))
+      try format.printEvents(of: store) { wanted.contains($0.lsn) }
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import TSEngine
+
+struct EventsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "events",
+    abstract: "The journal: what happened to devices and users, by whom and why.",
+    discussion: """
+      EXAMPLES:
+        tsq events --device b827eb08451e
+        tsq events --from 1000 --format ndjson
+      """)
+
+  @Option(help: ArgumentHelp("Begin at this position of the log.", valueName: "LSN")) var from: UInt64 = 0
+  @Option(help: ArgumentHelp("Only what concerns this device.", valueName: "ID")) var device: String?
+  @Flag(help: "Go on as events come (not yet).") var follow = false
+  @Option(help: "table, csv, json, ndjson, markdown, line or list.") var format: OutputFormat = .table
+  @OptionGroup var location: StoreLocation
+
+  func run() throws {
+    if follow { throw CommandError.notYet("tsq events --follow", instead: "run tsq events --from LSN again") }
+    let directory = try RegistryAccess.directory(location, "events")
+    try StoreAccess.reading(directory) { store in
+      let wanted = device.map { Set(history(of: $0, store.events).map(\.lsn)) }
+      try format.printEvents(of: store) { $0.lsn >= from && wanted?.contains($0.lsn) ?? true }
+    }
+  }
+
+  private func history(of device: String, _ events: [Event]) -> [Event] {
+    var history = DeviceHistory(of: device)
+    for event in events { history.apply(event) }
+    return history.events
+  }
+}
+
+enum RegistryAccess {
+  /// Registry commands work on files so far.
+  static func directory(_ location: StoreLocation, _ command: String) throws -> String {
+    switch try location.place() {
+    case .directory(let directory): return directory
+    case .server: throw CommandError.notYet("tsq \(command) --connect", instead: "use --store DIR")
+    }
+  }
+}

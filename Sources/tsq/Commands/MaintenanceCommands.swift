@@ -1,0 +1,40 @@
+import ArgumentParser
+import TSEngine
+
+struct CompactCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compact", abstract: "Seal what is new and merge all into the final, smallest form.",
+    discussion: "EXAMPLE: tsq compact --store demo")
+  @OptionGroup var location: StoreLocation
+
+  func run() throws {
+    let directory = try location.directory("compact")
+    try StoreAccess.writing(directory) { store in
+      let progress = Progress()
+      let before = StoreFigures(store)
+      progress.show { "compacting \(directory)" }
+      try store.compact()
+      progress.clear()
+      let after = StoreFigures(store)
+      Terminal.note(
+        "\(before.segments) data segments of \(Figures.bytes(before.dataBytes)) became \(after.segments) of "
+          + "\(Figures.bytes(after.dataBytes)) in \(Figures.duration(nanos: Int64(progress.elapsedSeconds * 1e9)))")
+    }
+  }
+}
+
+struct StatsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "stats", abstract: "What a store holds and how large it is.",
+    discussion: "EXAMPLE: tsq stats --store demo --format json")
+  @Option(help: "table, csv, json, ndjson, markdown, line or list.") var format: OutputFormat = .line
+  @OptionGroup var location: StoreLocation
+
+  func run() throws {
+    let directory = try location.directory("stats")
+    try StoreAccess.reading(directory) { store in
+      let rows = StoreFigures(store).rows(directory)
+      try format.print(rows.map { ResultColumn(name: $0.0, kind: $0.1) }, [rows.map(\.2)])
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import Glibc
+
+struct SimulateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "simulate",
+    abstract: "A fleet of three-phase power meters.",
+    discussion: """
+      Each meter sends a frame a second: 3 phases, 20 samples of power, power
+      factor and voltage. The same seed gives the same readings. Into a store it
+      goes as fast as the disk allows, over a network at the pace of real meters.
+
+      EXAMPLES:
+        tsq simulate --sensors 10 --seconds 3600 --to store:demo
+        tsq simulate --sensors 50 --seconds 10 --to http://127.0.0.1:8086
+        tsq simulate --sensors 50 --seconds 10 --to mqtt://127.0.0.1:1883
+      """)
+
+  @Option(help: ArgumentHelp("Meters.", valueName: "N")) var sensors = 10
+  @Option(help: ArgumentHelp("Number of the first meter.", valueName: "N")) var first = 1
+  @Option(help: ArgumentHelp("Seconds of readings.", valueName: "S")) var seconds = 60
+  @Option(help: ArgumentHelp("Seconds of readings a second; 0 is as fast as it goes.", valueName: "X")) var speed: Double?
+  @Option(help: ArgumentHelp("When the readings begin (2026-01-01T00:00:00Z, over a network now).", valueName: "TIME"))
+  var start: String?
+  @Option(help: ArgumentHelp("Other readings for another seed.", valueName: "N")) var seed: UInt64 = 20_260_101
+  @Option(help: ArgumentHelp("store:DIR, http://HOST:PORT or mqtt://HOST:PORT.", valueName: "WHERE")) var to: String
+
+  func validate() throws {
+    guard (1...1_000_000).contains(sensors), first >= 1, first + sensors <= 1_000_000 else {
+      throw ValidationError("--sensors and --first number meters from 1 to 999999")
+    }
+    guard seconds >= 1 else { throw ValidationError("--seconds is at least 1") }
+    guard speed ?? 0 >= 0 else { throw ValidationError("--speed is 0 or more") }
+  }
+
+  func run() throws {
+    let target = try SimulationTarget(to)
+    let isLocal = target.isLocal
+    let pace = speed ?? (isLocal ? 0 : 1)
+    let begin =
+      try start.map(CommandTime.parse).map { $0 / 1_000_000_000 }
+      ?? (isLocal ? 1_767_225_600 : System.wallNanos() / 1_000_000_000 - Int64(pace == 1 ? 0 : seconds))
+    var simulation = Simulation(
+      fleet: MeterFleet(sensorCount: sensors, first: first, seed: seed), startSeconds: begin, seconds: seconds,
+      speed: pace)
+    try simulation.run(to: target)
+  }
+}
