@@ -34,9 +34,9 @@ final class LocalSession: SQLSession {
       sql, StoreCatalog(store.snapshot()), parameters: values.positional, named: values.named)
     try writer.begin(query.columns.map { ResultColumn(name: $0.name, kind: ResultColumn.Kind($0.type)) })
     let printer = Printer(writer, types: query.columns.map(\.type))
-    do {
-      try query.run(cancel: flag) { (batch) throws(SQLError) in printer.print(batch) }
-    } catch let error as SQLError {
+    do throws(SQLError) {
+      try query.run(cancel: flag) { printer.print($0) }
+    } catch {
       throw error.located(in: Array(sql.utf8))
     }
     writer = printer.writer
