@@ -18,6 +18,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.3.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
   ],
   targets: [
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
@@ -34,7 +36,7 @@ let package = Package(
     .executableTarget(
       name: "tsq",
       dependencies: [
-        "TSEngine", "Query", "Ingest", "CEditline",
+        "TSEngine", "Query", "Ingest", "Server", "CEditline",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: plain),
@@ -51,6 +53,14 @@ let package = Package(
       name: "ingest-probe", dependencies: ["Ingest"], path: "Tests/IngestProbe", swiftSettings: plain),
     .testTarget(
       name: "IngestTests", dependencies: ["Ingest", "ingest-probe"], swiftSettings: plain),
+    .target(
+      name: "Server",
+      dependencies: [
+        "TSEngine", "Ingest", "Query", .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: plain),
+    .testTarget(name: "ServerTests", dependencies: ["Server", "tsq"], swiftSettings: plain),
     .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),
     .testTarget(
       name: "QueryTests", dependencies: ["Query", "TSEngine"], exclude: ["sql", "syntax"], swiftSettings: plain),

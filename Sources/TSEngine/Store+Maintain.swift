@@ -12,6 +12,17 @@ extension Store {
       self?.maintain() ?? .done
     }
     writing.maintenance.withLock { $0 = thread }
+    let committer = options.scheduler.run("tsq-commit") { [weak self] in
+      self?.commitWaiting() ?? .done
+    }
+    writing.committer.withLock { $0 = committer }
+  }
+
+  /// One step of the thread that asynchronous appends wake: commits until nothing waits.
+  private func commitWaiting() -> StepOutcome {
+    guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
+    writing.writer.drive()
+    return .idle(nanos: 1_000_000_000)
   }
 
   /// One step of what a store does by itself: commits what others left waiting, witnesses the last
@@ -154,9 +165,9 @@ extension Store {
     }
     guard first else { return }
     writing.queue.close()
-    if let thread = writing.maintenance.withLock({ $0 }) {
-      thread.wake()
-      thread.join()
+    for thread in [writing.maintenance.withLock { $0 }, writing.committer.withLock { $0 }] {
+      thread?.wake()
+      thread?.join()
     }
     writing.writer.drive()
     defer { writing.lock.close() }

@@ -24,6 +24,8 @@ public final class Store: Sendable {
     let nextFileID: Mutex<UInt64>
     let lock: any DiskFile
     let maintenance = Mutex<(any Wakeable)?>(nil)
+    /// Commits what was submitted without waiting; apart from maintenance, whose sealing takes long.
+    let committer = Mutex<(any Wakeable)?>(nil)
     let isClosed = Mutex(false)
 
     init(queue: CommitQueue, writer: CommitWriter, nextFileID: UInt64, lock: any DiskFile) {
@@ -206,12 +208,34 @@ public final class Store: Sendable {
   }
 
   /// As above, without waiting: `done` is called once, on a thread of the store's, when the batch
-  /// is durable or refused. The maintenance thread drives the writer.
+  /// is durable or refused. A thread of the store's own drives the writer.
   package func append(
     _ request: CommitRequest.AppendRequest,
     done: @escaping @Sendable (Result<AppendResult, StorageError>) -> Void
   ) throws(StorageError) {
     try submit(.append(request, done), driving: false)
+  }
+
+  /// Stores each request by itself, all in as few commits as they fit; returns when all are
+  /// answered, in their order. One that is refused does not touch the others.
+  package func append(
+    each requests: [CommitRequest.AppendRequest]
+  ) -> [Result<AppendResult, StorageError>] {
+    guard let writing else {
+      let closed = StorageError(.closed, "the store is open for reading")
+      return requests.map { _ in .failure(closed) }
+    }
+    let latches = requests.map { request in
+      let latch = Latch<Result<AppendResult, StorageError>>()
+      do throws(StorageError) {
+        try writing.queue.submit(.append(request) { latch.fulfil($0) })
+      } catch {
+        latch.fulfil(.failure(error))
+      }
+      return latch
+    }
+    writing.writer.drive()
+    return latches.map { $0.wait() }
   }
 
   /// Takes a decision on the registry in the writer's turn, so that of two racing ones each sees
@@ -255,7 +279,7 @@ public final class Store: Sendable {
     if driving {
       writing.writer.drive()
     } else {
-      writing.maintenance.withLock { $0 }?.wake()
+      (writing.committer.withLock { $0 } ?? writing.maintenance.withLock { $0 })?.wake()
     }
   }
 

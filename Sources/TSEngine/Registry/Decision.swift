@@ -9,6 +9,11 @@ package struct Decision<Value: Sendable>: Sendable {
   /// Holds once `events` are durable.
   package var result: Result<Value, Refusal>
 
+  package init(events: [Event], result: Result<Value, Refusal>) {
+    self.events = events
+    self.result = result
+  }
+
   static func refused(_ refusal: Refusal) -> Decision { Decision(events: [], result: .failure(refusal)) }
 }
 

@@ -16,6 +16,18 @@ extension Registry {
       ], result: .success(id))
   }
 
+  /// Makes the owner of devices that are nobody's, once in the life of a store (L-03). The value
+  /// tells whether it was made now.
+  package func ensureParkedUser(_ context: DecisionContext) -> Decision<Bool> {
+    guard !users.hasParkedUser else { return Decision(events: [], result: .success(false)) }
+    return Decision(
+      events: [
+        context.event(
+          self,
+          .userCreated(user: .parked, name: Users.parkedName, isAdmin: false, isActive: false))
+      ], result: .success(true))
+  }
+
   /// The user goes and every device of theirs is parked by that event (L-04). The codes that
   /// follow let the devices be claimed again. The value counts the devices.
   package func deleteUser(_ user: UserID, _ context: DecisionContext) -> Decision<Int> {

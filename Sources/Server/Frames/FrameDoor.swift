@@ -1,0 +1,94 @@
+import Ingest
+import Synchronization
+import TSEngine
+
+/// The one way of power-meter frames into the store, from HTTP and MQTT alike: bytes to a checked
+/// request, with the message that goes with each frame.
+package final class FrameDoor: Sendable {
+  /// Frames of one request, read and not yet stored.
+  package struct Parsed: Sendable {
+    package var batch: FrameBatch
+    package var infos: [FrameInfo]
+  }
+
+  private struct Pool: Sendable {
+    var parsers: [PowerFrameParser] = []
+    var scales = PowerWireScales()
+    /// The registry of this LSN gave `scales`.
+    var scalesLSN: LSN?
+  }
+
+  private static let idleParserLimit = 64
+
+  private let store: Store
+  private let pool = Mutex(Pool())
+
+  package init(_ store: Store) { self.store = store }
+
+  /// - Throws: the first thing wrong; nothing was stored.
+  package func parse(_ bytes: RawSpan) throws(FrameError) -> Parsed {
+    var (parser, lsn) = takeParser()
+    defer { giveBack(parser, lsn) }
+    var parsed = Parsed(batch: FrameBatch(table: TableSchema.power.id), infos: [])
+    try parser.parse(bytes, into: &parsed.batch, infos: &parsed.infos)
+    return parsed
+  }
+
+  /// What the store is asked for. Tokens stay behind.
+  /// - Parameter creator: who makes meters that are not there yet, parked.
+  package func request(
+    _ parsed: Parsed, creator: Actor, interface: String, topic: String,
+    _ complete: (inout ReceivedMessage) -> Void = { _ in }
+  ) -> CommitRequest.AppendRequest {
+    let messages = parsed.infos.map { info in
+      var message = ReceivedMessage(device: info.sensorID, interface: interface, topic: topic)
+      message.version = info.version ?? ""
+      message.deviceTime = info.startNanos
+      message.extras = info.extras ?? ""
+      complete(&message)
+      return message
+    }
+    return CommitRequest.AppendRequest(parsed.batch, creator: creator, messages: messages)
+  }
+
+  // MARK: Parsers
+
+  private func takeParser() -> (PowerFrameParser, LSN) {
+    let live = store.shared.live.withLock { ($0.registry.lastEventLSN, $0.registry.types) }
+    let taken = pool.withLock { pool -> (PowerFrameParser?, PowerWireScales) in
+      if pool.scalesLSN != live.0 {
+        let scales = Self.scales(live.1)
+        if scales != pool.scales { pool.parsers.removeAll() }
+        pool.scales = scales
+        pool.scalesLSN = live.0
+      }
+      return (pool.parsers.popLast(), pool.scales)
+    }
+    return (taken.0 ?? PowerFrameParser(scales: taken.1, symbols: store.symbols), live.0)
+  }
+
+  /// A parser that was out while the scales may have changed is dropped.
+  private func giveBack(_ parser: PowerFrameParser, _ lsn: LSN) {
+    pool.withLock { pool in
+      if pool.scalesLSN == lsn, pool.parsers.count < Self.idleParserLimit {
+        pool.parsers.append(parser)
+      }
+    }
+  }
+
+  /// P-12: from the settings of the type `power`.
+  package static func scales(_ types: Types) -> PowerWireScales {
+    func factor(_ column: String) -> WireFactor {
+      WireFactor(types.wireMultiplier(type: DeviceType.power, column: column) ?? 1)
+    }
+    return PowerWireScales(power: factor("power"), pf: factor("pf"), voltage: factor("voltage"))
+  }
+}
+
+extension AppendResult {
+  /// The answer of HTTP and MQTT, without its closing brace.
+  var openJSON: String {
+    "{\"new\":\(new),\"same\":\(same),\"conflict\":\(conflict),\"quarantined\":\(quarantined)"
+      + ",\"expired\":\(expired),\"lsn\":\(lsn)"
+  }
+}

@@ -1,0 +1,53 @@
+import Dispatch
+import Hummingbird
+import Synchronization
+
+/// From a query's thread to the connection: a few chunks under way, no more. The query waits for a
+/// slow reader, and is told when the reader is gone.
+final class ChunkPipe: Sendable {
+  private static let slots = 4
+
+  private let free = DispatchSemaphore(value: slots)
+  private let isClosed = Mutex(false)
+  private let continuation: AsyncStream<ByteBuffer>.Continuation
+  private let chunks: AsyncStream<ByteBuffer>
+  private let failure = Mutex<(any Error)?>(nil)
+
+  init() { (chunks, continuation) = AsyncStream.makeStream() }
+
+  // MARK: The query's side
+
+  /// Waits for room; false when nobody reads any more.
+  func send(_ bytes: [UInt8]) -> Bool {
+    if bytes.isEmpty { return !isClosed.withLock { $0 } }
+    free.wait()
+    guard !isClosed.withLock({ $0 }) else { return false }
+    continuation.yield(ByteBuffer(bytes: bytes))
+    return true
+  }
+
+  /// The answer is whole, or broke off for `error`.
+  func finish(_ error: (any Error)? = nil) {
+    failure.withLock { $0 = error }
+    continuation.finish()
+  }
+
+  // MARK: The connection's side
+
+  /// - Throws: what the connection throws, or why the query broke off; the answer then ends
+  ///   without its last chunk, so that nobody takes it for whole.
+  func drain(into write: (ByteBuffer) async throws -> Void) async throws {
+    defer { close() }
+    for await chunk in chunks {
+      try await write(chunk)
+      free.signal()
+    }
+    if let error = failure.withLock({ $0 }) { throw error }
+  }
+
+  private func close() {
+    isClosed.withLock { $0 = true }
+    // Whoever waits for room must see it.
+    for _ in 0..<Self.slots { free.signal() }
+  }
+}

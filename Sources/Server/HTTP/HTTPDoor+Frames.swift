@@ -1,0 +1,68 @@
+import Hummingbird
+import Ingest
+import TSEngine
+
+/// `POST /powermon/data`: acknowledged once durable (R9).
+extension HTTPDoor {
+  func postFrames(_ request: Request) async -> Response {
+    do {
+      let header = Self.token(request)
+      // Who has a token in the header is told before the body is read.
+      var actor: Actor?
+      if header != nil { actor = try verdict(header).get() }
+      let bytes = try await body(request, limit: Self.bodyLimit)
+      let parsed = try parse(bytes)
+      let creator = try actor ?? Self.actor(of: parsed.infos, verdict)
+      let append = frames.request(parsed, creator: creator, interface: "http", topic: "/powermon/data")
+      let result = try await durable(append)
+      metrics.add(.httpFrames, parsed.infos.count)
+      metrics.add(result)
+      return Reply.json(result.openJSON + "}")
+    } catch let error as FrameError {
+      metrics.add(.httpRefusals)
+      return Refused.badRequest(error.reason).frameResponse(path: error.path)
+    } catch let error as StorageError {
+      if error.code == .invalid { metrics.add(.httpRefusals) }
+      return Refused(error).frameResponse()
+    } catch let refused as Refused {
+      return refused.frameResponse()
+    } catch {
+      return Refused.badRequest("The request broke off").frameResponse()
+    }
+  }
+
+  private func parse(_ bytes: ByteBuffer) throws(FrameError) -> FrameDoor.Parsed {
+    var result: Result<FrameDoor.Parsed, FrameError>?
+    bytes.withUnsafeReadableBytes { raw in
+      let span = RawSpan(_unsafeBytes: raw)
+      result = Result { () throws(FrameError) in try frames.parse(span) }
+    }
+    guard let result else { throw FrameError(path: "", reason: "no body", kind: .missing) }
+    return try result.get()
+  }
+
+  /// Every frame of an array must carry a token that is good.
+  private static func actor(
+    of infos: [FrameInfo], _ verdict: (String?) -> Result<Actor, Refused>
+  ) throws(Refused) -> Actor {
+    var last: (token: String?, actor: Actor)?
+    for info in infos {
+      if let last, last.token == info.token { continue }
+      last = (info.token, try verdict(info.token).get())
+    }
+    guard let last else { throw .unauthorized }
+    return last.actor
+  }
+
+  private func durable(
+    _ request: CommitRequest.AppendRequest
+  ) async throws(StorageError) -> AppendResult {
+    try await withCheckedContinuation { continuation in
+      do throws(StorageError) {
+        try store.append(request) { continuation.resume(returning: $0) }
+      } catch {
+        continuation.resume(returning: .failure(error))
+      }
+    }.get()
+  }
+}

@@ -1,0 +1,229 @@
+import Foundation
+import Hummingbird
+import Query
+import Synchronization
+import TSEngine
+
+/// `GET/POST /api/query?q=…&format=json|csv|ndjson`. SQL comes in the query, or as the body: SQL
+/// itself, a form, or `{"q","format","params"}` where `params` is a list for `$1` or an object for
+/// `:name`. Rows stream; a slow reader slows its query, one that leaves ends it.
+extension HTTPDoor {
+  static let queryTimeoutNanos: Int64 = 60_000_000_000
+  private static let concurrentQueries = 16
+  /// What is sent at once; an error before that much is still an error with a status.
+  private static let chunkByteCount = 64 << 10
+
+  func query(_ request: Request) async throws -> Response {
+    let asked = try await QueryRequest(request, self)
+    let started = store.options.clock.monotonicNanos()
+    guard runningQueries.enter(limit: Self.concurrentQueries) else {
+      throw Refused(
+        status: .tooManyRequests, code: "53300", message: "Too many queries at once",
+        extra: [.retryAfter: "1"])
+    }
+    metrics.add(.queries)
+    let (pipe, cancel) = (ChunkPipe(), CancelFlag())
+    let head: Result<Int64, SQLError> = await withCheckedContinuation { continuation in
+      let run = QueryRun(asked, store, pipe, cancel, begun: continuation)
+      DispatchQueue.global(qos: .userInitiated).async { [runningQueries, clock = store.options.clock] in
+        run.run(chunkByteCount: Self.chunkByteCount) { clock.monotonicNanos() - started }
+        runningQueries.leave()
+      }
+    }
+    switch head {
+    case .failure(let error): return Self.response(error)
+    case .success(let nanos):
+      let millis = "\(nanos / 1_000_000).\(String(nanos / 1_000 % 1_000 + 1_000).dropFirst())"
+      return Response(
+        status: .ok, headers: [.contentType: asked.format.contentType, .queryTime: millis],
+        body: ResponseBody { writer in
+          do {
+            try await pipe.drain { try await writer.write($0) }
+          } catch {
+            cancel.cancel()
+            throw error
+          }
+          try await writer.finish(nil)
+        })
+    }
+  }
+
+  /// `{"code","message","line","column","hint"}`
+  static func response(_ error: SQLError) -> Response {
+    var json = JSONText()
+    json.add("code", "\(error.state)")
+    json.add("message", error.message)
+    if let line = error.line { json.add("line", line) }
+    if let column = error.column { json.add("column", column) }
+    if let hint = error.hint { json.add("hint", hint) }
+    let status: HTTPResponse.Status =
+      switch "\(error.state)" {
+      case "0A000": .notImplemented
+      case "57014": .requestTimeout
+      case "53200", "53300": .serviceUnavailable
+      case let state where state.hasPrefix("XX") || state.hasPrefix("58"): .internalServerError
+      default: .badRequest
+      }
+    return Reply.json(status, json.closed)
+  }
+}
+
+/// How many queries run.
+package final class QueryGate: Sendable {
+  private let count = Mutex(0)
+  package init() {}
+
+  func enter(limit: Int) -> Bool {
+    count.withLock { count in
+      guard count < limit else { return false }
+      count += 1
+      return true
+    }
+  }
+
+  func leave() { count.withLock { $0 -= 1 } }
+}
+
+/// One statement on its way.
+private struct QueryRun: Sendable {
+  let asked: QueryRequest
+  let store: Store
+  let pipe: ChunkPipe
+  let cancel: CancelFlag
+  let begun: CheckedContinuation<Result<Int64, SQLError>, Never>
+
+  init(
+    _ asked: QueryRequest, _ store: Store, _ pipe: ChunkPipe, _ cancel: CancelFlag,
+    begun: CheckedContinuation<Result<Int64, SQLError>, Never>
+  ) {
+    self.asked = asked
+    self.store = store
+    self.pipe = pipe
+    self.cancel = cancel
+    self.begun = begun
+  }
+
+  /// Tells once, through `begun`, the nanoseconds to the first chunk or what is wrong.
+  func run(chunkByteCount: Int, elapsed: @escaping () -> Int64) {
+    var hasBegun = false
+    do throws(SQLError) {
+      let query = try QueryEngine.prepare(
+        asked.sql, StoreCatalog(store.snapshot()), parameters: asked.parameters, named: asked.named)
+      var encoder = ResultEncoder(asked.format, columns: query.columns.map(\.name))
+      func flush() -> Bool {
+        if !hasBegun {
+          hasBegun = true
+          begun.resume(returning: .success(elapsed()))
+        }
+        return pipe.send(encoder.take())
+      }
+      try query.run(limits: QueryLimits(timeoutNanos: HTTPDoor.queryTimeoutNanos), cancel: cancel) { batch in
+        encoder.add(batch)
+        return encoder.bytes.count < chunkByteCount || flush()
+      }
+      encoder.end()
+      _ = flush()
+      pipe.finish()
+    } catch {
+      if hasBegun { pipe.finish(error) } else { begun.resume(returning: .failure(error)) }
+    }
+  }
+}
+
+/// What was asked, from wherever it stood in the request.
+struct QueryRequest: Sendable {
+  var sql = ""
+  var format = ResultEncoder.Format.json
+  var parameters: [SQLValue] = []
+  var named: [String: SQLValue] = [:]
+
+  init(_ request: Request, _ door: HTTPDoor) async throws {
+    var fields = Self.form(request.uri.query ?? "")
+    switch request.method {
+    case .get: break
+    case .post:
+      let bytes = Data(try await door.body(request, limit: 1 << 20).readableBytesView)
+      let type = request.headers[.contentType] ?? ""
+      if type.hasPrefix("application/json") {
+        try takeJSON(bytes, &fields)
+      } else if type.hasPrefix("application/x-www-form-urlencoded"), bytes.starts(with: Data("q=".utf8)) {
+        fields.merge(Self.form(String(decoding: bytes, as: UTF8.self))) { $1 }
+      } else if !bytes.isEmpty {
+        fields["q"] = String(decoding: bytes, as: UTF8.self)
+      }
+    default: throw HTTPDoor.wrongMethod("GET, POST")
+    }
+    guard let sql = fields["q"], !sql.isEmpty else { throw Refused.badRequest("Give the SQL as q") }
+    self.sql = sql
+    if let name = fields["format"] {
+      guard let format = ResultEncoder.Format(rawValue: name) else {
+        throw Refused.badRequest("format is json, csv or ndjson")
+      }
+      self.format = format
+    }
+  }
+
+  private mutating func takeJSON(_ bytes: Data, _ fields: inout [String: String]) throws(Refused) {
+    struct Body: Decodable {
+      var q, format: String?
+      var params: Parameters?
+    }
+    let body: Body
+    do {
+      body = try JSONDecoder().decode(Body.self, from: bytes)
+    } catch {
+      throw .badRequest(#"A JSON object {"q", "format", "params"} expected"#)
+    }
+    if let q = body.q { fields["q"] = q }
+    if let format = body.format { fields["format"] = format }
+    parameters = body.params?.list.map(\.sql) ?? []
+    named = body.params?.named.mapValues(\.sql) ?? [:]
+  }
+
+  private struct Parameters: Decodable {
+    var list: [Value] = []
+    var named: [String: Value] = [:]
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if let list = try? container.decode([Value].self) {
+        self.list = list
+      } else {
+        named = try container.decode([String: Value].self)
+      }
+    }
+  }
+
+  private struct Value: Decodable {
+    var sql: SQLValue
+
+    init(from decoder: any Decoder) throws {
+      let value = try decoder.singleValueContainer()
+      if value.decodeNil() {
+        sql = .null
+      } else if let flag = try? value.decode(Bool.self) {
+        sql = .bool(flag)
+      } else if let number = try? value.decode(Int64.self) {
+        sql = .int(number)
+      } else if let number = try? value.decode(Double.self) {
+        sql = .float(number)
+      } else {
+        sql = .text(try value.decode(String.self))
+      }
+    }
+  }
+
+  /// `a=b&c=d`, percent-decoded; a plus is a space.
+  static func form(_ text: String) -> [String: String] {
+    var fields: [String: String] = [:]
+    for pair in text.split(separator: "&") {
+      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      func decoded(_ part: Substring) -> String {
+        let spaced = String(decoding: part.utf8.map { $0 == UInt8(ascii: "+") ? 0x20 : $0 }, as: UTF8.self)
+        return spaced.removingPercentEncoding ?? spaced
+      }
+      fields[decoded(parts[0])] = parts.count > 1 ? decoded(parts[1]) : ""
+    }
+    return fields
+  }
+}

@@ -1,0 +1,238 @@
+import Foundation
+import Hummingbird
+import Query
+import TSEngine
+
+/// `/api/devices`, `/api/users`, `/api/claim`, `/api/events`, `/api/types`: what `tsq device`,
+/// `tsq user` and `tsq events` ask over --connect.
+extension HTTPDoor {
+  private static let eventLimit = 10_000
+
+  func registry(_ request: Request, _ path: [String], _ actor: Actor) async throws -> Response {
+    if request.method == .get || request.method == .head { return try show(request, path) }
+    let command = try await Command(request, path, actor, self)
+    let answer = try await command.run()
+    registryChanged()
+    return answer
+  }
+
+  // MARK: Showing
+
+  private func show(_ request: Request, _ path: [String]) throws -> Response {
+    let registry = store.shared.live.withLock { $0.registry }
+    switch (path.first, path.count) {
+    case ("devices", 1):
+      return Reply.json(RegistryJSON.list(registry.devices.sorted().map { RegistryJSON.device($0, registry) }))
+    case ("devices", 2):
+      guard let device = registry.devices[path[1]] else { throw Refused(.unknownDevice) }
+      return Reply.json(RegistryJSON.device(device, registry))
+    case ("devices", 3) where path[2] == "history":
+      var history = DeviceHistory(of: path[1])
+      for event in events(from: 0, limit: .max) { history.apply(event) }
+      guard !history.events.isEmpty else { throw Refused(.unknownDevice) }
+      return Reply.json(RegistryJSON.list(history.events.map(\.json)))
+    case ("devices", 3): throw Refused.notYet("/api/devices/{id}/\(path[2].prefix(32))")
+    case ("users", 1):
+      let living = registry.users.sorted().filter { $0.deletedAt == nil }
+      return Reply.json(RegistryJSON.list(living.map { RegistryJSON.user($0, registry) }))
+    case ("users", 2):
+      guard let user = registry.users[named: path[1]] else { throw Refused(.unknownUser) }
+      return Reply.json(RegistryJSON.user(user, registry))
+    case ("types", 1): return Reply.json(RegistryJSON.list(registry.types.all.map(RegistryJSON.type)))
+    case ("events", 1):
+      let from = try Self.number(request, "from").map { UInt64($0) } ?? 0
+      let limit = try Self.number(request, "limit") ?? 1000
+      let found = events(from: from, limit: min(max(limit, 1), Self.eventLimit))
+      return Reply.json(RegistryJSON.list(found.map(\.json)))
+    case ("claim", 1): throw Self.wrongMethod("POST")
+    default: throw Refused.notFound("There is nothing at this path")
+    }
+  }
+
+  /// Events from an LSN on, oldest first.
+  private func events(from: LSN, limit: Int) -> [Event] {
+    store.shared.events.withLock { events in
+      var (low, high) = (0, events.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if events[middle].lsn < from { low = middle + 1 } else { high = middle }
+      }
+      return Array(events[low...].prefix(limit))
+    }
+  }
+
+  /// A number of the query; not negative.
+  static func number(_ request: Request, _ name: String) throws(Refused) -> Int? {
+    guard let text = request.uri.queryParameters[name[...]] else { return nil }
+    guard let number = Int(text), number >= 0 else { throw .badRequest("\(name) is a number from 0 on") }
+    return number
+  }
+}
+
+/// A change of the registry, asked for over HTTP.
+private struct Command {
+  /// What bodies may hold; each command needs some of it.
+  struct Body: Decodable {
+    var id, type, name, user, at, code: String?
+    var admin: Bool?
+  }
+
+  let door: HTTPDoor
+  let path: [String]
+  let method: HTTPRequest.Method
+  let actor: Actor
+  let body: Body
+  let isDryRun: Bool
+
+  init(_ request: Request, _ path: [String], _ actor: Actor, _ door: HTTPDoor) async throws {
+    let bytes = try await door.body(request, limit: HTTPDoor.commandBodyLimit)
+    if bytes.readableBytes == 0 {
+      body = Body()
+    } else {
+      do {
+        body = try JSONDecoder().decode(Body.self, from: Data(bytes.readableBytesView))
+      } catch {
+        throw Refused.badRequest("A JSON object expected, its fields texts")
+      }
+    }
+    self.door = door
+    self.path = path
+    self.actor = actor
+    method = request.method
+    isDryRun = request.uri.queryParameters["dry_run"] != nil
+  }
+
+  func run() async throws -> Response {
+    switch (method, path.first, path.count) {
+    case (.post, "users", 1): return try await createUser()
+    case (.delete, "users", 2): return try await deleteUser(path[1])
+    case (.post, "devices", 1): return try await createDevice()
+    case (.delete, "devices", 2): return try await deleteDevice(path[1])
+    case (.post, "devices", 3): return try await changeDevice(path[1], path[2])
+    case (.post, "claim", 1): return try await claim()
+    case (_, "users", 1...2), (_, "devices", 1...3), (_, "claim", 1):
+      throw HTTPDoor.wrongMethod("GET, POST, DELETE")
+    default: throw Refused.notFound("There is nothing at this path")
+    }
+  }
+
+  // MARK: Users
+
+  private func createUser() async throws -> Response {
+    let name = try field(body.name, "name")
+    let isAdmin = body.admin ?? false
+    let (id, lsn) = try await decide { $0.createUser(name, isAdmin: isAdmin, $1) }
+    var json = JSONText()
+    json.add("id", id.text)
+    json.add("name", name)
+    json.add("lsn", lsn)
+    return Reply.json(.created, json.closed)
+  }
+
+  private func deleteUser(_ name: String) async throws -> Response {
+    let user = try person(name)
+    if isDryRun {
+      let registry = door.store.shared.live.withLock { $0.registry }
+      return answer("parked", registry.associations.devices(of: user).count, dry: true)
+    }
+    let (parked, _) = try await decide { $0.deleteUser(user, $1) }
+    return answer("parked", parked)
+  }
+
+  // MARK: Devices
+
+  private func createDevice() async throws -> Response {
+    let id = try field(body.id, "id")
+    let (type, name) = (body.type ?? DeviceType.power, body.name ?? "")
+    let (found, lsn) = try await decide { $0.createDevice(id, type: type, name: name, $1) }
+    var json = JSONText()
+    json.add("device_id", id)
+    json.add("text", found.text)
+    json.add("created", found.arrival == .created)
+    json.add("lsn", lsn)
+    return Reply.json(found.arrival == .created ? .created : .ok, json.closed)
+  }
+
+  private func deleteDevice(_ id: String) async throws -> Response {
+    let deletion: Registry.Deletion
+    if isDryRun {
+      let options = door.store.options
+      let context = DecisionContext(now: options.clock.nowNanos(), actor: actor, random: options.rng)
+      let registry = door.store.shared.live.withLock { $0.registry }
+      deletion = try registry.deleteDevice(id, context).result.mapError { Refused($0) }.get()
+    } else {
+      deletion = try await decide { $0.deleteDevice(id, $1) }.0
+    }
+    var json = JSONText()
+    json.add("devices", deletion.devices)
+    json.add("codes", deletion.codes)
+    json.add("tokens", deletion.tokens)
+    if isDryRun { json.add("dry_run", true) }
+    return Reply.json(json.closed)
+  }
+
+  private func changeDevice(_ id: String, _ verb: String) async throws -> Response {
+    let at = try instant()
+    switch verb {
+    case "associate":
+      let user = try person(field(body.user, "user"))
+      _ = try await decide { $0.associate(id, with: user, at: at, $1) }
+    case "dissociate": _ = try await decide { $0.dissociate(id, at: at, $1) }
+    case "rename":
+      let name = try field(body.name, "name")
+      _ = try await decide { $0.renameDevice(id, to: name, $1) }
+    case "announce": _ = try await decide { $0.requestAnnouncement(of: id, $1) }
+    default: throw Refused.notFound("There is nothing at this path")
+    }
+    let registry = door.store.shared.live.withLock { $0.registry }
+    guard let device = registry.devices[id] else { throw Refused(.unknownDevice) }
+    return Reply.json(RegistryJSON.device(device, registry))
+  }
+
+  private func claim() async throws -> Response {
+    let code = body.code ?? ""
+    let user = try person(field(body.user, "user"))
+    let (claimed, lsn) = try await decide { $0.claim(code: code, by: user, $1) }
+    var json = JSONText()
+    json.add("device_id", claimed.device)
+    json.add("lsn", lsn)
+    return Reply.json(json.closed)
+  }
+
+  // MARK: Parts
+
+  private func decide<Value: Sendable>(
+    _ decision: @escaping @Sendable (Registry, DecisionContext) -> Decision<Value>
+  ) async throws -> (Value, LSN) {
+    let (store, actor) = (door.store, actor)
+    let cause = Cause(message: "http \(method.rawValue) /api/\(path.joined(separator: "/"))")
+    let taken = try await door.blocking { try store.decide(actor: actor, cause: cause, decision) }
+    return (try taken.result.mapError { Refused($0) }.get(), taken.lsn)
+  }
+
+  private func person(_ name: String) throws(Refused) -> UserID {
+    let users = door.store.shared.live.withLock { $0.registry.users }
+    guard let user = users[named: name] else { throw Refused(.unknownUser) }
+    return user.id
+  }
+
+  private func field(_ value: String?, _ name: String) throws(Refused) -> String {
+    guard let value else { throw .badRequest("The body lacks \"\(name)\"") }
+    return value
+  }
+
+  private func instant() throws(Refused) -> Int64? {
+    guard let text = body.at else { return nil }
+    guard let nanos = TimestampText.parse(text) else {
+      throw .badRequest("\"at\" is an instant with an offset, as 2026-01-01T00:00:00Z")
+    }
+    return nanos
+  }
+
+  private func answer(_ name: String, _ count: Int, dry: Bool = false) -> Response {
+    var json = JSONText()
+    json.add(name, count)
+    if dry { json.add("dry_run", true) }
+    return Reply.json(json.closed)
+  }
+}

@@ -1,0 +1,196 @@
+import Dispatch
+import Foundation
+import HTTPTypes
+import Hummingbird
+import TSEngine
+
+/// Answers HTTP requests. Routes are few and known, so a switch finds them.
+package struct HTTPDoor: HTTPResponder {
+  package struct Context: InitializableFromSource {
+    package init(source: ApplicationRequestContextSource) {}
+  }
+
+  static let bodyLimit = 8 << 20
+  static let commandBodyLimit = 64 << 10
+
+  let store: Store
+  let authority: Authority
+  let frames: FrameDoor
+  let metrics: ServerMetrics
+  let runningQueries = QueryGate()
+  /// Called after the registry has changed: association messages may be due.
+  let registryChanged: @Sendable () -> Void
+
+  package init(
+    _ store: Store, _ authority: Authority, _ frames: FrameDoor, _ metrics: ServerMetrics,
+    registryChanged: @escaping @Sendable () -> Void
+  ) {
+    self.store = store
+    self.authority = authority
+    self.frames = frames
+    self.metrics = metrics
+    self.registryChanged = registryChanged
+  }
+
+  package func respond(to request: Request, context: Context) async throws -> Response {
+    metrics.add(.httpRequests)
+    let path = request.uri.path
+    if path == "/powermon/data" || path == "/powermon/data/" {
+      guard request.method == .post else { return Self.wrongMethod("POST").response }
+      return await postFrames(request)
+    }
+    do {
+      return try await route(request, Self.segments(path))
+    } catch let refused as Refused {
+      return refused.response
+    } catch let error as StorageError {
+      return Refused(error).response
+    }
+  }
+
+  private func route(_ request: Request, _ path: [String]) async throws -> Response {
+    switch path {
+    case []:
+      return Reply.plain("tsq: frames at /powermon/data, SQL at /api/query; the dashboard is not there yet\n")
+    case ["ping"]: return Reply.empty(.noContent)
+    case ["health"]: return Reply.json(#"{"name":"tsq","status":"pass"}"#)
+    case ["ready"]: return ready()
+    case ["time"]: return try time(request)
+    case ["metrics"]:
+      _ = try admit(request)
+      return Reply.metrics(metrics.text(store))
+    case ["powermon"]:
+      _ = try admit(request)
+      try expect(request, .get)
+      return try await listFrames(request)
+    case _ where path.first == "api": return try await api(request, Array(path.dropFirst()))
+    case ["write"], ["powermon", "boot"], ["live"]: throw Refused.notYet(request.uri.path)
+    case _ where path.first == "ws": throw Refused.notYet(request.uri.path)
+    default: throw Refused.notFound("There is nothing at this path")
+    }
+  }
+
+  private func api(_ request: Request, _ path: [String]) async throws -> Response {
+    switch path.first {
+    case "devices", "users", "events", "types", "claim":
+      let actor = try admit(request)
+      return try await registry(request, path, actor)
+    case "query":
+      _ = try admit(request)
+      return try await query(request)
+    case "login", "logout", "chat", "v2", "v3", "openapi.json": throw Refused.notYet(request.uri.path)
+    default: throw Refused.notFound("There is nothing at this path")
+    }
+  }
+
+  // MARK: Small ones
+
+  private func ready() -> Response {
+    guard let failure = store.failure else { return Reply.json(#"{"status":"ready"}"#) }
+    return Refused(failure).response
+  }
+
+  private func time(_ request: Request) throws -> Response {
+    guard request.method == .get else { throw Refused.notYet("The exchange of four stamps") }
+    return Reply.json(#"{"time_ms":\#(store.options.clock.nowNanos() / 1_000_000)}"#)
+  }
+
+  // MARK: Requests
+
+  static func wrongMethod(_ allowed: String) -> Refused {
+    Refused(
+      status: .methodNotAllowed, code: "method", message: "This path takes \(allowed)",
+      extra: [.allow: allowed])
+  }
+
+  func expect(_ request: Request, _ method: HTTPRequest.Method) throws {
+    guard request.method == method else { throw Self.wrongMethod(method.rawValue) }
+  }
+
+  /// The parts of a path, decoded; a trailing slash means nothing.
+  static func segments(_ path: String) -> [String] {
+    path.split(separator: "/").map { $0.removingPercentEncoding ?? String($0) }
+  }
+
+  /// - Throws: `Refused` 401 or 403.
+  func admit(_ request: Request) throws -> Actor {
+    switch verdict(Self.token(request)) {
+    case .success(let actor): return actor
+    case .failure(let refused): throw refused
+    }
+  }
+
+  func verdict(_ token: String?) -> Result<Actor, Refused> {
+    switch authority.verdict(token) {
+    case .admitted(let actor): return .success(actor)
+    case .unknown:
+      metrics.add(.authenticationFailures)
+      return .failure(.unauthorized)
+    case .forbidden(let role):
+      metrics.add(.authenticationFailures)
+      return .failure(
+        Refused(
+          status: .forbidden, code: "forbidden",
+          message: "Tokens of the role \(role.rawValue) are not served yet; use an admin's"))
+    }
+  }
+
+  /// `Authorization: Bearer T`, `Token T` or Basic with the token as password; `X-API-Key: T`.
+  static func token(_ request: Request) -> String? {
+    if let header = request.headers[.authorization] {
+      let parts = header.split(separator: " ", maxSplits: 1)
+      guard parts.count == 2 else { return "" }
+      switch parts[0].lowercased() {
+      case "bearer", "token": return String(parts[1])
+      case "basic":
+        guard let data = Data(base64Encoded: String(parts[1])) else { return "" }
+        let login = String(decoding: data, as: UTF8.self).split(
+          separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        return login.count == 2 ? String(login[1]) : ""
+      default: return ""
+      }
+    }
+    return request.headers[.xAPIKey]
+  }
+
+  /// The whole body. Never more than `limit` bytes are held.
+  /// - Throws: `Refused` 413, 415; 400 when it breaks off.
+  func body(_ request: Request, limit: Int) async throws(Refused) -> ByteBuffer {
+    if let encoding = request.headers[.contentEncoding], encoding != "identity" {
+      throw Refused(
+        status: .unsupportedMediaType, code: "encoding",
+        message: "Content-Encoding \(encoding.prefix(32)) is not there yet; send it plain")
+    }
+    if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
+      throw .tooLarge(limit)
+    }
+    var whole: ByteBuffer?
+    do {
+      for try await var part in request.body {
+        guard (whole?.readableBytes ?? 0) + part.readableBytes <= limit else {
+          throw Refused.tooLarge(limit)
+        }
+        if whole == nil { whole = part } else { whole?.writeBuffer(&part) }
+      }
+    } catch let refused as Refused {
+      throw refused
+    } catch {
+      throw .badRequest("The body broke off")
+    }
+    return whole ?? ByteBuffer()
+  }
+
+  /// Runs what waits for the disk on a thread that may wait.
+  func blocking<T: Sendable>(_ work: @escaping @Sendable () throws -> T) async throws -> T {
+    try await withCheckedThrowingContinuation { continuation in
+      DispatchQueue.global(qos: .userInitiated).async {
+        continuation.resume(with: Result(catching: work))
+      }
+    }
+  }
+}
+
+extension HTTPField.Name {
+  static let xAPIKey = HTTPField.Name("X-API-Key")!
+  static let queryTime = HTTPField.Name("X-Tsq-Time-Ms")!
+}

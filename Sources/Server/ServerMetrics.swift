@@ -1,0 +1,97 @@
+import Ingest
+import Synchronization
+import TSEngine
+
+/// What the server counts, since its start.
+package final class ServerMetrics: Sendable {
+  package enum Counter: String, CaseIterable, Sendable {
+    case httpRequests = "tsq_http_requests_total"
+    case httpFrames = "tsq_http_frames_total"
+    case httpRefusals = "tsq_http_refusals_total"
+    case authenticationFailures = "tsq_authentication_failures_total"
+    case mqttMessages = "tsq_mqtt_messages_total"
+    case mqttFrames = "tsq_mqtt_frames_total"
+    case mqttRefusals = "tsq_mqtt_refusals_total"
+    case mqttRetries = "tsq_mqtt_retries_total"
+    case rowsNew = "tsq_rows_new_total"
+    case rowsSame = "tsq_rows_same_total"
+    case rowsConflict = "tsq_rows_conflict_total"
+    case rowsQuarantined = "tsq_rows_quarantined_total"
+    case devicesDiscovered = "tsq_devices_discovered_total"
+    case devicesRefused = "tsq_devices_refused_total"
+    case announcements = "tsq_announcements_confirmed_total"
+    case queries = "tsq_queries_total"
+
+    var help: String {
+      switch self {
+      case .httpRequests: "HTTP requests answered"
+      case .httpFrames: "Frames stored from HTTP"
+      case .httpRefusals: "HTTP requests refused by what they hold"
+      case .authenticationFailures: "Requests without a valid token"
+      case .mqttMessages: "MQTT messages received"
+      case .mqttFrames: "Frames stored from MQTT"
+      case .mqttRefusals: "MQTT messages refused by what they hold"
+      case .mqttRetries: "MQTT batches put off because the store could not take them"
+      case .rowsNew: "Readings that were new"
+      case .rowsSame: "Readings sent again with equal values"
+      case .rowsConflict: "Readings sent again with other values"
+      case .rowsQuarantined: "Readings held back for an absurd time"
+      case .devicesDiscovered: "Devices created by discovery"
+      case .devicesRefused: "Discoveries refused by the rate limit or the allow rule"
+      case .announcements: "Association messages confirmed by every broker"
+      case .queries: "SQL statements run"
+      }
+    }
+  }
+
+  private let counts = Mutex([Int](repeating: 0, count: Counter.allCases.count))
+  private let ignored = Mutex([DiscoveryTopic.Reason: Int]())
+
+  package init() {}
+
+  func add(_ counter: Counter, _ amount: Int = 1) {
+    guard let index = Self.index[counter] else { return }
+    counts.withLock { $0[index] += amount }
+  }
+
+  private static let index = Dictionary(
+    uniqueKeysWithValues: Counter.allCases.enumerated().map { ($1, $0) })
+
+  func add(_ result: AppendResult) {
+    add(.rowsNew, result.new)
+    if result.same > 0 { add(.rowsSame, result.same) }
+    if result.conflict > 0 { add(.rowsConflict, result.conflict) }
+    if result.quarantined > 0 { add(.rowsQuarantined, result.quarantined) }
+  }
+
+  /// L-13: what is not a discovery is counted, by why.
+  func add(_ reason: DiscoveryTopic.Reason) { ignored.withLock { $0[reason, default: 0] += 1 } }
+
+  package subscript(counter: Counter) -> Int {
+    counts.withLock { $0[Self.index[counter] ?? 0] }
+  }
+
+  /// Prometheus text format 0.0.4.
+  func text(_ store: Store) -> String {
+    var text = ""
+    func put(_ name: String, _ kind: String, _ help: String, _ value: some FixedWidthInteger) {
+      text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind)\n\(name) \(value)\n"
+    }
+    for counter in Counter.allCases { put(counter.rawValue, "counter", counter.help, self[counter]) }
+    let name = "tsq_discovery_ignored_total"
+    text += "# HELP \(name) Messages on connection topics that are no discovery\n# TYPE \(name) counter\n"
+    let reasons = ignored.withLock { $0 }
+    for reason in DiscoveryTopic.Reason.allCases {
+      text += "\(name){reason=\"\(reason.rawValue)\"} \(reasons[reason] ?? 0)\n"
+    }
+    let live = store.shared.live.withLock { $0 }
+    put("tsq_durable_lsn", "gauge", "The newest durable log position", live.durableLSN)
+    put("tsq_devices", "gauge", "Devices in the registry", live.registry.devices.count)
+    put("tsq_data_segments", "gauge", "Live data segments", live.segments.count)
+    put(
+      "tsq_head_rows", "gauge", "Readings in memory, not sealed yet",
+      live.heads.reduce(0) { $0 + $1.rowCount })
+    put("tsq_writable", "gauge", "1 while the store takes writes", live.failure == nil ? 1 : 0)
+    return text
+  }
+}
