@@ -2,11 +2,14 @@
 /// a page costs no allocation.
 ///
 /// First pass: each page's bounds and sum, in 16-bit arithmetic where the page allows. Second pass:
-/// the cheapest codec of each page (`ColumnEncoder+Pages`). Docs/FORMAT-encoding.md has the bytes.
+/// the cheapest codec of each page (`NarrowPage`, `WidePage`). Docs/FORMAT-encoding.md has the bytes.
 package struct ColumnEncoder: Sendable {
   /// Nulls replaced by a neighbour; units of a divisor; held numbers of floats.
   private var held: [Int64] = []
   private var profiles: [PageProfile] = []
+  /// 16 rows a page, filled where its profile is narrow; and the differences of neighbours.
+  private var lanes: [LaneWord] = []
+  private var differences: [LaneWord] = []
   /// One bit a value, rows of 16; empty when all are valid.
   private var validity: [UInt16] = []
   private var runLengths: [Int64] = []
@@ -76,11 +79,24 @@ package struct ColumnEncoder: Sendable {
   /// Fills `profiles`, returning the sum of all values.
   private mutating func profile(_ values: Span<Int64>) -> Int128 {
     profiles.removeAll(keepingCapacity: true)
+    let rowCount = (values.count + 255) / 256 * 16
+    if lanes.count < rowCount {
+      lanes = [LaneWord](repeating: .zero, count: rowCount)
+      differences = lanes
+    }
     var sum: Int128 = 0
-    for start in stride(from: 0, to: values.count, by: 256) {
-      let profile = PageProfile(values, start..<min(start + 256, values.count))
-      sum += profile.sum
-      profiles.append(profile)
+    unsafe lanes.withUnsafeMutableBufferPointer { lanes in
+      unsafe differences.withUnsafeMutableBufferPointer { differences in
+        guard let lanes = lanes.baseAddress, let differences = differences.baseAddress else { return }
+        for start in stride(from: 0, to: values.count, by: 256) {
+          // SAFETY: both have 16 rows for each page of `values`; this one starts at start / 16.
+          let profile = unsafe PageProfile(
+            values.extracting(start..<min(start + 256, values.count)),
+            lanes: lanes + start / 16, differences: differences + start / 16)
+          sum += profile.sum
+          profiles.append(profile)
+        }
+      }
     }
     return sum
   }
@@ -115,7 +131,8 @@ package struct ColumnEncoder: Sendable {
   private mutating func encodeProfiled(
     _ values: Span<Int64>, flags: UInt8, exponent: UInt8?, into out: inout ByteWriter
   ) {
-    var (low, high, changes) = (Int64.max, Int64.min, 0)
+    // A page may start with another value than the one before it ended with: one change more.
+    var (low, high, changes) = (Int64.max, Int64.min, profiles.count)
     for profile in profiles {
       low = min(low, profile.minimum)
       high = max(high, profile.maximum)
@@ -129,7 +146,7 @@ package struct ColumnEncoder: Sendable {
     }
     let start = out.count
     let isPackedWell = writePaged(values, low, high, flags: flags, exponent, into: &out)
-    if validity.isEmpty && (changes + 1) * 8 <= values.count {
+    if validity.isEmpty && changes * 8 <= values.count {
       replaceByRuns(values, from: start, flags: flags, exponent, into: &out)
     }
     if !isPackedWell, let smaller = SectionLZ4.compress(out.bytes[start...]) {
@@ -166,10 +183,25 @@ package struct ColumnEncoder: Sendable {
     _ values: Span<Int64>, minimum: Int64, into out: inout ByteWriter
   ) -> Bool {
     var isPackedWell = true
+    var scratch = PageScratch()
     for page in profiles.indices {
       let rows = page * 256..<min(page * 256 + 256, values.count)
       if !validity.isEmpty, !writeValidity(rows, into: &out) { continue }
-      if !writePage(values, rows, profiles[page], minimum: minimum, into: &out) {
+      let profile = profiles[page]
+      if profile.minimum == profile.maximum {
+        out.put(PageTag.packed(.frame, width: 0))
+        out.varint(UInt64(bitPattern: profile.minimum &- minimum))
+      } else if profile.isNarrow {
+        let ofPage = page * 16..<page * 16 + 16
+        let narrow = NarrowPage(
+          PageLanes(lanes.span.extracting(ofPage)),
+          differences: PageLanes(differences.span.extracting(ofPage)), profile,
+          count: rows.count, minimum: minimum)
+        narrow.write(&scratch)
+        scratch.bytes.flush(into: &out)
+      } else {
+        WidePage(values, rows, above: minimum).write(changes: profile.changeCount, into: &out)
+        // LZ4 over the section may do better.
         isPackedWell = false
       }
     }

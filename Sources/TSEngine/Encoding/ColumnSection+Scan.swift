@@ -160,8 +160,8 @@ extension PageHeader {
       let low = units.lowerBound > reference ? units.lowerBound &- reference : 0
       let high = min(units.upperBound &- reference, top)
       if low <= high {
-        mask = LaneCompare.mask(
-          page, low: UInt16(truncatingIfNeeded: low), span: UInt16(truncatingIfNeeded: high &- low))
+        mask = PageLanes(page.rows.span).mask(
+          low: UInt16(truncatingIfNeeded: low), span: UInt16(truncatingIfNeeded: high &- low))
       }
     }
     for index in 0..<exceptionCount {
