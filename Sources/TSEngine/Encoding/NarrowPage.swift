@@ -267,7 +267,8 @@ struct NarrowPatches: ~Copyable {
 
   private var width: Int { shortCode.map { ExceptionCode.width($0) } ?? UInt64(all).bitLength }
 
-  func writeHeader(_ bytes: inout PageBytes) {
+  // `mutating`, for a borrow of a part of an `inout` copies it.
+  mutating func writeHeader(_ bytes: inout PageBytes) {
     if let shortCode {
       bytes.put(shortCode << 5 | UInt8(truncatingIfNeeded: count))
     } else {
@@ -277,7 +278,7 @@ struct NarrowPatches: ~Copyable {
     }
   }
 
-  func writeBody(_ bytes: inout PageBytes) {
+  mutating func writeBody(_ bytes: inout PageBytes) {
     if count == 0 { return }
     // By span: a subscript with a running index copies the array.
     let (positions, codes) = (positions.span, codes.span)
