@@ -292,14 +292,24 @@ package struct ColumnEncoder: Sendable {
   /// alone and returns nil when some value is no such decimal.
   func decimals(_ values: Span<Int64>, into numbers: inout [Int64]) -> Int? {
     var exponent = 0
+    // A few values mostly tell the exponent, and then all are taken at once.
+    for index in stride(from: 0, to: values.count, by: max(1, values.count / 16)) {
+      let value = Double(bitPattern: UInt64(bitPattern: values[index]))
+      guard let needed = DecimalScale.exponent(for: value, from: exponent) else { return nil }
+      exponent = needed
+    }
+    var scaled: [Int64] = []
+    if DecimalScale.integers(values, exponent: exponent, into: &scaled) {
+      numbers = scaled
+      return exponent
+    }
     for index in values.indices {
       let value = Double(bitPattern: UInt64(bitPattern: values[index]))
       guard let needed = DecimalScale.exponent(for: value, from: exponent) else { return nil }
       exponent = needed
     }
     let power = DecimalScale.power(exponent)
-    var scaled: [Int64] = []
-    scaled.reserveCapacity(values.count)
+    scaled.removeAll(keepingCapacity: true)
     for index in values.indices {
       let value = Double(bitPattern: UInt64(bitPattern: values[index]))
       // A value exact at a lower exponent may fail at a higher one, near the magnitude limit.
