@@ -13,9 +13,16 @@ enum BitStream {
   ) -> UInt64 {
     if width == 0 { return 0 }
     let bit = index &* width
+    let start = offset &+ (bit >> 3)
+    if width <= 56, start <= bytes.byteCount &- 8 {
+      // SAFETY: the test proves eight bytes at `start`; the field ends within 7 + 56 bits of it.
+      let word = unsafe bytes.unsafeLoadUnaligned(
+        fromUncheckedByteOffset: start, as: UInt64.self)
+      return word &>> UInt64(bit & 7) & ((1 &<< UInt64(width)) &- 1)
+    }
     var value: UInt64 = 0
     var filled = 0 &- (bit & 7)
-    var at = offset &+ (bit >> 3)
+    var at = start
     while filled < width {
       // SAFETY: `at` is the offset of a byte that holds a bit of field `index`.
       let byte = UInt64(unsafe bytes.unsafeLoad(fromUncheckedByteOffset: at, as: UInt8.self))

@@ -2,14 +2,17 @@
 /// a page costs no allocation.
 ///
 /// First pass: each page's bounds and sum, in 16-bit arithmetic where the page allows. Second pass:
-/// the cheapest codec of each page (`ColumnEncoder+Pages`). Docs/FORMAT-encoding.md has the bytes.
+/// the cheapest codec of each page (`NarrowPage`, `WidePage`). Docs/FORMAT-encoding.md has the bytes.
 package struct ColumnEncoder: Sendable {
   /// Nulls replaced by a neighbour; units of a divisor; held numbers of floats.
-  private var held: [Int64] = []
+  var held: [Int64] = []
   private var profiles: [PageProfile] = []
+  /// 16 rows a page, filled where its profile is narrow; and the differences of neighbours.
+  private var lanes: [LaneWord] = []
+  private var differences: [LaneWord] = []
   /// One bit a value, rows of 16; empty when all are valid.
-  private var validity: [UInt16] = []
-  private var runLengths: [Int64] = []
+  var validity: [UInt16] = []
+  var runLengths: [Int64] = []
   private var runValues: [Int64] = []
 
   package init() {}
@@ -25,47 +28,15 @@ package struct ColumnEncoder: Sendable {
     return encodeValid(values, type: type, nullCount: 0, into: &out)
   }
 
-  /// As above with nulls where `valid` is false; the slots there are ignored.
-  package mutating func encode(
-    _ values: Span<Int64>, valid: Span<Bool>, type: ColumnType, into out: inout ByteWriter
-  ) -> ColumnStatistics {
-    precondition(values.count == valid.count, "a flag per value")
-    var filled = held
-    held = []
-    filled.removeAll(keepingCapacity: true)
-    filled.reserveCapacity(values.count)
-    validity.removeAll(keepingCapacity: true)
-    validity.append(contentsOf: repeatElement(0, count: (values.count + 15) / 16))
-    var validCount = 0
-    var neighbour: Int64 = 0
-    for index in values.indices {
-      if valid[index] {
-        // Nulls before the first value take that value.
-        if validCount == 0 { for at in 0..<index { filled[at] = values[index] } }
-        neighbour = values[index]
-        validity[index >> 4] |= 1 << UInt16(index & 15)
-        validCount += 1
-      }
-      filled.append(neighbour)
-    }
-    if validCount == values.count { validity.removeAll(keepingCapacity: true) }
-    defer { held = filled }
-    if validCount == 0 {
-      out.put(SectionForm.null.rawValue)
-      return ColumnStatistics(count: values.count, nullCount: values.count)
-    }
-    let nullCount = values.count - validCount
-    return encodeValid(filled.span, type: type, nullCount: nullCount, into: &out)
-  }
-
   /// `values` has no nulls or has them filled; `validity` tells them.
-  private mutating func encodeValid(
+  mutating func encodeValid(
     _ values: Span<Int64>, type: ColumnType, nullCount: Int, into out: inout ByteWriter
   ) -> ColumnStatistics {
     precondition((1...PageShape.maximumSectionCount).contains(values.count), "a section's count")
     if type == .float { return encodeFloats(values, nullCount: nullCount, into: &out) }
     let sum = profile(values)
-    var statistics = statisticsOfProfiles(values, nullCount: nullCount)
+    var statistics = statisticsOfProfiles(values)
+    statistics.nullCount = nullCount
     statistics.sum = nullCount == 0 ? sum : sumOfValid(values)
     encodeProfiled(values, flags: 0, exponent: nil, into: &out)
     return statistics
@@ -74,13 +45,26 @@ package struct ColumnEncoder: Sendable {
   // MARK: First pass
 
   /// Fills `profiles`, returning the sum of all values.
-  private mutating func profile(_ values: Span<Int64>) -> Int128 {
+  mutating func profile(_ values: Span<Int64>) -> Int128 {
     profiles.removeAll(keepingCapacity: true)
+    let rowCount = (values.count + 255) / 256 * 16
+    if lanes.count < rowCount {
+      lanes = [LaneWord](repeating: .zero, count: rowCount)
+      differences = lanes
+    }
     var sum: Int128 = 0
-    for start in stride(from: 0, to: values.count, by: 256) {
-      let profile = PageProfile(values, start..<min(start + 256, values.count))
-      sum += profile.sum
-      profiles.append(profile)
+    unsafe lanes.withUnsafeMutableBufferPointer { lanes in
+      unsafe differences.withUnsafeMutableBufferPointer { differences in
+        guard let lanes = lanes.baseAddress, let differences = differences.baseAddress else { return }
+        for start in stride(from: 0, to: values.count, by: 256) {
+          // SAFETY: both have 16 rows for each page of `values`; this one starts at start / 16.
+          let profile = unsafe PageProfile(
+            values.extracting(start..<min(start + 256, values.count)),
+            lanes: lanes + start / 16, differences: differences + start / 16)
+          sum += profile.sum
+          profiles.append(profile)
+        }
+      }
     }
     return sum
   }
@@ -91,13 +75,27 @@ package struct ColumnEncoder: Sendable {
 
   private func sumOfValid(_ values: Span<Int64>) -> Int128 {
     var sum: Int128 = 0
-    for index in values.indices where isValid(index) { sum += Int128(values[index]) }
+    for start in stride(from: 0, to: values.count, by: 256) {
+      // Narrow pages: 256 values of less than 2^15 above the page's base.
+      let profile = profiles[start >> 8]
+      let base = profile.isNarrow ? profile.base : 0
+      var (above, validCount): (Int64, Int64) = (0, 0)
+      for index in start..<min(start + 256, values.count) where isValid(index) {
+        if profile.isNarrow {
+          above &+= values[index] &- base
+          validCount &+= 1
+        } else {
+          sum += Int128(values[index])
+        }
+      }
+      sum += Int128(above) + Int128(base) * Int128(validCount)
+    }
     return sum
   }
 
   /// Bounds of the pages are those of their valid values, since nulls repeat a neighbour.
-  private func statisticsOfProfiles(_ values: Span<Int64>, nullCount: Int) -> ColumnStatistics {
-    var statistics = ColumnStatistics(count: values.count, nullCount: nullCount)
+  func statisticsOfProfiles(_ values: Span<Int64>) -> ColumnStatistics {
+    var statistics = ColumnStatistics(count: values.count, nullCount: 0)
     var (low, high) = (Int64.max, Int64.min)
     for profile in profiles {
       low = min(low, profile.minimum)
@@ -115,7 +113,8 @@ package struct ColumnEncoder: Sendable {
   private mutating func encodeProfiled(
     _ values: Span<Int64>, flags: UInt8, exponent: UInt8?, into out: inout ByteWriter
   ) {
-    var (low, high, changes) = (Int64.max, Int64.min, 0)
+    // A page may start with another value than the one before it ended with: one change more.
+    var (low, high, changes) = (Int64.max, Int64.min, profiles.count)
     for profile in profiles {
       low = min(low, profile.minimum)
       high = max(high, profile.maximum)
@@ -129,7 +128,7 @@ package struct ColumnEncoder: Sendable {
     }
     let start = out.count
     let isPackedWell = writePaged(values, low, high, flags: flags, exponent, into: &out)
-    if validity.isEmpty && (changes + 1) * 8 <= values.count {
+    if validity.isEmpty && changes * 8 <= values.count {
       replaceByRuns(values, from: start, flags: flags, exponent, into: &out)
     }
     if !isPackedWell, let smaller = SectionLZ4.compress(out.bytes[start...]) {
@@ -166,10 +165,25 @@ package struct ColumnEncoder: Sendable {
     _ values: Span<Int64>, minimum: Int64, into out: inout ByteWriter
   ) -> Bool {
     var isPackedWell = true
+    var scratch = PageScratch()
     for page in profiles.indices {
       let rows = page * 256..<min(page * 256 + 256, values.count)
       if !validity.isEmpty, !writeValidity(rows, into: &out) { continue }
-      if !writePage(values, rows, profiles[page], minimum: minimum, into: &out) {
+      let profile = profiles[page]
+      if profile.minimum == profile.maximum {
+        out.put(PageTag.packed(.frame, width: 0))
+        out.varint(UInt64(bitPattern: profile.minimum &- minimum))
+      } else if profile.isNarrow {
+        let ofPage = page * 16..<page * 16 + 16
+        let narrow = NarrowPage(
+          PageLanes(lanes.span.extracting(ofPage)),
+          differences: PageLanes(differences.span.extracting(ofPage)), profile,
+          count: rows.count, minimum: minimum)
+        narrow.write(&scratch)
+        scratch.bytes.flush(into: &out)
+      } else {
+        WidePage(values, rows, above: minimum).write(changes: profile.changeCount, into: &out)
+        // LZ4 over the section may do better.
         isPackedWell = false
       }
     }
@@ -226,7 +240,7 @@ package struct ColumnEncoder: Sendable {
   }
 
   /// A constant or paged section without nulls, as runs nest.
-  private mutating func writeFlat(_ values: Span<Int64>, into out: inout ByteWriter) {
+  mutating func writeFlat(_ values: Span<Int64>, into out: inout ByteWriter) {
     _ = profile(values)
     var (low, high) = (Int64.max, Int64.min)
     for profile in profiles {
@@ -247,11 +261,8 @@ package struct ColumnEncoder: Sendable {
     _ values: Span<Int64>, nullCount: Int, into out: inout ByteWriter
   ) -> ColumnStatistics {
     var numbers: [Int64] = []
-    numbers.reserveCapacity(values.count)
-    for index in values.indices { numbers.append(FloatOrder.key(bits: values[index])) }
-    _ = profile(numbers.span)
-    var statistics = statisticsOfProfiles(numbers.span, nullCount: nullCount)
-    statistics.isFloat = true
+    var statistics = floatStatistics(values, keys: &numbers)
+    statistics.nullCount = nullCount
     let exponent = decimals(values, into: &numbers)
     var flags = SectionFlag.float
     if let exponent {
@@ -264,18 +275,41 @@ package struct ColumnEncoder: Sendable {
     return statistics
   }
 
+  /// Statistics of doubles without regard to nulls; `keys` becomes their keys, as profiled.
+  mutating func floatStatistics(
+    _ values: Span<Int64>, keys: inout [Int64]
+  ) -> ColumnStatistics {
+    keys.removeAll(keepingCapacity: true)
+    keys.reserveCapacity(values.count)
+    for index in values.indices { keys.append(FloatOrder.key(bits: values[index])) }
+    _ = profile(keys.span)
+    var statistics = statisticsOfProfiles(keys.span)
+    statistics.isFloat = true
+    return statistics
+  }
+
   /// Replaces `numbers` by integers k with values[i] = k / 10^e and returns e; leaves `numbers`
   /// alone and returns nil when some value is no such decimal.
-  private func decimals(_ values: Span<Int64>, into numbers: inout [Int64]) -> Int? {
+  func decimals(_ values: Span<Int64>, into numbers: inout [Int64]) -> Int? {
     var exponent = 0
+    // A few values mostly tell the exponent, and then all are taken at once.
+    for index in stride(from: 0, to: values.count, by: max(1, values.count / 16)) {
+      let value = Double(bitPattern: UInt64(bitPattern: values[index]))
+      guard let needed = DecimalScale.exponent(for: value, from: exponent) else { return nil }
+      exponent = needed
+    }
+    var scaled: [Int64] = []
+    if DecimalScale.integers(values, exponent: exponent, into: &scaled) {
+      numbers = scaled
+      return exponent
+    }
     for index in values.indices {
       let value = Double(bitPattern: UInt64(bitPattern: values[index]))
       guard let needed = DecimalScale.exponent(for: value, from: exponent) else { return nil }
       exponent = needed
     }
     let power = DecimalScale.power(exponent)
-    var scaled: [Int64] = []
-    scaled.reserveCapacity(values.count)
+    scaled.removeAll(keepingCapacity: true)
     for index in values.indices {
       let value = Double(bitPattern: UInt64(bitPattern: values[index]))
       // A value exact at a lower exponent may fail at a higher one, near the magnitude limit.

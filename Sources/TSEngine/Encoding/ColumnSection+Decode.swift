@@ -26,6 +26,7 @@ extension ColumnSection {
     case .null: true
     case .constant(let value): Int32(exactly: value) != nil
     case .runs(let table): table.values.allSatisfy { Int32(exactly: $0) != nil }
+    case .sparse(let table): table.values.allSatisfy { Int32(exactly: $0) != nil }
     case .paged(let pages):
       Int32(exactly: pages.minimum) != nil && Int32(exactly: pages.slot(pages.range)) != nil
     }
@@ -61,6 +62,10 @@ extension ColumnSection {
         unsafe (out + rows.lowerBound).update(
           repeating: T(truncatingIfNeeded: value), count: rows.count)
       }
+    case .sparse(let table):
+      unsafe out.update(repeating: 0, count: count)
+      // Positions of a page's valid values are below its count, which parsing has proved.
+      table.forEach(page: page) { unsafe out[$0] = T(truncatingIfNeeded: $1) }
     case .paged(let pages):
       if count == 256 {
         unsafe pages.headers[page].decode(

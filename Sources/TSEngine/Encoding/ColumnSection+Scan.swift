@@ -23,6 +23,10 @@ extension ColumnSection {
         if held.contains(value) { mask |= .first(rows.upperBound) & ~.first(rows.lowerBound) }
       }
       return mask
+    case .sparse(let table):
+      var mask = PageMask.zero
+      table.forEach(page: page) { if held.contains($1) { mask.set(bit: $0, to: true) } }
+      return mask
     case .paged(let pages): return pages.select(page, span, count: count, in: held)
     }
   }
@@ -41,6 +45,8 @@ extension ColumnSection {
         sum += Int128(value) * Int128(rows.count)
       }
       return sum
+    case .sparse(let table):
+      return table.values[table.range(page: page)].reduce(0) { $0 + Int128($1) }
     case .paged(let pages): return pages.sum(page, span, count: count)
     }
   }
@@ -160,8 +166,8 @@ extension PageHeader {
       let low = units.lowerBound > reference ? units.lowerBound &- reference : 0
       let high = min(units.upperBound &- reference, top)
       if low <= high {
-        mask = LaneCompare.mask(
-          page, low: UInt16(truncatingIfNeeded: low), span: UInt16(truncatingIfNeeded: high &- low))
+        mask = PageLanes(page.rows.span).mask(
+          low: UInt16(truncatingIfNeeded: low), span: UInt16(truncatingIfNeeded: high &- low))
       }
     }
     for index in 0..<exceptionCount {

@@ -21,6 +21,7 @@ package struct ColumnSection: Sendable {
     case null
     case paged(Pages)
     case runs(RunTable)
+    case sparse(SparseTable)
   }
 
   /// The walk over a paged section's headers. Page values are `minimum + divisor · unit`.
@@ -35,7 +36,7 @@ package struct ColumnSection: Sendable {
   /// Opens the section that fills `range` of `bytes` and holds `count` values.
   ///
   /// - Throws: `.corrupt`, `.truncated`, `.unsupportedVersion`.
-  /// - Complexity: O(pages), or O(runs) for the runs form.
+  /// - Complexity: O(pages), or O(runs) for the runs form, O(valid values) for the sparse one.
   package init(
     _ bytes: [UInt8], in range: Range<Int>? = nil, count: Int
   ) throws(StorageError) {
@@ -80,6 +81,7 @@ package struct ColumnSection: Sendable {
     case .constant: content = .constant(try reader.zigzag())
     case .null: content = .null
     case .runs: content = .runs(try RunTable.parse(&reader, bytes, count: count))
+    case .sparse: content = .sparse(try SparseTable.parse(&reader, bytes, count: count))
     default:
       content = .paged(
         try Pages.parse(
@@ -156,6 +158,9 @@ extension ColumnSection {
     case .runs(let table):
       let bounds = table.bounds(page &* 256..<page &* 256 &+ valueCount(page: page))
       return orderBounds(bounds.lowerBound, bounds.upperBound)
+    case .sparse(let table):
+      guard let bounds = table.bounds(page: page) else { return nil }
+      return orderBounds(bounds.lowerBound, bounds.upperBound)
     case .paged(let pages):
       let header = pages.headers[page]
       if header.kind == .null { return nil }
@@ -167,6 +172,7 @@ extension ColumnSection {
     switch content {
     case .null: return true
     case .constant, .runs: return false
+    case .sparse(let table): return table.range(page: page).count < valueCount(page: page)
     case .paged(let pages):
       return pages.headers[page].kind == .null || pages.headers[page].validity != nil
     }
@@ -177,6 +183,7 @@ extension ColumnSection {
     switch content {
     case .null: .zero
     case .constant, .runs: .first(valueCount(page: page))
+    case .sparse(let table): table.masks[page]
     case .paged(let pages): pages.headers[page].validityMask(span, count: valueCount(page: page))
     }
   }

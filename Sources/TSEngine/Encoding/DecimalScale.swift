@@ -28,6 +28,46 @@ enum DecimalScale {
     return integer
   }
 
+  /// Fills `integers` with the k of all `values` (bit patterns) at `exponent`, eight at a time;
+  /// false when one has none, or none below 2^50, which the caller then looks at one by one.
+  static func integers(_ values: Span<Int64>, exponent: Int, into integers: inout [Int64]) -> Bool {
+    let power = SIMD8(repeating: power(exponent))
+    // Added to a number below 2^51 this leaves its nearest integer in the low bits.
+    let magic = SIMD8<Double>(repeating: 6_755_399_441_055_744.0)
+    let magicBits = SIMD8<Int64>(repeating: Int64(bitPattern: magic[0].bitPattern))
+    var (differences, magnitudes) = (SIMD8<Int64>.zero, SIMD8<Int64>.zero)
+    integers.removeAll(keepingCapacity: true)
+    integers.reserveCapacity(values.count + 8)
+    unsafe values.withUnsafeBytes { raw in
+      for start in stride(from: 0, to: values.count, by: 8) {
+        // Fewer than eight are filled up with the last one.
+        var bits = SIMD8<Int64>(repeating: values[values.count - 1])
+        if start + 8 <= values.count {
+          // SAFETY: eight values from `start` on are within `values`.
+          bits = unsafe raw.loadUnaligned(fromByteOffset: 8 &* start, as: SIMD8<Int64>.self)
+        } else {
+          for index in start..<values.count { bits[index - start] = values[index] }
+        }
+        // SAFETY: eight words each way.
+        let value = unsafe unsafeBitCast(bits, to: SIMD8<Double>.self)
+        let sum = value * power + magic
+        let back = unsafe unsafeBitCast((sum - magic) / power, to: SIMD8<Int64>.self)
+        let integer = unsafe unsafeBitCast(sum, to: SIMD8<Int64>.self) &- magicBits
+        differences |= back ^ bits
+        // From 2^50 on, NaN among them, some bit above is unlike the sign.
+        magnitudes |= integer ^ (integer &>> 63)
+        for lane in 0..<8 { integers.append(integer[lane]) }
+      }
+    }
+    integers.removeLast(integers.count - values.count)
+    var (difference, magnitude): (Int64, Int64) = (0, 0)
+    for lane in 0..<8 {
+      difference |= differences[lane]
+      magnitude |= magnitudes[lane]
+    }
+    return difference == 0 && magnitude < 1 << 50
+  }
+
   /// The least exponent that holds for `value`, starting from `start`; nil when none does.
   static func exponent(for value: Double, from start: Int) -> Int? {
     var exponent = start

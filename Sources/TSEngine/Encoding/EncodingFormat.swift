@@ -29,6 +29,8 @@ enum SectionForm: UInt8 {
   case runs = 4
   /// Another section as one LZ4 block.
   case lz4 = 5
+  /// Two paged or constant sections: gaps between the valid values, and those.
+  case sparse = 7
 }
 
 /// High nibble of a section's first byte. 0x80 is reserved.

@@ -149,43 +149,46 @@ enum LanePacking {
     unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: LaneWord.self)
   }
 
-  /// Appends the low `width` (0 ... 16) bits of the first `rowCount` rows; higher bits are ignored.
-  static func pack(_ page: PageRows, width: Int, rowCount: Int, into out: inout [UInt8]) {
-    if width == 0 { return }
-    var words = PageRows()
+  /// Stores the low `width` (0 ... 16) bits of the first `rowCount` rows, each minus `offset`, as
+  /// ⌈rowCount·width/16⌉ words. SAFETY: `out` has room for them.
+  static func pack(
+    _ page: PageLanes, minus offset: UInt16, width: Int, rowCount: Int,
+    into out: UnsafeMutableRawPointer
+  ) {
     guard rowCount == 16 else {
-      packRows(page, width: width, rowCount: rowCount, into: &words)
-      append(words, wordCount: (rowCount &* width &+ 15) >> 4, to: &out)
-      return
+      return unsafe packRows(page, offset, width: width, rowCount: rowCount, out)
     }
+    // A kernel each for the common widths, with shifts known to the compiler.
     switch width {
-    case 1: packRows(page, width: 1, rowCount: 16, into: &words)
-    case 2: packRows(page, width: 2, rowCount: 16, into: &words)
-    case 3: packRows(page, width: 3, rowCount: 16, into: &words)
-    case 4: packRows(page, width: 4, rowCount: 16, into: &words)
-    case 5: packRows(page, width: 5, rowCount: 16, into: &words)
-    case 6: packRows(page, width: 6, rowCount: 16, into: &words)
-    case 7: packRows(page, width: 7, rowCount: 16, into: &words)
-    case 8: packRows(page, width: 8, rowCount: 16, into: &words)
-    default: packRows(page, width: width, rowCount: 16, into: &words)
+    case 0: return
+    case 1: unsafe packRows(page, offset, width: 1, rowCount: 16, out)
+    case 2: unsafe packRows(page, offset, width: 2, rowCount: 16, out)
+    case 3: unsafe packRows(page, offset, width: 3, rowCount: 16, out)
+    case 4: unsafe packRows(page, offset, width: 4, rowCount: 16, out)
+    case 5: unsafe packRows(page, offset, width: 5, rowCount: 16, out)
+    case 6: unsafe packRows(page, offset, width: 6, rowCount: 16, out)
+    case 7: unsafe packRows(page, offset, width: 7, rowCount: 16, out)
+    case 8: unsafe packRows(page, offset, width: 8, rowCount: 16, out)
+    default: unsafe packRows(page, offset, width: width, rowCount: 16, out)
     }
-    append(words, wordCount: width, to: &out)
   }
 
   @inline(__always) private static func packRows(
-    _ page: PageRows, width: Int, rowCount: Int, into words: inout PageRows
+    _ page: PageLanes, _ offset: UInt16, width: Int, rowCount: Int, _ out: UnsafeMutableRawPointer
   ) {
+    if width == 0 { return }
     let mask = LaneWord(repeating: width >= 16 ? .max : (1 &<< UInt16(truncatingIfNeeded: width)) &- 1)
-    let rows = page.rows.span
+    let base = LaneWord(repeating: offset)
     var word = 0
     var shift = 0
     var current = LaneWord.zero
+    // SAFETY (all of this function): word ⌊row·width/16⌋ at most, of which `out` has room for all.
     for row in 0..<rowCount {
-      let lanes = rows[row] & mask
+      let lanes = (page[row] &- base) & mask
       current |= lanes &<< LaneWord(repeating: UInt16(truncatingIfNeeded: shift))
       shift &+= width
       if shift >= 16 {
-        words[word] = current
+        unsafe out.storeBytes(of: current, toByteOffset: 32 &* word, as: LaneWord.self)
         word &+= 1
         shift &-= 16
         // What did not fit; a shift by 16 (nothing left over) must give zero, not the value.
@@ -193,13 +196,8 @@ enum LanePacking {
           ? .zero : lanes &>> LaneWord(repeating: UInt16(truncatingIfNeeded: width &- shift))
       }
     }
-    if shift > 0 { words[word] = current }
-  }
-
-  private static func append(_ words: PageRows, wordCount: Int, to out: inout [UInt8]) {
-    unsafe withUnsafeBytes(of: words) { raw in
-      // SAFETY: `wordCount` is at most 16, the number of words in `words`.
-      unsafe out.append(contentsOf: raw.prefix(32 &* wordCount))
+    if shift > 0 {
+      unsafe out.storeBytes(of: current, toByteOffset: 32 &* word, as: LaneWord.self)
     }
   }
 }
@@ -245,22 +243,9 @@ extension SIMD4 where Scalar == UInt64 {
 }
 
 enum LaneCompare {
-  /// Which values, taken minus `low` modulo 2^16, are at most `span`.
-  static func mask(_ page: PageRows, low: UInt16, span: UInt16) -> PageMask {
-    var columns = LaneWord.zero
-    let rows = page.rows.span
-    let (low, span) = (LaneWord(repeating: low), LaneWord(repeating: span))
-    for row in 0..<16 {
-      let hit = (rows[row] &- low) .<= span
-      let bit = LaneWord(repeating: 1 &<< UInt16(truncatingIfNeeded: row))
-      columns |= LaneWord.zero.replacing(with: bit, where: hit)
-    }
-    return transposed(columns)
-  }
-
   /// From bit r of lane l to bit 16·r + l: a 16 x 16 bit matrix transposed by swapping blocks of
   /// 8, 4, 2 and 1 (Warren, "Hacker's Delight", 7-3).
-  @inline(__always) private static func transposed(_ columns: LaneWord) -> PageMask {
+  @inline(__always) static func transposed(_ columns: LaneWord) -> PageMask {
     var m = unsafe unsafeBitCast(columns, to: PageMask.self)  // SAFETY: both are 32 plain bytes.
     swap(&m, 0, 2, 8, 0x00FF_00FF_00FF_00FF)
     swap(&m, 1, 3, 8, 0x00FF_00FF_00FF_00FF)

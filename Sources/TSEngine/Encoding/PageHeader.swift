@@ -86,7 +86,8 @@ struct PageHeader {
     exceptions = reader.offset
     _ = try reader.take(exceptionCount)
     _ = try reader.take(BitStream.byteCount(exceptionCount, width: exceptionWidth))
-    for index in 0..<exceptionCount {
+    // In a whole page a byte is a position.
+    for index in 0..<(count == 256 ? 0 : exceptionCount) {
       // SAFETY: `take` has proved that `exceptionCount` bytes start at `exceptions`.
       let position = unsafe bytes.unsafeLoad(
         fromUncheckedByteOffset: exceptions &+ index, as: UInt8.self)
@@ -170,7 +171,14 @@ struct PageHeader {
     _ bytes: RawSpan, count: Int, range: UInt64, at offset: Int
   ) throws(StorageError) {
     (lower, upper) = (0, range)
-    guard kind != .null, let (low, high) = computedBounds(bytes, count: count) else { return }
+    if kind == .null { return }
+    // 64 bits do for all but the widest pages: 2^60 and twice 255 steps of 2^52 stay below 2^63.
+    let isSmall = width &+ exceptionWidth <= 50 && reference < 1 << 60
+      && secondReference &+ 1 << 50 < 1 << 51
+    let bounds = isSmall
+      ? computedBounds(bytes, count: count, as: Int64.self).map { (Int128($0), Int128($1)) }
+      : computedBounds(bytes, count: count, as: Int128.self)
+    guard let (low, high) = bounds else { return }
     guard high >= 0, low <= Int128(range) else {
       throw StorageError(.corrupt, "page outside its section's bounds", offset: offset)
     }
@@ -179,22 +187,23 @@ struct PageHeader {
   }
 
   /// Nil where the section's bounds are all that can be said cheaply.
-  private func computedBounds(_ bytes: RawSpan, count: Int) -> (Int128, Int128)? {
+  @inline(__always) private func computedBounds<Number: FixedWidthInteger & SignedInteger>(
+    _ bytes: RawSpan, count: Int, as _: Number.Type
+  ) -> (Number, Number)? {
+    let base = Number(truncatingIfNeeded: reference)
     switch kind {
     case .frame:
-      guard let (low, high) = residualBounds(bytes) else { return nil }
-      return (Int128(reference) + low, Int128(reference) + high)
+      guard let (low, high) = residualBounds(bytes, as: Number.self) else { return nil }
+      return (base + low, base + high)
     case .stepped:
-      guard let (low, high) = residualBounds(bytes) else { return nil }
-      let references = (min(reference, secondReference), max(reference, secondReference))
-      return (Int128(references.0) + low, Int128(references.1) + high)
+      guard let (low, high) = residualBounds(bytes, as: Number.self) else { return nil }
+      let second = Number(truncatingIfNeeded: secondReference)
+      return (min(base, second) + low, max(base, second) + high)
     case .delta:
-      guard let (low, high) = residualBounds(bytes) else { return nil }
-      let (least, most) = (signedSecond + low, signedSecond + high)
-      let steps = Int128(count - 1)
-      return (
-        Int128(reference) + min(0, least * steps), Int128(reference) + max(0, most * steps)
-      )
+      guard let (low, high) = residualBounds(bytes, as: Number.self) else { return nil }
+      let step = Number(Int64(bitPattern: secondReference))
+      let steps = Number(truncatingIfNeeded: count &- 1)
+      return (base + min(0, (step + low) * steps), base + max(0, (step + high) * steps))
     case .runLength, .dictionary:
       guard width < 64 else { return nil }
       var (low, high) = (UInt64.max, UInt64.min)
@@ -203,25 +212,25 @@ struct PageHeader {
         low = min(low, entry)
         high = max(high, entry)
       }
-      return (Int128(reference) + Int128(low), Int128(reference) + Int128(high))
+      return (base + Number(truncatingIfNeeded: low), base + Number(truncatingIfNeeded: high))
     case .null:
       return nil
     }
   }
 
-  private var signedSecond: Int128 { Int128(Int64(bitPattern: secondReference)) }
-
-  private func residualBounds(_ bytes: RawSpan) -> (Int128, Int128)? {
-    var low: Int128 = 0
-    var high = (Int128(1) << Int128(width)) - 1
+  @inline(__always) private func residualBounds<Number: FixedWidthInteger & SignedInteger>(
+    _ bytes: RawSpan, as _: Number.Type
+  ) -> (Number, Number)? {
     guard width + exceptionWidth < 100 else { return nil }
-    let span = high
+    let span = ((1 as Number) << Number(truncatingIfNeeded: width)) - 1
+    var (least, most): (Int64, Int64) = (0, 0)
     for index in 0..<exceptionCount {
-      let above = Int128(exceptionHigh(bytes, index)) << Int128(width)
-      low = min(low, above)
-      high = max(high, above + span)
+      let high = exceptionHigh(bytes, index)
+      least = min(least, high)
+      most = max(most, high)
     }
-    return (low, high)
+    let shift = Number(truncatingIfNeeded: width)
+    return (Number(least) << shift, Number(most) << shift + span)
   }
 
   // MARK: Exceptions

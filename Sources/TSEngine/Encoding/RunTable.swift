@@ -39,7 +39,7 @@ struct RunTable: Sendable {
   }
 
   /// Decodes a nested section, which must be of a form that nests no further and has no nulls.
-  private static func flat(
+  static func flat(
     _ bytes: [UInt8], _ range: Range<Int>, count: Int
   ) throws(StorageError) -> [Int64] {
     guard let first = range.isEmpty ? nil : bytes[range.lowerBound],

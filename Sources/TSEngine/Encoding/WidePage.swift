@@ -76,13 +76,16 @@ struct WidePage {
     into out: inout ByteWriter
   ) {
     var rows = PageRows()
+    var packed = PageBytes()
     var plane = 0
     while plane < width {
       for index in 0..<256 {
         rows[index >> 4][index & 15] = UInt16(
           truncatingIfNeeded: (values[index] &- low) &>> UInt64(plane))
       }
-      LanePacking.pack(rows, width: min(width - plane, 16), rowCount: rowCount, into: &out.bytes)
+      packed.pack(
+        PageLanes(rows.rows.span), minus: 0, width: min(width - plane, 16), rowCount: rowCount)
+      packed.flush(into: &out)
       plane += 16
     }
   }
@@ -163,7 +166,10 @@ extension WidePage {
           rows[index >> 4][index & 15] = UInt16(
             truncatingIfNeeded: differences[index] &- UInt64(bitPattern: low))
         }
-        let fit = FrameFit.best(rows, range: UInt16(span), rowCount: rowCount)
+        let mean = (Int64(bitPattern: units[count - 1] &- units[0]) / Int64(max(count - 1, 1))) &- low
+        let fit = FrameFit.best(
+          PageLanes(rows.rows.span), low: 0, high: UInt16(span),
+          mean: UInt16(truncatingIfNeeded: mean), rowCount: rowCount)
         narrow = (rows, fit)
         wide = Fit(differences, above: UInt64(bitPattern: low), rowCount: rowCount)
         byteCount = fit.byteCount + 3
@@ -238,7 +244,65 @@ extension WidePage {
         stream.put(entries[index] &- low, width: width, into: &out.bytes)
       }
       stream.finish(into: &out.bytes)
-      LanePacking.pack(codes, width: codeWidth, rowCount: rowCount, into: &out.bytes)
+      var packed = PageBytes()
+      packed.pack(PageLanes(codes.rows.span), minus: 0, width: codeWidth, rowCount: rowCount)
+      packed.flush(into: &out)
     }
+  }
+}
+
+/// The exceptions of a wide page, gathered before its header is written.
+struct Patches {
+  private var positions = InlineArray<256, UInt8>(repeating: 0)
+  private var codes = InlineArray<256, UInt64>(repeating: 0)
+  private(set) var count = 0
+  private var all: UInt64 = 0
+
+  init() {}
+
+  init(_ rows: PageRows, _ fit: FrameFit, count valueCount: Int) {
+    if fit.exceptionCount == 0 { return }
+    let span = UInt16(truncatingIfNeeded: (UInt32(1) << UInt32(fit.width)) &- 1)
+    let outside = ~PageLanes(rows.rows.span).mask(low: fit.offset, span: span) & .first(valueCount)
+    let values = rows.rows.span
+    outside.forEachBit { position in
+      let high = (Int(values[position >> 4][position & 15]) &- Int(fit.offset)) >> fit.width
+      add(position: position, high: Int64(high))
+    }
+  }
+
+  /// `high` is what the value has above its packed bits, not 0.
+  mutating func add(position: Int, high: Int64) {
+    let code = high > 0 ? UInt64(bitPattern: high &- 1) &* 2 : UInt64(bitPattern: -high) &* 2 &- 1
+    positions[count] = UInt8(truncatingIfNeeded: position)
+    codes[count] = code
+    all |= code
+    count += 1
+  }
+
+  private var shortCode: UInt8? {
+    count <= ExceptionCode.maximumShortCount ? ExceptionCode.code(atLeast: all.bitLength) : nil
+  }
+
+  private var width: Int { shortCode.map { ExceptionCode.width($0) } ?? all.bitLength }
+
+  func writeHeader(into out: inout ByteWriter) {
+    if let shortCode {
+      out.put(shortCode << 5 | UInt8(truncatingIfNeeded: count))
+    } else {
+      out.put(ExceptionCode.extended << 5)
+      out.put(UInt8(truncatingIfNeeded: count))
+      out.put(UInt8(truncatingIfNeeded: width))
+    }
+  }
+
+  func writeBody(into out: inout ByteWriter) {
+    if count == 0 { return }
+    for index in 0..<count { out.bytes.append(positions[index]) }
+    let width = width
+    if width == 0 { return }
+    var stream = BitStream.Writer()
+    for index in 0..<count { stream.put(codes[index], width: width, into: &out.bytes) }
+    stream.finish(into: &out.bytes)
   }
 }

@@ -55,6 +55,36 @@ import Testing
     }
   }
 
+  /// A voltage a second among twenty rows of power costs what the voltages do.
+  @Test func aValueInTwentyCostsAFewBytesAPage() throws {
+    for count in [1_024, 6_000] {
+      for phase in [0, 7, 19] {
+        var random = SeededGenerator(seed: UInt64(count + phase))
+        let column: Column = (0..<count).map {
+          $0 % 20 == phase ? 2_300 + Int64(random.next() % 8) : nil
+        }
+        try expectRoundTrip(column, .int, "count \(count) phase \(phase)")
+        // Three bits a value, four rows of lanes at least, and a dozen bytes for the positions.
+        #expect(encoded(column).bytes.count <= max(count / 20 * 4 / 8, 32) + 32)
+      }
+    }
+  }
+
+  @Test func fewValuesAnywhereComeBack() throws {
+    for seed in 0..<UInt64(60) {
+      var random = SeededGenerator(seed: seed)
+      let count = 1 + Int(random.next() % 1_500)
+      let share = 1 + random.next() % 300
+      let spread = UInt64(1) << (random.next() % 62)
+      var column: Column = (0..<count).map { _ in
+        random.next() % 1_000 < share ? Int64(bitPattern: random.next() % spread) : nil
+      }
+      column[Int(random.next() % UInt64(count))] = [.min, .max, 0][Int(seed % 3)]
+      try expectRoundTrip(column, .int, "seed \(seed)")
+      try expectRoundTrip(column, .float, "float, seed \(seed)")
+    }
+  }
+
   @Test func nullsAtEitherEndTakeNoPartInFirstAndLast() throws {
     var column = Column(repeating: nil, count: 700)
     column[300] = 5

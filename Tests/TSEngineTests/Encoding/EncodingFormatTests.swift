@@ -89,6 +89,29 @@ import Testing
     try expect(bytes, (0..<200).map { Int64($0 / 20) * 3 })
   }
 
+  @Test func sparseSection() throws {
+    // 15 values valid from position 3 on, 20 apart: the gaps are constant (zigzag 40), and so are
+    // the values (zigzag 4,600).
+    let bytes: [UInt8] = [0x07, 15, 3, 2, 0x01, 40, 0x01, 0xF8, 0x23]
+    try expect(bytes, (0..<300).map { $0 % 20 == 3 ? 2_300 : nil })
+    // One value alone has no gaps.
+    try expect([0x07, 1, 9, 0, 0x01, 10], (0..<40).map { $0 == 9 ? 5 : nil })
+  }
+
+  @Test func sparseSectionsWithPositionsOutsideAreRefused() {
+    for bytes: [UInt8] in [
+      [0x07, 0, 3, 0, 0x01, 10],  // No value.
+      [0x07, 1, 40, 0, 0x01, 10],  // The first past the end.
+      [0x07, 2, 3, 2, 0x01, 0, 0x01, 10],  // A gap of 0.
+      [0x07, 2, 3, 2, 0x01, 74, 0x01, 10],  // A gap past the end.
+      [0x07, 2, 3, 0, 0x01, 10],  // Gaps left out.
+      [0x07, 2, 3, 1, 0x02, 0x01, 10],  // Null gaps.
+      [0x17, 1, 9, 0, 0x01, 10],  // A divisor of the whole.
+    ] {
+      #expect(throws: StorageError.self) { _ = try ColumnSection(bytes, count: 40) }
+    }
+  }
+
   @Test func repeatedWideValuesGoThroughLZ4() throws {
     // 200 random numbers over and over: no page sees the repetition, LZ4 does.
     var random = SeededGenerator(seed: 8)
