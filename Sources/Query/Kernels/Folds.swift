@@ -5,6 +5,7 @@ extension Vector {
   /// Calls `body` with each maximal run of non-null rows in `rows`.
   @inline(__always)
   func forEachValidRun(_ rows: Range<Int>, _ body: (Range<Int>) -> Void) {
+    guard !rows.isEmpty else { return }
     guard hasNulls else { return body(rows) }
     var row = rows.lowerBound
     while row < rows.upperBound {
