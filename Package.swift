@@ -31,9 +31,6 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Query", dependencies: ["TSEngine"], swiftSettings: strict),
     .target(name: "Bench", dependencies: ["TSEngine", "Query"], swiftSettings: plain),
-    // The seven queries of the benchmark over a fresh store.
-    .executableTarget(
-      name: "query-probe", dependencies: ["Bench", "TSEngine"], path: "Tests/QueryProbe", swiftSettings: plain),
     .systemLibrary(
       name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),

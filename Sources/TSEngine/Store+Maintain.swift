@@ -160,7 +160,7 @@ extension Store {
     let meta = try writer.finish()
     let reader = try DataSegmentReader(
       options.disk, directory: FileNames.path(directory, FileNames.dataDirectory), store: storeID,
-      id: meta.id, cache: cache)
+      id: meta.id, symbols: symbols, cache: cache)
     return (reader, meta)
   }
 
@@ -171,7 +171,7 @@ extension Store {
     let (number, coverage) = shared.series.lookUp(
       table: key.table, device: key.device, probe: key.probe)
     guard case .maybe = coverage.check(times) else { return nil }
-    let sources = try SeriesSources(live: shared.live.withLock { $0 }, symbols: symbols)
+    let sources = try SeriesSources(live: shared.live.withLock { $0 })
       .sources(of: key, number: number, times: times.first...times.last)
     return sources.isEmpty ? nil : try Stretch.Source.merged(sources).rows()
   }

@@ -68,7 +68,8 @@ public final class Store: Sendable {
     // Files may go while they are being opened: a writer seals and compacts. Then all is read anew.
     var attempt = 0
     while true {
-      let shared = Shared()
+      let shared = Shared(
+        journalReader: JournalReader(disk: options.disk, directory: directory, storeID: file.id))
       let cache = BlockCache(byteLimit: options.cacheByteLimit)
       let lock = try? options.disk.lock(FileNames.path(directory, FileNames.lock))
       defer { lock?.close() }
@@ -101,7 +102,8 @@ public final class Store: Sendable {
         disk, directory: directory, creating: options.createIfMissing, clock: options.clock,
         rng: options.rng)
       let reserve = ReserveFile(disk, directory: directory, byteCount: options.reserveByteCount)
-      let shared = Shared()
+      let shared = Shared(
+        journalReader: JournalReader(disk: disk, directory: directory, storeID: file.id))
       let cache = BlockCache(byteLimit: options.cacheByteLimit)
       let manifest = try ManifestLog(
         disk, clock: options.clock, store: directory, storeID: file.id)

@@ -144,7 +144,7 @@ package final class CommitWriter: @unchecked Sendable {
     _ key: SeriesKey, _ number: Int, _ times: ClosedRange<Int64>
   ) throws(StorageError) -> RowSet? {
     let live = shared.live.withLock { $0 }
-    let sources = try SeriesSources(live: live, symbols: shared.symbols)
+    let sources = try SeriesSources(live: live)
       .sources(of: key, number: number, times: times)
     return sources.isEmpty ? nil : try Stretch.Source.merged(sources).rows()
   }
@@ -245,7 +245,7 @@ package final class CommitWriter: @unchecked Sendable {
       var based = meta
       based.baseLSN = base
       edits.append(.addData(based))
-      readers.append(base == 0 ? reader : DataSegmentReader(rebasing: reader, to: base))
+      readers.append(base == 0 ? reader : DataSegmentReader(rebasing: reader, to: base, symbols: shared.symbols))
     }
     edits += files.removed.sorted().map { .removeData(id: $0) }
     edits += files.journals.map { .addJournal($0) }

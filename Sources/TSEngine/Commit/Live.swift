@@ -39,7 +39,10 @@ package final class Shared: Sendable {
     package var oldestCommitNanos: Int64 = .max
   }
 
-  package init() {}
+  /// Reads sealed operational records; nil in tests without files.
+  let journalReader: JournalReader?
+
+  init(journalReader: JournalReader? = nil) { self.journalReader = journalReader }
 
   /// The schema of a table or of its quarantine twin.
   package func schema(_ table: TableID) -> TableSchema? {

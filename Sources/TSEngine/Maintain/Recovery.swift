@@ -139,7 +139,7 @@ struct Recovery {
         segments.append(
           try DataSegmentReader(
             disk, directory: FileNames.path(directory, FileNames.dataDirectory), store: storeID,
-            id: meta.id, baseLSN: meta.baseLSN, cache: cache))
+            id: meta.id, baseLSN: meta.baseLSN, symbols: shared.symbols, cache: cache))
       } catch {
         // Contained: the rest of the store is served, the loss is reported.
         guard error.code == .corrupt || error.code == .truncated else { throw error }

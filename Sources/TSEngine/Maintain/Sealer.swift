@@ -38,7 +38,8 @@ package struct Sealer {
       installation.added.append(
         (
           try DataSegmentReader(
-            disk, directory: dataDirectory, store: storeID, id: id, cache: cache), meta
+            disk, directory: dataDirectory, store: storeID, id: id, symbols: shared.symbols,
+            cache: cache), meta
         ))
     }
     try sealJournal(rotation, nextFileID: nextFileID, into: &installation)

@@ -1,0 +1,150 @@
+import TSEngine
+
+/// What is known of devices and users, as tables.
+enum RegistryTables {
+  static func tables(of snapshot: Snapshot) -> [any RowTable] {
+    let registry = snapshot.registry
+    return [
+      associations(registry), credentials(registry), devices(registry), events(snapshot),
+      types(registry), users(registry),
+    ]
+  }
+
+  private static func devices(_ registry: Registry) -> ClosureTable {
+    ClosureTable(
+      name: "devices",
+      columns: [
+        RowColumn("device_id", .text), RowColumn("name", .text), RowColumn("type", .text),
+        RowColumn("owner", .text), RowColumn("status", .text), RowColumn("since", .timestamp),
+        RowColumn("created_at", .timestamp), RowColumn("updated_at", .timestamp),
+        RowColumn("code_expires_at", .timestamp), RowColumn("fields", .text),
+      ]
+    ) { emit throws(SQLError) in
+      for device in registry.devices.sorted() {
+        let owner = registry.associations.owner(of: device.id)
+        let connection = registry.connections[device.id]
+        let code = owner == .parked ? registry.codes[device.id] : nil
+        let goOn = try emit([
+          .text(device.id), .text(device.name), .text(device.type),
+          .text(registry.userName(owner)),
+          .text(connection?.isConnected ?? false ? "online" : "offline"),
+          .optional(registry.associations.timeline(of: device.id).newestSince),
+          .timestamp(device.createdAt), .timestamp(device.updatedAt), .optional(code?.expiresAt),
+          .text(RowJSON.object(device.fields.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })),
+        ])
+        if !goOn { return }
+      }
+    }
+  }
+
+  private static func users(_ registry: Registry) -> ClosureTable {
+    ClosureTable(
+      name: "users",
+      columns: [
+        RowColumn("name", .text), RowColumn("id", .text), RowColumn("is_admin", .bool),
+        RowColumn("is_active", .bool), RowColumn("devices", .int),
+        RowColumn("created_at", .timestamp), RowColumn("deleted_at", .timestamp),
+      ]
+    ) { emit throws(SQLError) in
+      let parked = registry.devices.sorted().count { registry.associations.owner(of: $0.id) == .parked }
+      for user in registry.users.sorted() {
+        let devices = user.id == .parked ? parked : registry.associations.devices(of: user.id).count
+        let goOn = try emit([
+          .text(user.name), .text(user.id.text), .bool(user.isAdmin), .bool(user.isActive),
+          .int(Int64(devices)),
+          .timestamp(user.createdAt), .optional(user.deletedAt),
+        ])
+        if !goOn { return }
+      }
+    }
+  }
+
+  /// One row a stretch of ownership; `until` is null for the newest.
+  private static func associations(_ registry: Registry) -> ClosureTable {
+    ClosureTable(
+      name: "associations",
+      columns: [
+        RowColumn("device_id", .text), RowColumn("owner", .text), RowColumn("since", .timestamp),
+        RowColumn("until", .timestamp), RowColumn("lsn", .int),
+      ]
+    ) { emit throws(SQLError) in
+      for (device, timeline) in registry.associations.timelines.sorted(by: { $0.key < $1.key }) {
+        for (index, change) in timeline.transitions.enumerated() {
+          let next = index + 1 < timeline.transitions.count ? timeline.transitions[index + 1].at : nil
+          let goOn = try emit([
+            .text(device), .text(registry.userName(change.owner)), .timestamp(change.at),
+            .optional(next), .int(Int64(bitPattern: change.lsn)),
+          ])
+          if !goOn { return }
+        }
+      }
+    }
+  }
+
+  /// No secret and no hash is shown.
+  private static func credentials(_ registry: Registry) -> ClosureTable {
+    ClosureTable(
+      name: "credentials",
+      columns: [
+        RowColumn("public_id", .text), RowColumn("role", .text), RowColumn("device_id", .text),
+        RowColumn("owner", .text), RowColumn("label", .text), RowColumn("issued_at", .timestamp),
+        RowColumn("expires_at", .timestamp), RowColumn("revoked_at", .timestamp),
+      ]
+    ) { emit throws(SQLError) in
+      for token in registry.tokens.sorted() {
+        let goOn = try emit([
+          .text(token.grant.publicID), .text(token.grant.role.rawValue),
+          .optional(token.grant.device), .optional(token.grant.user.map(registry.userName)),
+          .text(token.grant.label), .timestamp(token.issuedAt),
+          .timestamp(token.grant.expiresAt), .optional(token.revokedAt),
+        ])
+        if !goOn { return }
+      }
+    }
+  }
+
+  private static func types(_ registry: Registry) -> ClosureTable {
+    ClosureTable(
+      name: "types",
+      columns: [
+        RowColumn("name", .text), RowColumn("label", .text), RowColumn("version", .int),
+        RowColumn("columns", .int), RowColumn("settings", .text),
+      ]
+    ) { emit throws(SQLError) in
+      for type in registry.types.all {
+        let settings = type.settings.sorted { $0.key < $1.key }
+        let goOn = try emit([
+          .text(type.schema.name), .text(type.label), .int(Int64(type.version)),
+          .int(Int64(type.schema.columns.count)),
+          .text(RowJSON.object(settings.map { ($0.key, FieldValue.text($0.value)) })),
+        ])
+        if !goOn { return }
+      }
+    }
+  }
+
+  private static func events(_ snapshot: Snapshot) -> ClosureTable {
+    ClosureTable(
+      name: "events",
+      columns: [
+        RowColumn("lsn", .int), RowColumn("kind", .text), RowColumn("device_id", .text),
+        RowColumn("user_name", .text), RowColumn("recorded_at", .timestamp),
+        RowColumn("effective_at", .timestamp), RowColumn("actor", .text),
+        RowColumn("cause", .text), RowColumn("payload", .text),
+      ]
+    ) { emit throws(SQLError) in
+      for event in snapshot.events() {
+        let goOn = try emit([
+          .int(Int64(bitPattern: event.lsn)), .text(event.kind.name),
+          .optional(event.kind.device),
+          .optional(event.kind.user.map(snapshot.registry.userName)),
+          .timestamp(event.recordedAt), .timestamp(event.effectiveAt),
+          .text(event.actor.id.isEmpty ? event.actor.kind.rawValue : "\(event.actor.kind.rawValue):\(event.actor.id)"),
+          .text(event.cause.reason.isEmpty ? event.cause.message : event.cause.reason),
+          .text(event.kind.json),
+        ])
+        if !goOn { return }
+      }
+    }
+  }
+}

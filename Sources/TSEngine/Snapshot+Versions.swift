@@ -1,0 +1,116 @@
+/// Rows that scans leave out: superseded versions, quarantined readings, operational records.
+extension Snapshot {
+  /// One reading that has more than one version.
+  package struct Conflict: Sendable {
+    package var series: SeriesKey
+    package var time: Int64
+    /// The version that readers see, then the others, newest first.
+    package var versions: [(lsn: LSN, values: [(column: ColumnID, slot: Int64?)])]
+  }
+
+  /// Calls `emit` for each reading of `table` with several versions, in order of (device, probe,
+  /// time), until it returns false.
+  /// - Complexity: reads the stretches that overlap each other or a side block, nothing else.
+  package func conflicts<Failure: Error>(
+    of table: TableID, _ emit: (Conflict) throws(Failure) -> Bool
+  ) throws(Failure) -> StorageError? {
+    guard case .store(let live, let shared) = backing else { return nil }
+    let everything = Int64.min...Int64.max
+    let sources = SeriesSources(live: live)
+    let numbers = shared.series.series(of: table)
+    for key in series(of: table) {
+      let found: [RowSet]
+      do throws(StorageError) {
+        let number = numbers.first { $0.key == key }?.number
+        let main = try sources.sources(of: key, number: number, times: everything)
+        let side = try sources.sources(
+          of: key, number: nil, times: everything, kind: .superseded)
+        found = try Self.overlapping(main, side)
+      } catch {
+        return error
+      }
+      for conflict in Self.versions(of: key, in: found) where try !emit(conflict) { return nil }
+    }
+    return nil
+  }
+
+  /// The sources that share time with another, decoded.
+  private static func overlapping(
+    _ main: [Stretch.Source], _ side: [Stretch.Source]
+  ) throws(StorageError) -> [RowSet] {
+    var sets: [RowSet] = []
+    for case .merged(let group) in Stretch.Source.grouped(main + side) {
+      for source in group { sets.append(try source.rows()) }
+    }
+    // Side rows of several depths may stand alone in time only when their winner was removed.
+    return sets
+  }
+
+  private static func versions(of key: SeriesKey, in sets: [RowSet]) -> [Conflict] {
+    guard sets.count > 1 else { return [] }
+    var places: [(time: Int64, lsn: LSN, set: Int, row: Int)] = []
+    for (index, rows) in sets.enumerated() {
+      var run = 0
+      for row in 0..<rows.count {
+        while rows.lsns[run].end <= row { run += 1 }
+        places.append((rows.times.tick(row), rows.lsns[run].lsn, index, row))
+      }
+    }
+    places.sort { ($0.time, $1.lsn) < ($1.time, $0.lsn) }
+    var conflicts: [Conflict] = []
+    var start = 0
+    while start < places.count {
+      var end = start + 1
+      while end < places.count, places[end].time == places[start].time { end += 1 }
+      if end - start > 1 {
+        let versions = places[start..<end].map { place in
+          (
+            lsn: place.lsn,
+            values: sets[place.set].columns.map {
+              (column: $0.id, slot: sets[place.set].slot($0.id, row: place.row))
+            }
+          )
+        }
+        conflicts.append(Conflict(series: key, time: places[start].time, versions: versions))
+      }
+      start = end
+    }
+    return conflicts
+  }
+
+  /// Operational records up to this snapshot, newest first: those of the unsealed log, then those
+  /// of journal segments, which are read as they are reached. Ends when `emit` returns false.
+  package func records<Failure: Error>(
+    _ emit: (OperationalRecord) throws(Failure) -> Bool
+  ) throws(Failure) -> StorageError? {
+    guard case .store(let live, let shared) = backing else { return nil }
+    for record in shared.records.withLock({ $0 }).reversed() where record.lsn <= lsn {
+      if try !emit(record) { return nil }
+    }
+    for journal in live.manifest.journals.sorted(by: { $0.newestLSN > $1.newestLSN })
+    where journal.content == .operational {
+      var records: [OperationalRecord] = []
+      do throws(StorageError) {
+        let content = try shared.journalReader?.read(journal.id) ?? JournalSegment.Content()
+        for record in content.records {
+          records.append(try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn))
+        }
+      } catch {
+        return error
+      }
+      for record in records.reversed() where try !emit(record) { return nil }
+    }
+    return nil
+  }
+}
+
+/// Reads the journal segments of one store.
+package struct JournalReader: Sendable {
+  let disk: any Disk
+  let directory: String
+  let storeID: StoreID
+
+  func read(_ id: UInt64) throws(StorageError) -> JournalSegment.Content {
+    try JournalSegment.read(disk, directory: directory, store: storeID, id: id)
+  }
+}
