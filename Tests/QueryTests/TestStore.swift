@@ -50,9 +50,20 @@ enum TestStore {
 
   static let series: [(String, Int32)] = [("m1", 1), ("m1", 2), ("m1", 3), ("m2", 1), ("m2", 2)]
 
-  /// - Parameter cut: rows of a stretch; the layout of the same readings.
-  static func catalog(cut: Int = 300, withStatistics: Bool = true) -> TestCatalog {
+  /// How the same readings lie in the store.
+  enum Layout: Sendable {
+    /// Rows in memory, without statistics.
+    case rows
+    /// Encoded blocks with statistics.
+    case blocks
+    /// Two overlapping sources a stretch, one with the odd and one with the even rows.
+    case merged
+  }
+
+  /// - Parameter cut: rows of a stretch.
+  static func catalog(cut: Int = 300, _ layout: Layout = .rows) -> TestCatalog {
     let symbols = SymbolTable()
+    var builder = BlockBuilder(schema: .power, symbols: symbols)
     let ct = symbols.code(of: "CT")
     let versions = [symbols.code(of: "221013"), symbols.code(of: "230101")]
     var power: [Stretch] = []
@@ -60,7 +71,16 @@ enum TestStore {
       let rows = rows(device, probe)
       for from in stride(from: 0, to: rows.count, by: cut) {
         let part = Array(rows[from..<min(from + cut, rows.count)])
-        power.append(stretch(part, device, probe, ct, versions[device == "m1" ? 0 : 1], firstRow: from))
+        let version = versions[device == "m1" ? 0 : 1]
+        let source: Stretch.Source
+        switch layout {
+        case .rows: source = .rows(rowSet(part, ct, version))
+        case .blocks: source = .block(MemoryBlock(rowSet(part, ct, version), builder: &builder).reader)
+        case .merged:
+          let halves = [0, 1].map { half in part.indices.filter { $0 % 2 == half }.map { part[$0] } }
+          source = .merged(halves.filter { !$0.isEmpty }.map { .rows(rowSet($0, ct, version)) })
+        }
+        power.append(Stretch(series: SeriesKey(table: 1, device: device, probe: probe), source: source))
       }
     }
     let weather = TableSchema(
@@ -105,9 +125,7 @@ enum TestStore {
       [.text("m2"), .text("Shed"), .null, .timestamp(start + 60 * second)],
     ])
 
-  private static func stretch(
-    _ rows: [TestRow], _ device: String, _ probe: Int32, _ ct: Int64, _ version: Int64, firstRow: Int
-  ) -> Stretch {
+  private static func rowSet(_ rows: [TestRow], _ ct: Int64, _ version: Int64) -> RowSet {
     var validity = [UInt64](repeating: 0, count: (rows.count + 63) / 64)
     for (row, reading) in rows.enumerated() where reading.pf != nil { validity[row / 64] |= 1 << UInt64(row % 64) }
     let isRegular = rows.last!.ts - rows[0].ts == Int64(rows.count - 1) * second
@@ -122,8 +140,6 @@ enum TestStore {
       RowSet.Column(id: 4, content: .constant(second)),
       RowSet.Column(id: 6, content: .constant(ct)), RowSet.Column(id: 7, content: .constant(version)),
     ]
-    return Stretch(
-      series: SeriesKey(table: 1, device: device, probe: probe),
-      rows: RowSet(times: times, columns: columns, lsns: [RowSet.LSNRun(end: rows.count, lsn: 5)]))
+    return RowSet(times: times, columns: columns, lsns: [RowSet.LSNRun(end: rows.count, lsn: 5)])
   }
 }

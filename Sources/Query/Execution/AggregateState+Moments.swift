@@ -139,6 +139,8 @@ final class EnergyIntState: AggregateState {
   private let isExact: Bool
   private var sums: [Int128] = []
   private var isSet: [Bool] = []
+  /// Some group left 128 bits: values and spans that no meter sends.
+  private var overflowed = false
   init(isExact: Bool) { self.isExact = isExact }
 
   /// Nanoseconds of an hour: W·ns a Wh.
@@ -153,17 +155,22 @@ final class EnergyIntState: AggregateState {
     let (value, span) = (arguments[0], arguments[1])
     if span.isConstant, !span.hasNulls {
       guard value.validCount(rows) > 0 else { return }
-      sums[group] &+= value.sum(rows) &* Int128(span[0])
+      add(group, value.sum(rows), times: span[0])
       isSet[group] = true
       return
     }
-    var total: Int128 = 0
     value.forEachValid(rows) { row, slot in
       guard span.isValid(row) else { return }
-      total &+= Int128(slot) * Int128(span[row])
+      add(group, Int128(slot), times: span[row])
       isSet[group] = true
     }
-    sums[group] &+= total
+  }
+
+  private func add(_ group: Int, _ sum: Int128, times span: Int64) {
+    let (product, overflow) = sum.multipliedReportingOverflow(by: Int128(span))
+    let (total, carry) = sums[group].addingReportingOverflow(product)
+    sums[group] = total
+    overflowed = overflowed || overflow || carry
   }
 
   override func absorb(_ group: Int, _ facts: SegmentFacts) -> Bool {
@@ -171,7 +178,7 @@ final class EnergyIntState: AggregateState {
       span.nullCount == 0, span.min == span.max
     else { return false }
     if value.count > value.nullCount {
-      sums[group] &+= sum &* Int128(span.min)
+      add(group, sum, times: span.min)
       isSet[group] = true
     }
     return true
@@ -179,14 +186,16 @@ final class EnergyIntState: AggregateState {
 
   override func merge(_ other: AggregateState, _ map: [Int32]) {
     guard let other = other as? EnergyIntState else { return }
+    overflowed = overflowed || other.overflowed
     for (from, to) in map.enumerated() {
-      sums[Int(to)] &+= other.sums[from]
+      add(Int(to), other.sums[from], times: 1)
       isSet[Int(to)] = isSet[Int(to)] || other.isSet[from]
     }
   }
 
-  override func write(_ group: Int, _ function: AggregateFunction, _ out: Vector, _ row: Int) {
+  override func write(_ group: Int, _ function: AggregateFunction, _ out: Vector, _ row: Int) throws(SQLError) {
     guard isSet[group] else { return out.setNull(row) }
+    if overflowed { throw .integerOverflow() }
     if isExact {
       out.setWide(row, sums[group])
     } else {

@@ -175,8 +175,9 @@ final class EdgeState: AggregateState {
 /// much as its range, not its rows; others are kept and sorted at the end.
 final class QuantileState: AggregateState {
   private struct Group {
-    /// counts[i] is how often `base + i` came.
     var base: Int64 = 0
+    /// How often `base + i` came is counts[2·i] + counts[2·i + 1]: neighbouring rows, which are
+    /// often equal, count in different words, so that one add need not wait for the other.
     var counts: [UInt64] = []
     var values: [Int64] = []
   }
@@ -202,11 +203,8 @@ final class QuantileState: AggregateState {
     if type == .float {
       value.forEachValid(rows) { _, slot in group.values.append(orderedKey(double(slot))) }
       bytes += rows.count * 8
-    } else if let (low, high) = value.extremes(rows) {
-      if cover(&group, low, high) {
-        let base = group.base
-        value.forEachValid(rows) { _, slot in group.counts[Int(slot &- base)] &+= 1 }
-      } else {
+    } else if !tally(&group, value, rows), let (low, high) = value.extremes(rows) {
+      if !cover(&group, low, high) || !tally(&group, value, rows) {
         value.forEachValid(rows) { _, slot in group.values.append(slot) }
         bytes += rows.count * 8
       }
@@ -214,10 +212,27 @@ final class QuantileState: AggregateState {
     swap(&group, &groups[index])
   }
 
+  /// Counts the rows; false, having counted none, when a value lies outside the histogram.
+  private func tally(_ group: inout Group, _ value: Vector, _ rows: Range<Int>) -> Bool {
+    let (base, width) = (group.base, UInt64(group.counts.count / 2))
+    guard width > 0 else { return false }
+    var isInside = true
+    value.forEachValid(rows) { _, slot in
+      isInside = isInside && UInt64(bitPattern: slot &- base) < width
+    }
+    guard isInside else { return false }
+    var counts = group.counts.mutableSpan
+    value.forEachValid(rows) { row, slot in
+      // SAFETY: 0 ≤ slot − base < width for every row, as the loop above found.
+      unsafe counts[unchecked: Int(slot &- base) &* 2 &+ row & 1] &+= 1
+    }
+    return true
+  }
+
   /// Makes the histogram hold low ... high; false when it would be too wide: then values are kept.
   private func cover(_ group: inout Group, _ low: Int64, _ high: Int64) -> Bool {
     if group.counts.isEmpty, !group.values.isEmpty { return false }
-    let count = Int64(group.counts.count)
+    let count = Int64(group.counts.count / 2)
     if count > 0, low >= group.base, high < group.base &+ count { return true }
     let newLow = count > 0 ? min(low, group.base) : low
     let newHigh = count > 0 ? max(high, group.base + count - 1) : high
@@ -230,8 +245,8 @@ final class QuantileState: AggregateState {
     let slack = min(width / 4 + 16, Int64(Self.widestHistogram))
     let base = newLow.subtractingReportingOverflow(slack).overflow ? newLow : newLow - slack
     let top = newHigh.addingReportingOverflow(slack).overflow ? newHigh : newHigh + slack
-    var counts = [UInt64](repeating: 0, count: Int(top - base) + 1)
-    for (offset, value) in group.counts.enumerated() { counts[Int(group.base - base) + offset] = value }
+    var counts = [UInt64](repeating: 0, count: 2 * (Int(top - base) + 1))
+    for (offset, value) in group.counts.enumerated() { counts[2 * Int(group.base - base) + offset] = value }
     bytes += (counts.count - group.counts.count) * 8
     group.base = base
     group.counts = counts
@@ -240,7 +255,7 @@ final class QuantileState: AggregateState {
 
   private func spill(_ group: inout Group) {
     for (offset, count) in group.counts.enumerated() where count > 0 {
-      group.values.append(contentsOf: repeatElement(group.base + Int64(offset), count: Int(count)))
+      group.values.append(contentsOf: repeatElement(group.base + Int64(offset / 2), count: Int(count)))
     }
     bytes += group.values.count * 8
     group.counts = []
@@ -253,8 +268,9 @@ final class QuantileState: AggregateState {
       var group = Group()
       swap(&group, &groups[Int(to)])
       if let low = source.counts.firstIndex(where: { $0 != 0 }), let high = source.counts.lastIndex(where: { $0 != 0 }) {
-        if cover(&group, source.base + Int64(low), source.base + Int64(high)) {
-          for index in low...high { group.counts[Int(source.base + Int64(index) - group.base)] += source.counts[index] }
+        if cover(&group, source.base + Int64(low / 2), source.base + Int64(high / 2)) {
+          let shift = 2 * Int(source.base - group.base)
+          for index in low...high { group.counts[index + shift] += source.counts[index] }
         } else {
           var spilled = source
           spill(&spilled)
@@ -296,7 +312,7 @@ final class QuantileState: AggregateState {
     var before: UInt64 = 0
     for (offset, count) in group.counts.enumerated() {
       before += count
-      if before > rank { return Double(group.base + Int64(offset)) }
+      if before > rank { return Double(group.base + Int64(offset / 2)) }
     }
     return .nan
   }

@@ -225,6 +225,8 @@ final class SumIntState: AggregateState {
   private let type: SQLType
   private var sums: [Int128] = []
   private var counts: [Int64] = []
+  /// Some group left 128 bits, which only sums of wide integers can.
+  private var overflowed = false
   init(_ type: SQLType) { self.type = type }
 
   override func resize(_ count: Int) {
@@ -235,9 +237,7 @@ final class SumIntState: AggregateState {
   override func update(_ group: Int, _ arguments: [Vector], _ rows: Range<Int>, _ sequence: UInt64) {
     let value = arguments[0]
     if type == .wide {
-      var sum: Int128 = 0
-      value.forEachValid(rows) { row, _ in sum &+= value.wide(row) }
-      sums[group] &+= sum
+      value.forEachValid(rows) { row, _ in add(group, value.wide(row)) }
     } else {
       sums[group] += value.sum(rows)
     }
@@ -265,13 +265,21 @@ final class SumIntState: AggregateState {
   override func merge(_ other: AggregateState, _ map: [Int32]) {
     guard let other = other as? SumIntState else { return }
     for (from, to) in map.enumerated() {
-      sums[Int(to)] &+= other.sums[from]
+      add(Int(to), other.sums[from])
       counts[Int(to)] += other.counts[from]
     }
+    overflowed = overflowed || other.overflowed
+  }
+
+  private func add(_ group: Int, _ value: Int128) {
+    let (sum, overflow) = sums[group].addingReportingOverflow(value)
+    sums[group] = sum
+    overflowed = overflowed || overflow
   }
 
   override func write(_ group: Int, _ function: AggregateFunction, _ out: Vector, _ row: Int) throws(SQLError) {
     guard counts[group] > 0 else { return out.setNull(row) }
+    if overflowed { throw .integerOverflow() }
     if function == .average {
       out[row] = slot(of: roundedQuotient(sums[group], counts[group]))
     } else if type == .wide {

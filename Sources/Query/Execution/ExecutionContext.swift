@@ -60,6 +60,8 @@ final class ExecutionContext: Sendable {
         .queryCancelled, "the query ran longer than its limit",
         hint: "narrow it by time or sensor, or raise the limit")
     }
+    // Texts that the query made count too, wherever they were made.
+    if pool.ownByteCount > limits.memoryBytes { throw outOfMemory }
   }
 
   /// Adds `bytes` (negative when freed) to what the query holds.
@@ -67,11 +69,13 @@ final class ExecutionContext: Sendable {
   func charge(_ bytes: Int) throws(SQLError) {
     let used = usedBytes.add(bytes, ordering: .relaxed).newValue
     peakBytes.max(used, ordering: .relaxed)
-    guard used + pool.ownByteCount <= limits.memoryBytes || bytes <= 0 else {
-      throw SQLError(
-        .outOfMemory, "the query needs more than its memory limit of \(limits.memoryBytes >> 20) MiB",
-        hint: "group or filter to fewer rows, add LIMIT, or raise the limit")
-    }
+    guard used + pool.ownByteCount <= limits.memoryBytes || bytes <= 0 else { throw outOfMemory }
+  }
+
+  private var outOfMemory: SQLError {
+    SQLError(
+      .outOfMemory, "the query needs more than its memory limit of \(limits.memoryBytes >> 20) MiB",
+      hint: "group or filter to fewer rows, add LIMIT, or raise the limit")
   }
 
   func restrict(_ scan: ScanOperator, to devices: Set<String>) {

@@ -1,8 +1,9 @@
 /// Finds the number of a group by its key: open addressing over keys that lie flat, `stride` slots
-/// each. Slot 0 of a key tells which of its columns are NULL (NULLs are one group).
+/// each. The first slots of a key tell, a bit a column, which columns are NULL (NULLs are one group).
 struct GroupTable {
   let types: [SQLType]
   private let stride: Int
+  private let nullSlots: Int
   private(set) var count = 0
   private var keys: [Int64] = []
   /// Group number + 1 by hash; 0 is free. A power of two, at most half full.
@@ -13,7 +14,8 @@ struct GroupTable {
 
   init(types: [SQLType]) {
     self.types = types
-    stride = 1 + types.reduce(0) { $0 + ($1.hasHighSlot ? 2 : 1) }
+    nullSlots = max(1, (types.count + 63) / 64)
+    stride = nullSlots + types.reduce(0) { $0 + ($1.hasHighSlot ? 2 : 1) }
     buckets = [Int32](repeating: 0, count: 64)
     scratch = [Int64](repeating: 0, count: stride)
   }
@@ -44,8 +46,13 @@ struct GroupTable {
   private mutating func load(_ columns: [Vector], _ row: Int) -> Bool {
     var changed = false
     var nulls: Int64 = 0
-    var slot = 1
+    var slot = nullSlots
     for (index, column) in columns.enumerated() {
+      if index > 0, index & 63 == 0 {
+        changed = changed || scratch[index / 64 - 1] != nulls
+        scratch[index / 64 - 1] = nulls
+        nulls = 0
+      }
       var value: Int64 = 0
       var high: Int64 = 0
       if column.isValid(row) {
@@ -64,8 +71,8 @@ struct GroupTable {
         slot += 1
       }
     }
-    changed = changed || scratch[0] != nulls
-    scratch[0] = nulls
+    changed = changed || scratch[nullSlots - 1] != nulls
+    scratch[nullSlots - 1] = nulls
     return changed
   }
 
@@ -146,8 +153,8 @@ struct GroupTable {
 
   /// Writes column `index` of a group's key.
   func write(_ group: Int, _ index: Int, _ out: Vector, _ row: Int) {
-    if keys[group * stride] >> Int64(index & 63) & 1 == 1 { return out.setNull(row) }
-    var slot = group * stride + 1
+    if keys[group * stride + index / 64] >> Int64(index & 63) & 1 == 1 { return out.setNull(row) }
+    var slot = group * stride + nullSlots
     for type in types[..<index] { slot += type.hasHighSlot ? 2 : 1 }
     out[row] = keys[slot]
     if types[index].hasHighSlot { out.setHigh(row, keys[slot + 1]) }

@@ -106,6 +106,8 @@ final class RunAggregateWorker {
   private let series = Batch([Vector(.text), Vector(.int)], count: 1)
   private let arguments: [[ExpressionNode]]
   private var pending: [Int] = []
+  private var lastSeries: SeriesKey?
+  private var facts = SegmentFacts(rowCount: 0, arguments: [], sequence: 0)
   private let readsColumns: Bool
   /// Arguments of the loaded chunk, by state.
   private var inputs: [[Vector]] = []
@@ -132,19 +134,19 @@ final class RunAggregateWorker {
       return
     }
     try setSeriesKeys(stretch)
-    pending = Array(grouping.states.indices)
+    pending.removeAll(keepingCapacity: true)
+    pending.append(contentsOf: grouping.states.indices)
     let isSettled =
       stretch.hasExactRowCount && undecided.isEmpty && scanner.specification.texts.isEmpty && scanner.isInside(stretch)
     if isSettled, setRunKeys(stretch, at: stretch.firstTime) > stretch.lastTime {
       let sequence = UInt64(index) << 32
       let group = grouping.table.find(keyVectors, row: 0, sequence: sequence)
       grouping.resize()
+      (facts.rowCount, facts.sequence) = (stretch.rowCount, sequence)
       pending.removeAll { state in
-        grouping.states[state].absorb(
-          group,
-          SegmentFacts(
-            rowCount: stretch.rowCount,
-            arguments: grouping.stateArguments[state].map { statistics(of: $0, stretch) }, sequence: sequence))
+        facts.arguments.removeAll(keepingCapacity: true)
+        for argument in grouping.stateArguments[state] { facts.arguments.append(statistics(of: argument, stretch)) }
+        return grouping.states[state].absorb(group, facts)
       }
       if pending.isEmpty {
         scanner.counters.answered += 1
@@ -173,7 +175,8 @@ final class RunAggregateWorker {
   // MARK: - Keys
 
   private func setSeriesKeys(_ stretch: Stretch) throws(SQLError) {
-    guard seriesNodes.contains(where: { $0 != nil }) else { return }
+    guard seriesNodes.contains(where: { $0 != nil }), stretch.series != lastSeries else { return }
+    lastSeries = stretch.series
     series.columns[0][0] = context.pool.code(of: stretch.series.device)
     series.columns[1][0] = Int64(stretch.series.probe)
     for (index, node) in seriesNodes.enumerated() {

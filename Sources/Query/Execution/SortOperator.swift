@@ -22,7 +22,7 @@ final class SortOperator: Operator {
   override func run(_ context: ExecutionContext, _ sink: Consumer) throws(SQLError) {
     var rows = SortBuffer(order, types, context.pool)
     let nodes = order.map { NodeBuilder(pool: context.pool).node($0.expression) }
-    let most = limit.map { max(4 * $0, 16_384) } ?? .max
+    let most = limit.map { $0 > 1 << 40 ? .max : max(4 * $0, 16_384) } ?? .max
     try children[0].start(context, SinkConsumer { (batch) throws(SQLError) in
       var keys: [Vector] = []
       for node in nodes { keys.append(try node.evaluate(batch, nil)) }

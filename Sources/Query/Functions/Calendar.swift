@@ -172,6 +172,12 @@ package enum TimeGrid: Hashable, Sendable {
   func start(of instant: Int64) -> Int64 {
     switch self {
     case .fixed(let width, let origin):
+      let (distance, overflow) = instant.subtractingReportingOverflow(origin)
+      if !overflow {
+        let rest = distance % width
+        let (start, overflow) = instant.subtractingReportingOverflow(rest < 0 ? rest + width : rest)
+        return overflow ? .min : start
+      }
       let wide = Int128(instant) - Int128(origin)
       var quotient = wide / Int128(width)
       if wide < 0, quotient * Int128(width) != wide { quotient -= 1 }
@@ -186,7 +192,8 @@ package enum TimeGrid: Hashable, Sendable {
   func next(after instant: Int64) -> Int64 {
     switch self {
     case .fixed(let width, _):
-      return Int64(clamping: Int128(start(of: instant)) + Int128(width))
+      let (next, overflow) = start(of: instant).addingReportingOverflow(width)
+      return overflow ? .max : next
     case .months(let count, let origin):
       let index = Calendar.monthIndex(Calendar.date(ofDay: Calendar.split(instant).day)) - origin
       return Self.instant(ofMonth: (floorDivide(index, count) + 1) * count + origin)

@@ -33,6 +33,8 @@ package struct RegexPattern: Sendable {
   }
 
   private var program: [Instruction] = []
+  /// Nodes compiled, counting repetitions: `(){255}{255}…` makes many without an instruction.
+  private var steps = 0
   private let caseInsensitive: Bool
   /// Bounds compiled size and so the time of a match.
   private static let maxInstructions = 5_000
@@ -91,7 +93,8 @@ package struct RegexPattern: Sendable {
   }
 
   private mutating func emit(_ node: Node) -> Bool {
-    guard program.count < Self.maxInstructions else { return false }
+    steps += 1
+    guard program.count < Self.maxInstructions, steps < 20 * Self.maxInstructions else { return false }
     switch node {
     case .empty: return true
     case .scalar(let match): program.append(.match(match))

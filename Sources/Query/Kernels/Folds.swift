@@ -5,6 +5,7 @@ extension Vector {
   /// Calls `body` with each maximal run of non-null rows in `rows`.
   @inline(__always)
   func forEachValidRun(_ rows: Range<Int>, _ body: (Range<Int>) -> Void) {
+    guard !rows.isEmpty else { return }
     guard hasNulls else { return body(rows) }
     var row = rows.lowerBound
     while row < rows.upperBound {
@@ -89,23 +90,24 @@ private func sumSlots(_ slots: UnsafeMutablePointer<Int64>, _ rows: Range<Int>) 
 }
 
 private func extremesOfSlots(_ slots: UnsafeMutablePointer<Int64>, _ rows: Range<Int>) -> (Int64, Int64) {
-  var low = SIMD4<Int64>(repeating: .max)
-  var high = SIMD4<Int64>(repeating: .min)
+  // The baseline has no 64-bit vector minimum: two chains of conditional moves each keep both
+  // execution ports busy.
+  var (low, high, low2, high2) = (Int64.max, Int64.min, Int64.max, Int64.min)
   var row = rows.lowerBound
-  while row &+ 4 <= rows.upperBound {
-    // SAFETY: row + 3 < rows.upperBound, which the caller bounds by the vector.
-    let value = unsafe SIMD4(slots[row], slots[row &+ 1], slots[row &+ 2], slots[row &+ 3])
-    low = pointwiseMin(low, value)
-    high = pointwiseMax(high, value)
-    row &+= 4
+  while row &+ 2 <= rows.upperBound {
+    // SAFETY: row + 1 < rows.upperBound, which the caller bounds by the vector.
+    let (a, b) = unsafe (slots[row], slots[row &+ 1])
+    low = a < low ? a : low
+    high = a > high ? a : high
+    low2 = b < low2 ? b : low2
+    high2 = b > high2 ? b : high2
+    row &+= 2
   }
-  var (a, b) = (low.min(), high.max())
-  while row < rows.upperBound {
+  if row < rows.upperBound {
     // SAFETY: as above.
     let value = unsafe slots[row]
-    a = min(a, value)
-    b = max(b, value)
-    row &+= 1
+    low = min(low, value)
+    high = max(high, value)
   }
-  return (a, b)
+  return (min(low, low2), max(high, high2))
 }
