@@ -42,7 +42,7 @@ let package = Package(
       swiftSettings: plain),
     .testTarget(name: "tsqTests", dependencies: ["tsq"], swiftSettings: plain),
     .target(name: "Query", dependencies: ["TSEngine"], swiftSettings: strict),
-    .target(name: "Bench", dependencies: ["TSEngine"], swiftSettings: plain),
+    .target(name: "Bench", dependencies: ["TSEngine", "Query"], swiftSettings: plain),
     .systemLibrary(
       name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),

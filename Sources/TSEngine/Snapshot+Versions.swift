@@ -16,7 +16,7 @@ extension Snapshot {
   ) throws(Failure) -> StorageError? {
     guard case .store(let live, let shared) = backing else { return nil }
     let everything = Int64.min...Int64.max
-    let sources = SeriesSources(live: live, symbols: symbols)
+    let sources = SeriesSources(live: live)
     let numbers = shared.series.series(of: table)
     for key in series(of: table) {
       let found: [RowSet]

@@ -75,7 +75,7 @@ public struct Snapshot: Sendable {
       }
       return ScanPlan(stretches: kept, prunedCount: all.count - kept.count)
     case .store(let live, let shared):
-      let sources = SeriesSources(live: live, symbols: symbols)
+      let sources = SeriesSources(live: live)
       var found: [(SeriesKey, [Stretch.Source])] = []
       var pruned = 0
       if let devices = filter.devices {

@@ -3,6 +3,9 @@ extension Store {
   /// How often maintenance looks around; the witness of the last batch follows within 50 ms of it.
   private static let periodNanos: Int64 = 20_000_000
 
+  /// After a sealing that failed: it reads and writes everything anew.
+  private static let sealRetryNanos: Int64 = 5_000_000_000
+
   func startMaintenance() {
     guard options.maintainsItself, let writing else { return }
     let thread = options.scheduler.run("tsq-maintain") { [weak self] in
@@ -30,14 +33,22 @@ extension Store {
     if shared.activity.withLock({ $0.needsWitness }) {
       try? submit(.idleSeal, driving: true)
     }
-    // What fails here fails again, and is told, when somebody asks for it.
-    if isSealingDue { try? seal() }
+    if isSealingDue {
+      do throws(StorageError) {
+        try seal()
+      } catch {
+        // What fails here fails again, and is told, when somebody asks for it.
+        let next = options.clock.monotonicNanos() + Self.sealRetryNanos
+        shared.activity.withLock { $0.sealNotBeforeNanos = next }
+      }
+    }
     return .idle(nanos: Self.periodNanos)
   }
 
   private var isSealingDue: Bool {
     let (activity, head) = (shared.activity.withLock { $0 }, shared.live.withLock { $0.heads.last })
     guard let head, activity.segmentByteCount > 0, failure == nil else { return false }
+    if options.clock.monotonicNanos() < activity.sealNotBeforeNanos { return false }
     if activity.segmentByteCount > options.tailByteLimit { return true }
     guard head.rowCount > 0 else { return false }
     return head.byteCount > options.headByteLimit
@@ -105,8 +116,15 @@ extension Store {
 
   /// Makes files live and removes those they replace.
   func install(_ installation: CommitRequest.Installation) throws(StorageError) -> LSN {
-    let lsn: LSN = try wait { done throws(StorageError) in
-      try submit(.install(installation, done), driving: true)
+    let lsn: LSN
+    do throws(StorageError) {
+      lsn = try wait { done throws(StorageError) in
+        try submit(.install(installation, done), driving: true)
+      }
+    } catch {
+      // After a failed sync nobody knows whether they are live: the next open will.
+      if failure == nil { installation.removeFiles(options.disk, of: directory) }
+      throw error
     }
     let data = FileNames.path(directory, FileNames.dataDirectory)
     for id in installation.removed {
@@ -121,15 +139,20 @@ extension Store {
     let sealed = shared.live.withLock { $0.manifest.sealedLogSegment }
     let log = FileNames.path(directory, FileNames.logDirectory)
     var kept = 0
+    var removed: [String] = []
     let ids = try options.disk.list(log).compactMap(FileNames.logSegmentID).filter { $0 <= sealed }
     for id in ids.sorted(by: >) {
       let path = FileNames.path(log, FileNames.logSegment(id))
       let file = try options.disk.open(path, .read)
       kept += try file.byteCount()
       file.close()
-      if kept > keeping { try options.disk.remove(path) }
+      if kept > keeping { removed.append(path) }
     }
-    try options.disk.syncDirectory(log)
+    // Oldest first, each durably, so that a crash leaves no hole.
+    for path in removed.reversed() {
+      try options.disk.remove(path)
+      try options.disk.syncDirectory(log)
+    }
   }
 
   /// Commits what waits, ends the log in order and gives the store free. Idempotent.
@@ -171,19 +194,21 @@ extension Store {
     let meta = try writer.finish()
     let reader = try DataSegmentReader(
       options.disk, directory: FileNames.path(directory, FileNames.dataDirectory), store: storeID,
-      id: meta.id, cache: cache)
+      id: meta.id, symbols: symbols, cache: cache)
     return (reader, meta)
   }
 
-  /// Durable rows of a series that may share instants with `times`; nil when surely none does.
+  /// Durable rows of a series that may share instants with `sets`; nil when surely none does.
   func existingRows(
-    of key: SeriesKey, overlapping times: SampleTimes
+    of key: SeriesKey, overlapping sets: [SampleTimes]
   ) throws(StorageError) -> RowSet? {
     let (number, coverage) = shared.series.lookUp(
       table: key.table, device: key.device, probe: key.probe)
-    guard case .maybe = coverage.check(times) else { return nil }
-    let sources = try SeriesSources(live: shared.live.withLock { $0 }, symbols: symbols)
-      .sources(of: key, number: number, times: times.first...times.last)
+    guard sets.contains(where: { coverage.check($0) != .absent }),
+      let first = sets.map(\.first).min(), let last = sets.map(\.last).max()
+    else { return nil }
+    let sources = try SeriesSources(live: shared.live.withLock { $0 })
+      .sources(of: key, number: number, times: first...last)
     return sources.isEmpty ? nil : try Stretch.Source.merged(sources).rows()
   }
 }

@@ -62,6 +62,9 @@ public final class Store: Sendable {
     tornByteCount = outcome.tornByteCount
   }
 
+  /// How often a reader begins anew because files changed; then what is missing is damage.
+  private static let readAttempts = 10
+
   private static func openReading(
     _ directory: String, _ options: StoreOptions
   ) throws(StorageError) -> Store {
@@ -79,13 +82,13 @@ public final class Store: Sendable {
         let outcome = try Recovery(
           disk: options.disk, clock: options.clock, directory: directory, storeID: file.id,
           shared: shared, cache: cache
-        ).read(isAlone: lock != nil)
+        ).read(isAlone: lock != nil, toleratesMissing: attempt == Self.readAttempts)
         return Store(
           directory: directory, options: options, storeID: file.id, shared: shared, cache: cache,
           writing: nil, outcome: outcome)
       } catch {
         attempt += 1
-        guard error.code == .notFound, attempt < 10 else { throw error }
+        guard error.code == .notFound, attempt <= Self.readAttempts else { throw error }
       }
     }
   }
@@ -94,7 +97,7 @@ public final class Store: Sendable {
     _ directory: String, _ options: StoreOptions
   ) throws(StorageError) -> Store {
     let disk = options.disk
-    if options.createIfMissing { try disk.createDirectory(directory) }
+    if options.createIfMissing { try createDirectory(directory, disk) }
     guard disk.exists(directory) else {
       throw StorageError(.notFound, "no store", file: directory)
     }
@@ -107,15 +110,27 @@ public final class Store: Sendable {
       let shared = Shared(
         journalReader: JournalReader(disk: disk, directory: directory, storeID: file.id))
       let cache = BlockCache(byteLimit: options.cacheByteLimit)
-      let manifest = try ManifestLog(
-        disk, clock: options.clock, store: directory, storeID: file.id)
+      let manifest = try withRoom(from: reserve) { () throws(StorageError) in
+        try ManifestLog(disk, clock: options.clock, store: directory, storeID: file.id)
+      }
       let outcome = try Recovery(
         disk: disk, clock: options.clock, directory: directory, storeID: file.id, shared: shared,
         cache: cache
       ).repair(manifest.state)
+      // The log with the damage goes one day; what was lost is remembered.
+      let unknown = outcome.logDamages.filter { damage in
+        damage.firstLSN > 0
+          && !manifest.state.damages.contains {
+            $0.file == damage.file && $0.offset == damage.offset
+          }
+      }
+      try withRoom(from: reserve) { () throws(StorageError) in
+        try manifest.commit(unknown.map { .damaged($0) })
+      }
       let log = try LogWriter(
         disk, clock: options.clock, store: directory, storeID: file.id, after: outcome.scan,
-        nextLSN: manifest.state.newestLSN + 1, options: options.log, reserve: reserve)
+        nextLSN: manifest.state.newestLSN + 1, above: manifest.state.sealedLogSegment,
+        options: options.log, reserve: reserve)
       try reserve.ensure()
       let queue = CommitQueue(byteLimit: options.queueByteLimit)
       let writer = CommitWriter(
@@ -131,6 +146,31 @@ public final class Store: Sendable {
     } catch {
       lock.close()
       throw error
+    }
+  }
+
+  /// Makes the folder, durably: what will be acknowledged lies in it.
+  private static func createDirectory(
+    _ directory: String, _ disk: any Disk
+  ) throws(StorageError) {
+    if disk.exists(FileNames.path(directory, FileNames.store)) { return }
+    var made = [directory]
+    while let parent = FileNames.parent(made[made.count - 1]), !disk.exists(parent) {
+      made.append(parent)
+    }
+    try disk.createDirectory(directory)
+    for path in made.reversed() { try disk.syncDirectory(FileNames.parent(path) ?? "") }
+  }
+
+  /// Runs `body`, again with the reserve given back when the disk is too full for it.
+  private static func withRoom<Value>(
+    from reserve: ReserveFile, _ body: () throws(StorageError) -> Value
+  ) throws(StorageError) -> Value {
+    do throws(StorageError) {
+      return try body()
+    } catch {
+      guard error.code == .diskFull, try reserve.release() else { throw error }
+      return try body()
     }
   }
 

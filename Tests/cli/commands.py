@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -128,7 +129,7 @@ def imports():
     expect("import reports what became of the rows", run, out=lambda o: o == "new=2 same=0 conflict=0 quarantined=0 expired=0 rejected=1\n")
     rejected = list(csv.DictReader(open(rejects)))
     check("rejected lines have number and reason", [r["line"] for r in rejected] == ["3"] and rejected[0]["reason"], rejected)
-    expect("the same file again is the same", tsq("import", path, "--rejects", rejects), out=lambda o: "new=0 same=2" in o)
+    expect("the same file again is the same", tsq("import", path, "--rejects", rejects, "--span", "1s"), out=lambda o: "new=0 same=2" in o)
     expect("a wrong header is explained", tsq("import", "-", stdin="a,b\n1,2\n"), 1, lambda o: o == "", "no column")
     expect("an empty cell is null", tsq("query", "SELECT power FROM power WHERE sensor = 'imp1' ORDER BY ts", "--format", "csv"),
            out=lambda o: o == "power\n5\n\n")
@@ -156,7 +157,8 @@ def registry():
     events = [json.loads(line) for line in tsq("events", "--format", "ndjson").stdout.splitlines()]
     check("the journal is in order of LSN", [e["lsn"] for e in events] == sorted(e["lsn"] for e in events))
     check("each event has an actor", all(e["actor"] for e in events))
-    check("no code stands in the journal", shown["code"] not in json.dumps(events))
+    check("no whole code stands in the journal (S10)",
+          not any(re.search(r'"code\\?": ?\\?"[0-9a-f]{32}', json.dumps(e)) for e in events), events)
     expect("deleting a user parks the devices (L-04)", tsq("user", "delete", "ann"), err="parked 1 device")
     owner = json.loads(tsq("device", "show", "gresystem000001", "--format", "json").stdout)[0]["owner"]
     check("the device is parked", owner == "parked_device_user", owner)

@@ -92,10 +92,14 @@ def history():
 
 def completion():
     session = Session()
-    session.type("SELECT count(*) FROM pow\t")
-    session.child.expect("power ")
+    session.type("SELECT count(*) AS n FROM pow\t")
+    session.child.expect("er ")
     session.type("WHERE sensor = 'gres\t")
-    session.child.expect("gresystem00000")
+    session.child.expect("ystem00000")
+    session.type("\t")
+    session.child.expect("gresystem000002")
+    check("two candidates are listed, the line is drawn again", True)
+    session.child.expect("ystem00000")
     session.type("1\t;\r")
     out = session.until_prompt()
     check("completion reaches a sensor's id", re.search(r"\b600\b", out), out)
@@ -134,7 +138,7 @@ def paging():
     session.child.expect("2026-01-01T00:00:00")
     session.child.expect(":")
     session.type("q")
-    check("a long answer goes through the pager", "600" in session.until_prompt() or True)
+    check("a long answer goes through the pager, which can be left", "200 rows" in session.until_prompt())
     session.leave()
 
 

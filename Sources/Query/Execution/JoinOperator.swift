@@ -47,7 +47,8 @@ final class JoinOperator: Operator {
   private func probe(_ side: BuildSide, _ context: ExecutionContext, _ sink: Consumer) -> Consumer {
     let builder = NodeBuilder(pool: context.pool)
     return ProbeConsumer(
-      side, kind, leftKeys.map(builder.node), residual.map(builder.node), children[0].types, children[1].types, sink)
+      side, kind, leftKeys.map(builder.node), residual.map(builder.node), children[0].types, children[1].types,
+      context, sink)
   }
 
   private func build(_ context: ExecutionContext) throws(SQLError) -> BuildSide {
@@ -128,6 +129,7 @@ private final class ProbeConsumer: Consumer {
   private let keys: [ExpressionNode]
   private let residual: ExpressionNode?
   private let leftCount: Int
+  private let context: ExecutionContext
   private let next: Consumer
   private let out: Batch
   /// Pairs not yet pushed: row of the batch, row of the held side or -1.
@@ -137,8 +139,9 @@ private final class ProbeConsumer: Consumer {
 
   init(
     _ side: BuildSide, _ kind: JoinOperator.Kind, _ keys: [ExpressionNode], _ residual: ExpressionNode?,
-    _ leftTypes: [SQLType], _ rightTypes: [SQLType], _ next: Consumer
+    _ leftTypes: [SQLType], _ rightTypes: [SQLType], _ context: ExecutionContext, _ next: Consumer
   ) {
+    self.context = context
     self.side = side
     table = side.table
     self.kind = kind
@@ -184,6 +187,8 @@ private final class ProbeConsumer: Consumer {
   /// Pushes the pairs gathered so far.
   private func flush(_ batch: Batch) throws(SQLError) -> Bool {
     guard !leftRows.isEmpty else { return true }
+    // One batch may meet any number of held rows.
+    try context.checkCancelled()
     defer {
       leftRows.removeAll(keepingCapacity: true)
       rightRows.removeAll(keepingCapacity: true)

@@ -1,8 +1,8 @@
 import TSEngine
 
 /// Tables that any snapshot answers by itself.
-enum SystemTables {
-  static func tables(of catalog: any Catalog) -> [any RowTable] {
+package enum SystemTables {
+  package static func tables(of catalog: any Catalog) -> [any RowTable] {
     [
       TablesTable(snapshot: catalog.snapshot), ColumnsTable(snapshot: catalog.snapshot),
       SeriesTable(snapshot: catalog.snapshot), BlocksTable(snapshot: catalog.snapshot),

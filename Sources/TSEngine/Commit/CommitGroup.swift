@@ -37,26 +37,39 @@ struct CommitGroup {
     }
   }
 
+  /// - Throws: `.invalid` for records that cannot be encoded; none of them is added then.
   mutating func add(
-    _ record: OperationalRecord, to builder: inout LogBatchBuilder
+    _ new: [OperationalRecord], to builder: inout LogBatchBuilder
   ) throws(StorageError) {
-    builder.add(.message, try Journal.encode(record))
-    var numbered = record
-    numbered.lsn = nextLSN
-    nextLSN += 1
-    registry.apply(numbered)
-    records.append(numbered)
+    var bodies: [[UInt8]] = []
+    for record in new { bodies.append(try Journal.encode(record)) }
+    add(new, bodies, to: &builder)
+  }
+
+  private mutating func add(
+    _ new: [OperationalRecord], _ bodies: [[UInt8]], to builder: inout LogBatchBuilder
+  ) {
+    for (record, body) in zip(new, bodies) {
+      builder.add(.message, body)
+      var numbered = record
+      numbered.lsn = nextLSN
+      nextLSN += 1
+      registry.apply(numbered)
+      records.append(numbered)
+    }
   }
 
   /// Adds devices that are missing, frames and messages of one request.
   /// - Throws: `.invalid`; the group is unchanged then, but for devices already made.
   mutating func add(
     _ accepted: Intake.Accepted, _ request: CommitRequest.AppendRequest,
-    context: DecisionContext?, symbols: SymbolTable, to builder: inout LogBatchBuilder
+    now: Int64, context: DecisionContext?, symbols: SymbolTable, to builder: inout LogBatchBuilder
   ) throws(StorageError) -> AppendResult {
     if let context { try addMissingDevices(of: request.batch, context, to: &builder) }
-    /// By frame of the request; 0 where all of its rows were known.
-    var frameLSN = [LSN](repeating: 0, count: request.batch.frames.count)
+    // Messages are encoded first: one that cannot be must leave no frame of the request behind.
+    let messages = messages(of: request, accepted, now: now)
+    var bodies: [[UInt8]] = []
+    for message in messages { bodies.append(try Journal.encode(message)) }
     for part in accepted.parts {
       let symbolColumns = Set(
         (registry.schema(part.batch.table)?.columns ?? [])
@@ -74,18 +87,31 @@ struct CommitGroup {
               series: part.series[run], table: part.batch.table, run: part.batch.runs[run],
               lsn: nextLSN))
         }
-        frameLSN[part.frames[index]] = nextLSN
         nextLSN += 1
       }
       parts.append(Part(batch: part.batch, appends: appends))
     }
-    let now = context?.now ?? 0
-    for (index, message) in request.messages.enumerated() {
+    add(messages, bodies, to: &builder)
+    return accepted.result
+  }
+
+  /// The messages of a request, each with the LSN that its frame is about to get; 0 where all rows
+  /// of the frame were known.
+  private func messages(
+    of request: CommitRequest.AppendRequest, _ accepted: Intake.Accepted, now: Int64
+  ) -> [OperationalRecord] {
+    if request.messages.isEmpty { return [] }
+    var frameLSN = [LSN](repeating: 0, count: request.batch.frames.count)
+    var lsn = nextLSN
+    for frame in accepted.parts.flatMap(\.frames) {
+      frameLSN[frame] = lsn
+      lsn += 1
+    }
+    return request.messages.enumerated().map { index, message in
       var message = message
       message.frameLSN = index < frameLSN.count ? frameLSN[index] : 0
-      try add(OperationalRecord(recordedAt: now, kind: .messageReceived(message)), to: &builder)
+      return OperationalRecord(recordedAt: now, kind: .messageReceived(message))
     }
-    return accepted.result
   }
 
   mutating func addMissingDevices(

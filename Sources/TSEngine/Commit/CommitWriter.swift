@@ -85,7 +85,7 @@ package final class CommitWriter: @unchecked Sendable {
       }
     case .record(let records, let done):
       do throws(StorageError) {
-        for record in records { try group.add(record, to: &builder) }
+        try group.add(records, to: &builder)
         group.answers.append { done($0) }
       } catch {
         done(.failure(error))
@@ -117,7 +117,8 @@ package final class CommitWriter: @unchecked Sendable {
       }
       guard case .accepted(let accepted) = outcome else { return false }
       let result = try group.add(
-        accepted, request, context: context(request), symbols: shared.symbols, to: &builder)
+        accepted, request, now: clock.nowNanos(), context: context(request),
+        symbols: shared.symbols, to: &builder)
       let last = group.nextLSN - 1
       group.answers.append { committed in
         done(
@@ -144,7 +145,7 @@ package final class CommitWriter: @unchecked Sendable {
     _ key: SeriesKey, _ number: Int, _ times: ClosedRange<Int64>
   ) throws(StorageError) -> RowSet? {
     let live = shared.live.withLock { $0 }
-    let sources = try SeriesSources(live: live, symbols: shared.symbols)
+    let sources = try SeriesSources(live: live)
       .sources(of: key, number: number, times: times)
     return sources.isEmpty ? nil : try Stretch.Source.merged(sources).rows()
   }
@@ -187,7 +188,7 @@ package final class CommitWriter: @unchecked Sendable {
   /// Anything but a full disk or a passing error of a write ends writing until the store is
   /// opened again.
   private func noteFailure(_ error: StorageError) {
-    guard log.isFailStopped else { return }
+    guard log.isFailStopped || manifest.isFailStopped else { return }
     let final = StorageError(
       .failStopped, "an earlier sync failed (\(error.reason)); open the store again",
       file: error.file, errno: error.errno)
@@ -245,7 +246,7 @@ package final class CommitWriter: @unchecked Sendable {
       var based = meta
       based.baseLSN = base
       edits.append(.addData(based))
-      readers.append(base == 0 ? reader : DataSegmentReader(rebasing: reader, to: base))
+      readers.append(base == 0 ? reader : DataSegmentReader(rebasing: reader, to: base, symbols: shared.symbols))
     }
     edits += files.removed.sorted().map { .removeData(id: $0) }
     edits += files.journals.map { .addJournal($0) }

@@ -37,6 +37,8 @@ package final class Shared: Sendable {
     package var segmentByteCount = 0
     /// Commit time of the oldest unsealed batch of this process.
     package var oldestCommitNanos: Int64 = .max
+    /// By the monotonic clock.
+    package var sealNotBeforeNanos: Int64 = .min
   }
 
   /// Reads sealed operational records; nil in tests without files.

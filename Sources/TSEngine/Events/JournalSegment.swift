@@ -91,20 +91,29 @@ package enum JournalSegment {
 
   // MARK: Reading
 
-  /// Reads a whole segment, setting damaged chunks aside.
-  /// - Throws: `.corrupt`, `.truncated`, `.unsupportedVersion` when the file header itself fails.
+  /// Reads a whole segment, setting a damaged header and damaged chunks aside.
+  /// - Throws: `.unsupportedVersion`; `.corrupt` for the whole file of another store or segment.
   package static func decode(
     _ bytes: [UInt8], store: StoreID, id: UInt64
   ) throws(StorageError) -> Content {
-    _ = try FileHeader(
-      decoding: bytes, magic: magic, version: version, store: store, id: id)
     var content = Content()
+    do throws(StorageError) {
+      _ = try FileHeader(
+        decoding: bytes, magic: magic, version: version, store: store, id: id)
+    } catch {
+      // Offset 16: the header holds and names something else.
+      if error.code == .unsupportedVersion || error.offset == 16 { throw error }
+      content.damaged.append(0..<min(headerByteCount, bytes.count))
+    }
     var offset = headerByteCount
     var sawClock = false
     while offset < bytes.count {
       guard let chunk = chunk(bytes, at: offset) else {
-        content.damaged.append(offset..<bytes.count)
-        return content
+        // A chunk's header checks its own offset, so the next whole one is known for what it is.
+        let next = (offset + 1..<bytes.count).first { Self.chunk(bytes, at: $0) != nil }
+        content.damaged.append(offset..<(next ?? bytes.count))
+        offset = next ?? bytes.count
+        continue
       }
       let end = offset + chunkHeaderByteCount + chunk.length
       do throws(StorageError) {

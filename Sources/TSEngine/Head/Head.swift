@@ -76,10 +76,12 @@ package final class Head: Sendable {
 
   private func close(_ slot: Int, table: TableID, in state: inout State) {
     guard state.series[slot].open.count > 0 else { return }
-    if state.builders[table] == nil, let schema = schema(table) {
-      state.builders[table] = BlockBuilder(schema: schema, symbols: symbols)
+    let rows = state.series[slot].open.rows()
+    // A column declared since the builder was made needs a new one.
+    if state.builders[table]?.knows(rows.columns) != true {
+      state.builders[table] = schema(table).map { BlockBuilder(schema: $0, symbols: symbols) }
     }
-    let chunk = HeadChunk(closing: state.series[slot].open.rows(), &state.builders[table])
+    let chunk = HeadChunk(closing: rows, &state.builders[table])
     state.closedByteCount += chunk.byteCount
     state.closedRowCount += state.series[slot].open.count
     state.series[slot].closed.append(chunk)
@@ -135,7 +137,7 @@ package enum HeadChunk: Sendable {
 
   /// Encodes full chunks; small ones (late frames) stay as rows.
   package init(closing rows: RowSet, _ builder: inout BlockBuilder?) {
-    guard builder != nil, rows.count >= 256 else {
+    guard builder?.knows(rows.columns) == true, rows.count >= 256 else {
       self = .rows(rows)
       return
     }

@@ -27,17 +27,7 @@ struct Sorter {
 
   /// The rows of a run, cut where its instants leave the accepted bounds.
   func split(_ run: Int) -> [(twin: Bool, rows: Range<Int>)] {
-    let times = batch.runs[run].times
-    var parts: [(Bool, Range<Int>)] = []
-    var row = 0
-    while row < times.count {
-      let twin = !bounds.contains(times.tick(row))
-      var end = row + 1
-      while end < times.count, bounds.contains(times.tick(end)) != twin { end += 1 }
-      parts.append((twin, row..<end))
-      row = end
-    }
-    return parts
+    batch.runs[run].times.split(at: bounds)
   }
 
   /// Keeps what must be stored of rows `rows` of `run`. `known` holds the durable rows around
@@ -127,6 +117,21 @@ struct Sorter {
 }
 
 extension SampleTimes {
+  /// Stretches of rows within `bounds` and outside them (`twin`), in order.
+  package func split(at bounds: ClosedRange<Int64>) -> [(twin: Bool, rows: Range<Int>)] {
+    if bounds.contains(first), bounds.contains(last) { return [(false, 0..<count)] }
+    var parts: [(Bool, Range<Int>)] = []
+    var row = 0
+    while row < count {
+      let twin = !bounds.contains(tick(row))
+      var end = row + 1
+      while end < count, bounds.contains(tick(end)) != twin { end += 1 }
+      parts.append((twin, row..<end))
+      row = end
+    }
+    return parts
+  }
+
   /// The row at exactly `instant`, or nil. O(log n).
   package func row(of instant: Int64) -> Int? {
     switch self {

@@ -10,6 +10,7 @@
 ///     log/000001@8192.damaged  copy of bytes that failed their check at byte 8192
 ///     journal/000001.journal   registry events, kept for ever
 ///     data/000001.data      sealed columnar blocks
+///     data/000001.data@0.unnamed  a file that a damaged manifest may have named once
 ///
 /// A name ending in `.tmp` is unfinished: it is removed at open and never read.
 package enum FileNames {
@@ -28,8 +29,15 @@ package enum FileNames {
   static let dataSuffix = ".data"
   static let tornSuffix = ".torn"
   static let damagedSuffix = ".damaged"
+  static let unnamedSuffix = ".unnamed"
 
   package static func path(_ directory: String, _ name: String) -> String { directory + "/" + name }
+
+  /// The folder of `path`; nil for a bare name, whose folder is the working directory.
+  package static func parent(_ path: String) -> String? {
+    guard let slash = path.lastIndex(of: "/") else { return nil }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
 
   package static func temporary(_ name: String) -> String { name + temporarySuffix }
   package static func isTemporary(_ name: String) -> Bool { name.hasSuffix(temporarySuffix) }
@@ -42,6 +50,10 @@ package enum FileNames {
   }
   package static func damaged(segment id: UInt64, offset: Int) -> String {
     "\(padded(id))@\(offset)\(damagedSuffix)"
+  }
+
+  package static func unnamed(_ path: String, _ count: Int) -> String {
+    "\(path)@\(count)\(unnamedSuffix)"
   }
 
   package static func journalSegment(_ id: UInt64) -> String { padded(id) + journalSuffix }

@@ -60,7 +60,8 @@ package final class PosixDisk: Disk {
   }
 
   package func syncDirectory(_ directory: String) throws(StorageError) {
-    let descriptor = try Self.descriptor(directory, O_RDONLY | O_DIRECTORY)
+    let descriptor = try Self.descriptor(
+      directory.isEmpty ? "." : directory, O_RDONLY | O_DIRECTORY)
     defer { _ = Glibc.close(descriptor) }
     if fsync(descriptor) != 0 { throw PosixFailure.error("sync directory", directory) }
   }

@@ -63,11 +63,12 @@ package final class LogWriter {
   ///   - scan: of `LogRepair.run`, just before.
   ///   - nextLSN: the LSN to go on with when other files (the manifest) know of later ones than the
   ///     log; lower values have no effect.
+  ///   - segment: the highest segment id that other files (the manifest) know of.
   ///   - reserve: given back when the disk is too full for a new segment.
   /// - Throws: `.diskFull`, `.io`.
   package init(
     _ disk: any Disk, clock: any Clock, store: String, storeID: StoreID, after scan: LogScan,
-    nextLSN: LSN = 1, options: Options = Options(), reserve: ReserveFile? = nil
+    nextLSN: LSN = 1, above segment: UInt64 = 0, options: Options = Options(), reserve: ReserveFile? = nil
   ) throws(StorageError) {
     guard scan.epoch < .max else { throw StorageError(.invalid, "epochs are used up") }
     self.clock = clock
@@ -76,7 +77,7 @@ package final class LogWriter {
     segments = LogSegmentFactory(disk, store: store)
     epoch = scan.epoch + 1
     let header = LogSegmentHeader(
-      storeID: storeID, segmentID: (scan.segments.last?.id ?? 0) + 1, epoch: epoch,
+      storeID: storeID, segmentID: max(scan.segments.last?.id ?? 0, segment) + 1, epoch: epoch,
       firstLSN: max(scan.nextLSN, nextLSN), previousCRC: scan.chainCRC)
     self.header = header
     let made: LogSegmentFactory.Made

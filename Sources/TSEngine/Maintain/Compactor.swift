@@ -24,11 +24,8 @@ package struct Compactor {
         var superseded: [RowSet] = []
         for segment in segments {
           guard let series = segment.index.series.sortedIndex(of: key) else { continue }
-          for entry in segment.blocks(ofSeries: series) {
-            let block = BlockReader(
-              entry: entry, source: segment, types: segment.types, symbols: symbols,
-              baseLSN: segment.baseLSN)
-            switch entry.kind {
+          for block in segment.readers(ofSeries: series) {
+            switch block.entry.kind {
             case .main: main.append(.block(block))
             case .superseded: superseded.append(try block.rows())
             }
@@ -44,7 +41,7 @@ package struct Compactor {
     let meta = try writer.finish()
     var installation = CommitRequest.Installation()
     installation.added = [
-      (try DataSegmentReader(disk, directory: data, store: storeID, id: id, cache: cache), meta)
+      (try DataSegmentReader(disk, directory: data, store: storeID, id: id, symbols: symbols, cache: cache), meta)
     ]
     installation.removed = Set(segments.map(\.id))
     return installation

@@ -13,38 +13,62 @@ struct Recovery {
     var manifest = Manifest()
     var scan = LogScan()
     var damages: [Manifest.Damage] = []
+    /// Those of `damages` that this pass over the log found.
+    var logDamages: [Manifest.Damage] = []
     var tornByteCount = 0
   }
 
   /// For a reader: nothing on disk is changed. `isAlone` when no writer has the store.
-  /// - Throws: `.notFound` when a file went away meanwhile (try again), `.corrupt`, `.io`.
-  func read(isAlone: Bool) throws(StorageError) -> Outcome {
+  /// - Parameter toleratesMissing: files that are not there are damage, not a sign of a writer.
+  /// - Throws: `.notFound` when files came or went meanwhile (try again), `.corrupt`, `.io`.
+  func read(isAlone: Bool, toleratesMissing: Bool) throws(StorageError) -> Outcome {
     var outcome = Outcome()
-    let manifestStore = FileNames.path(directory, FileNames.manifestDirectory)
-    var manifest = Manifest()
-    _ = try LogReader(disk, store: manifestStore, storeID: storeID).scan {
-      info, payload throws(StorageError) in
-      try Self.apply(info, payload, to: &manifest)
-    }
+    let manifest = try readManifest()
     outcome.manifest = manifest
-    try openFiles(&outcome)
+    try openFiles(&outcome, toleratesMissing: toleratesMissing)
+    let sealedRegistry = shared.live.withLock { $0.registry }
     var replay = LogReplay(shared: shared, after: manifest.sealedLSN)
     outcome.scan = try LogReader(disk, store: directory, storeID: storeID)
       .scan(from: manifest.sealedLSN + 1) { info, payload throws(StorageError) in
         try replay.apply(info, payload)
       }
+    if !toleratesMissing, try readManifest() != manifest {
+      throw StorageError(.notFound, "the live files changed", file: directory)
+    }
     let seen = outcome.scan.nextLSN - 1
     let durable = isAlone ? seen : min(seen, outcome.scan.witnessedLSN)
+    if durable < seen { showRegistry(sealedRegistry, from: manifest.sealedLSN, through: durable) }
     finish(&outcome, durableLSN: durable)
     return outcome
+  }
+
+  private func readManifest() throws(StorageError) -> Manifest {
+    let store = FileNames.path(directory, FileNames.manifestDirectory)
+    var manifest = Manifest()
+    let scan = try LogReader(disk, store: store, storeID: storeID).scan {
+      info, payload throws(StorageError) in
+      try Self.apply(info, payload, to: &manifest)
+    }
+    try scan.requireWholeManifest()
+    return manifest
+  }
+
+  /// What is not known to be durable must not show: the registry as of `lsn`.
+  private func showRegistry(_ sealed: Registry, from sealedLSN: LSN, through lsn: LSN) {
+    var registry = sealed
+    for event in shared.events.withLock({ $0 }) where event.lsn > sealedLSN && event.lsn <= lsn {
+      registry.apply(event)
+    }
+    for record in shared.records.withLock({ $0 }) where record.lsn <= lsn { registry.apply(record) }
+    shared.live.withLock { [registry] in $0.registry = registry }
   }
 
   /// For the writer: `manifest` is recovered already; the log is repaired.
   func repair(_ manifest: Manifest) throws(StorageError) -> Outcome {
     var outcome = Outcome()
     outcome.manifest = manifest
-    try removeOrphans(manifest)
-    try openFiles(&outcome)
+    try makeDirectories()
+    try openFiles(&outcome, toleratesMissing: true)
     var replay = LogReplay(shared: shared, after: manifest.sealedLSN)
     let repaired = try LogRepair(disk, store: directory, storeID: storeID)
       .run(from: manifest.sealedLSN + 1) { info, payload throws(StorageError) in
@@ -53,6 +77,7 @@ struct Recovery {
     outcome.scan = repaired.scan
     outcome.tornByteCount = repaired.tornByteCount
     finish(&outcome, durableLSN: repaired.scan.nextLSN - 1)
+    try settleUnnamed(manifest, isWhole: outcome.damages.isEmpty)
     return outcome
   }
 
@@ -68,18 +93,9 @@ struct Recovery {
 
   private func finish(_ outcome: inout Outcome, durableLSN: LSN) {
     let manifest = outcome.manifest
-    outcome.damages += manifest.damages
-    for range in outcome.scan.damaged {
-      outcome.damages.append(
-        Manifest.Damage(
-          file: range.file, offset: range.bytes.lowerBound, byteCount: range.bytes.count,
-          firstLSN: range.lsns?.lowerBound ?? 0, lastLSN: range.lsns?.upperBound ?? 0))
-    }
-    for jump in outcome.scan.jumps where !manifest.explains(jump.skipped) {
-      outcome.damages.append(
-        Manifest.Damage(
-          file: FileNames.logSegment(jump.position.segmentID), offset: jump.position.offset,
-          byteCount: 0, firstLSN: jump.skipped.lowerBound, lastLSN: jump.skipped.upperBound))
+    outcome.logDamages = outcome.scan.damages(after: manifest)
+    for damage in manifest.damages + outcome.logDamages where !outcome.damages.contains(damage) {
+      outcome.damages.append(damage)
     }
     for bulk in manifest.bulks { shared.clock.withLock { $0.insert(bulk.first, at: bulk.time) } }
     let newest = max(durableLSN, manifest.newestLSN)
@@ -89,33 +105,58 @@ struct Recovery {
     }
   }
 
-  /// Files that the manifest does not name were never live, or are dead.
-  private func removeOrphans(_ manifest: Manifest) throws(StorageError) {
-    let data = FileNames.path(directory, FileNames.dataDirectory)
-    let journal = FileNames.path(directory, FileNames.journalDirectory)
-    for path in [data, journal] where !disk.exists(path) {
+  private func makeDirectories() throws(StorageError) {
+    for name in [FileNames.dataDirectory, FileNames.journalDirectory] {
+      let path = FileNames.path(directory, name)
+      if disk.exists(path) { continue }
       try disk.createDirectory(path)
       try disk.syncDirectory(directory)
     }
-    let liveData = Set(manifest.data.map(\.id))
-    let liveJournals = Set(manifest.journals.map(\.id))
-    for name in try disk.list(data)
-    where FileNames.isTemporary(name)
-      || FileNames.dataSegmentID(name).map({ !liveData.contains($0) }) ?? false
-    { try disk.remove(FileNames.path(data, name)) }
-    for name in try disk.list(journal)
-    where FileNames.isTemporary(name)
-      || FileNames.journalSegmentID(name).map({ !liveJournals.contains($0) }) ?? false
-    { try disk.remove(FileNames.path(journal, name)) }
   }
 
-  private func openFiles(_ outcome: inout Outcome) throws(StorageError) {
+  /// Files that the manifest does not name were never live, or are dead: their rows are in the log
+  /// or in live files. They go when log, manifest and live files are whole; else the manifest may
+  /// have lost an edit, and they are set aside, never removed.
+  private func settleUnnamed(_ manifest: Manifest, isWhole: Bool) throws(StorageError) {
+    let data = Set(manifest.data.map { FileNames.dataSegment($0.id) })
+    let journals = Set(manifest.journals.map { FileNames.journalSegment($0.id) })
+    for (folder, live) in [(FileNames.dataDirectory, data), (FileNames.journalDirectory, journals)] {
+      let folder = FileNames.path(directory, folder)
+      for name in try disk.list(folder) where !live.contains(name) {
+        let path = FileNames.path(folder, name)
+        if FileNames.isTemporary(name) {
+          try disk.remove(path)
+        } else if FileNames.dataSegmentID(name) != nil || FileNames.journalSegmentID(name) != nil {
+          if isWhole {
+            try disk.remove(path)
+          } else {
+            var count = 0
+            while disk.exists(FileNames.unnamed(path, count)) { count += 1 }
+            try disk.rename(path, to: FileNames.unnamed(path, count))
+            try disk.syncDirectory(folder)
+          }
+        }
+      }
+    }
+  }
+
+  private func openFiles(
+    _ outcome: inout Outcome, toleratesMissing: Bool
+  ) throws(StorageError) {
     var registry = Registry()
     var clock = CommitClock()
     var events: [Event] = []
     for journal in outcome.manifest.journals.sorted(by: { $0.oldestLSN < $1.oldestLSN })
     where journal.content == .registry {
-      let content = try readJournal(journal)
+      guard let content = try contained(toleratesMissing, { () throws(StorageError) in
+        try JournalSegment.read(disk, directory: directory, store: storeID, id: journal.id)
+      }) else {
+        outcome.damages.append(
+          Manifest.Damage(
+            file: FileNames.journalSegment(journal.id), offset: 0, byteCount: journal.byteCount,
+            firstLSN: journal.oldestLSN, lastLSN: journal.newestLSN))
+        continue
+      }
       for damaged in content.damaged {
         outcome.damages.append(
           Manifest.Damage(
@@ -135,19 +176,18 @@ struct Recovery {
     }
     var segments: [DataSegmentReader] = []
     for meta in outcome.manifest.data {
-      do throws(StorageError) {
-        segments.append(
-          try DataSegmentReader(
-            disk, directory: FileNames.path(directory, FileNames.dataDirectory), store: storeID,
-            id: meta.id, baseLSN: meta.baseLSN, cache: cache))
-      } catch {
-        // Contained: the rest of the store is served, the loss is reported.
-        guard error.code == .corrupt || error.code == .truncated else { throw error }
+      let opened = try contained(toleratesMissing) { () throws(StorageError) in
+        try DataSegmentReader(
+          disk, directory: FileNames.path(directory, FileNames.dataDirectory), store: storeID,
+          id: meta.id, baseLSN: meta.baseLSN, symbols: shared.symbols, cache: cache)
+      }
+      if let opened {
+        segments.append(opened)
+      } else {
         outcome.damages.append(
           Manifest.Damage(
-            file: FileNames.dataSegment(meta.id), offset: error.offset ?? 0,
-            byteCount: meta.byteCount, firstLSN: meta.oldestLSN + meta.baseLSN,
-            lastLSN: meta.newestLSN + meta.baseLSN))
+            file: FileNames.dataSegment(meta.id), offset: 0, byteCount: meta.byteCount,
+            firstLSN: meta.oldestLSN + meta.baseLSN, lastLSN: meta.newestLSN + meta.baseLSN))
       }
     }
     cover(segments)
@@ -161,10 +201,17 @@ struct Recovery {
     }
   }
 
-  private func readJournal(
-    _ journal: Manifest.JournalSegment
-  ) throws(StorageError) -> JournalSegment.Content {
-    try JournalSegment.read(disk, directory: directory, store: storeID, id: journal.id)
+  /// Nil when the file is damaged: the rest of the store is served, the loss is reported.
+  private func contained<Value>(
+    _ toleratesMissing: Bool, _ open: () throws(StorageError) -> Value
+  ) throws(StorageError) -> Value? {
+    do throws(StorageError) {
+      return try open()
+    } catch {
+      let isDamage = error.code == .corrupt || error.code == .truncated
+      guard isDamage || (toleratesMissing && error.code == .notFound) else { throw error }
+      return nil
+    }
   }
 
   private func cover(_ segments: [DataSegmentReader]) {
@@ -197,6 +244,46 @@ extension JournalSegment {
     } catch {
       throw StorageError(error.code, error.reason, file: path, offset: error.offset)
     }
+  }
+}
+
+extension LogScan {
+  /// - Throws: `.corrupt` when edits were lost: which files are live is unknown then.
+  func requireWholeManifest() throws(StorageError) {
+    if let damage = damaged.first(where: { $0.lsns != nil }) {
+      throw StorageError(
+        .corrupt, "the manifest has lost edits", file: damage.file,
+        offset: damage.bytes.lowerBound)
+    }
+  }
+
+  /// What this pass found wrong in the log behind the files of `manifest`.
+  func damages(after manifest: Manifest) -> [Manifest.Damage] {
+    var damages = damaged.map { range in
+      Manifest.Damage(
+        file: range.file, offset: range.bytes.lowerBound, byteCount: range.bytes.count,
+        firstLSN: range.lsns?.lowerBound ?? 0, lastLSN: range.lsns?.upperBound ?? 0)
+    }
+    func miss(_ segment: UInt64, _ offset: Int, _ lsns: ClosedRange<LSN>) {
+      damages.append(
+        Manifest.Damage(
+          file: FileNames.logSegment(segment), offset: offset, byteCount: 0,
+          firstLSN: lsns.lowerBound, lastLSN: lsns.upperBound))
+    }
+    for jump in jumps where !manifest.explains(jump.skipped) {
+      miss(jump.position.segmentID, jump.position.offset, jump.skipped)
+    }
+    let next = manifest.sealedLSN + 1
+    if let first = segments.first, first.firstLSN > next,
+      !manifest.explains(next...(first.firstLSN - 1))
+    {
+      miss(first.id, 0, next...(first.firstLSN - 1))
+    }
+    // A sealing makes the next segment before it is done: that one cannot be missing.
+    if manifest.sealedLogSegment > 0, (segments.last?.id ?? 0) <= manifest.sealedLogSegment {
+      miss(manifest.sealedLogSegment + 1, 0, next...next)
+    }
+    return damages
   }
 }
 

@@ -9,16 +9,33 @@ package struct Sealer {
 
   /// Writes all files of one sealing, durable but not yet live.
   /// - Parameter nextFileID: gives a fresh id at every call.
-  /// - Throws: `.io`, `.diskFull`; unfinished files are left for the next open to remove.
+  /// - Throws: `.io`, `.diskFull`, `.corrupt`; no file is left then.
   package func seal(
     _ rotation: CommitRequest.Rotation, nextFileID: () -> UInt64
   ) throws(StorageError) -> CommitRequest.Installation {
     var installation = CommitRequest.Installation()
     installation.sealed = rotation
+    do throws(StorageError) {
+      try sealRows(rotation, nextFileID: nextFileID, into: &installation)
+      try sealJournal(rotation, nextFileID: nextFileID, into: &installation)
+    } catch {
+      installation.removeFiles(disk, of: directory)
+      throw error
+    }
+    return installation
+  }
+
+  private func sealRows(
+    _ rotation: CommitRequest.Rotation, nextFileID: () -> UInt64,
+    into installation: inout CommitRequest.Installation
+  ) throws(StorageError) {
     let numbers = rotation.head.seriesNumbers
     let keys = shared.series.withLock { index in numbers.map { (index.keys[$0], $0) } }
     for (table, series) in Dictionary(grouping: keys, by: { $0.0.table }).sorted(by: { $0.key < $1.key }) {
-      guard let schema = shared.schema(table) else { continue }
+      guard let schema = shared.schema(table) else {
+        // Its type was declared in events that are damaged: the log must keep the rows.
+        throw StorageError(.corrupt, "rows of table \(table), whose type is unknown")
+      }
       let id = nextFileID()
       var writer = try DataSegmentWriter(
         disk, directory: dataDirectory, store: storeID, id: id, schema: schema)
@@ -38,11 +55,10 @@ package struct Sealer {
       installation.added.append(
         (
           try DataSegmentReader(
-            disk, directory: dataDirectory, store: storeID, id: id, cache: cache), meta
+            disk, directory: dataDirectory, store: storeID, id: id, symbols: shared.symbols,
+            cache: cache), meta
         ))
     }
-    try sealJournal(rotation, nextFileID: nextFileID, into: &installation)
-    return installation
   }
 
   private var dataDirectory: String { FileNames.path(directory, FileNames.dataDirectory) }
@@ -98,6 +114,19 @@ package struct Sealer {
       Manifest.JournalSegment(
         id: id, content: content, byteCount: bytes.count, oldestLSN: range.lowerBound,
         newestLSN: range.upperBound))
+  }
+}
+
+extension CommitRequest.Installation {
+  /// Removes the files of an installation that did not come about; what stays is found unnamed at
+  /// the next open.
+  func removeFiles(_ disk: any Disk, of directory: String) {
+    let data = FileNames.path(directory, FileNames.dataDirectory)
+    let journal = FileNames.path(directory, FileNames.journalDirectory)
+    for (_, meta) in added { try? disk.remove(FileNames.path(data, FileNames.dataSegment(meta.id))) }
+    for meta in journals {
+      try? disk.remove(FileNames.path(journal, FileNames.journalSegment(meta.id)))
+    }
   }
 }
 

@@ -17,7 +17,12 @@ package struct BlockBuilder {
     self.symbols = symbols
   }
 
-  /// - Precondition: 1 ... `BlockGrid.maxRows` rows.
+  /// Whether the schema has all of `columns`; rows with others cannot be built without loss.
+  package func knows(_ columns: [RowSet.Column]) -> Bool {
+    columns.allSatisfy { types[$0.id] != nil }
+  }
+
+  /// - Precondition: 1 ... `BlockGrid.maxRows` rows (any number in memory), of known columns.
   package mutating func build(
     _ rows: RowSet, series: Int, kind: BlockEntry.Kind = .main
   ) -> Built {
@@ -37,7 +42,7 @@ package struct BlockBuilder {
       entry.lsnSection = Self.place(encode(rows.lsns), in: &bytes)
     }
     for column in rows.columns {
-      guard let type = types[column.id] else { continue }
+      guard let type = types[column.id] else { preconditionFailure("a column of the schema") }
       scratch.bytes.removeAll(keepingCapacity: true)
       let statistics = encode(column, type: type, count: rows.count)
       entry.columns.append(

@@ -23,8 +23,9 @@ package enum BlockGrid {
     var start = 0
     while start < count {
       let first = times.tick(start)
-      let floor = first - ((first % cell) + cell) % cell
-      let (boundary, overflow) = floor.addingReportingOverflow(cell)
+      // Where the cell of `first` ends; no such instant exists near the end of time.
+      let (boundary, overflow) = first.addingReportingOverflow(
+        cell - ((first % cell) + cell) % cell)
       var end = overflow ? count : firstRow(of: times, atOrAfter: boundary, from: start)
       end = min(end, start + maxRows)
       cuts.append(start..<end)

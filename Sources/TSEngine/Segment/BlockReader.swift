@@ -1,5 +1,6 @@
-/// One block, open for reading: fetches only the sections that are asked for.
-package struct BlockReader: Sendable {
+/// One block, open for reading: fetches only the sections that are asked for. A reference, made
+/// once a segment is open, so that plans over thousands of blocks copy no entries.
+package final class BlockReader: Sendable {
   package let entry: BlockEntry
   package let source: any SectionSource
   /// Types of the table's columns as they were when the block was written.

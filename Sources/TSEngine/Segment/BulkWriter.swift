@@ -25,27 +25,43 @@ public struct BulkWriter: ~Copyable {
   /// - Throws: `.invalid`; `.io`, `.diskFull` when a part was full and could not be written.
   public mutating func append(_ batch: FrameBatch) throws(StorageError) {
     precondition(batch.table == schema.id, "a batch of the writer's table")
+    let registry = store.shared.live.withLock { $0.registry }
+    try AppendCheck.check(.init(batch, creator: creator), registry: registry)
+    let bounds = store.intakeBounds
     for frame in batch.frames {
-      guard DeviceID.isValid(frame.device) else {
-        throw StorageError(.invalid, "a device id is 1 to 128 of A-Z a-z 0-9 . _ -")
-      }
-      for run in frame.runs { add(batch.runs[run], of: batch, device: frame.device) }
+      for run in frame.runs { add(batch.runs[run], of: batch, device: frame.device, bounds) }
     }
     if rowCount >= Self.flushRows { try flush() }
   }
 
-  private mutating func add(_ run: FrameBatch.Run, of batch: FrameBatch, device: String) {
-    let bounds = store.intakeBounds
-    let isAbsurd = !bounds.contains(run.times.first) || !bounds.contains(run.times.last)
-    let key = SeriesKey(
-      table: isAbsurd ? schema.id.quarantine : schema.id, device: device, probe: run.probe)
+  private mutating func add(
+    _ run: FrameBatch.Run, of batch: FrameBatch, device: String, _ bounds: ClosedRange<Int64>
+  ) {
+    let key = SeriesKey(table: schema.id, device: device, probe: run.probe)
     rowCount += run.times.count
+    let parts = run.times.split(at: bounds)
+    if parts.count == 1, !parts[0].twin {
+      gather(key, run.times) { $0.append(run, of: batch, lsn: 0) }
+      return
+    }
+    var whole = RowAccumulator()
+    whole.append(run, of: batch, lsn: 0)
+    let rows = whole.rows()
+    for part in parts {
+      var key = key
+      if part.twin { key.table = schema.id.quarantine }
+      gather(key, run.times.rows(part.rows)) { $0.append(rows, part.rows) }
+    }
+  }
+
+  /// Puts rows behind the newest ones of their series, or into a chunk of their own when late.
+  private mutating func gather(
+    _ key: SeriesKey, _ times: SampleTimes, _ append: (inout RowAccumulator) -> Void
+  ) {
     // Taken out and put back, so that the arrays are not copied.
     var chunks = series.removeValue(forKey: key) ?? []
-    if chunks.isEmpty || !chunks[chunks.count - 1].accepts(run.times) {
-      chunks.append(RowAccumulator())
-    }
-    chunks[chunks.count - 1].append(run, of: batch, lsn: 0)
+    if chunks.isEmpty || !chunks[chunks.count - 1].accepts(times) { chunks.append(RowAccumulator()) }
+    append(&chunks[chunks.count - 1])
     series[key] = chunks
   }
 
@@ -80,14 +96,10 @@ public struct BulkWriter: ~Copyable {
     var builder = BlockBuilder(schema: schema, symbols: store.symbols)
     do throws(StorageError) {
       for key in keys {
-        let (rows, conflicts) = try newRows(of: key)
+        let (rows, superseded) = try newRows(of: key)
         guard !rows.isEmpty else { continue }
-        let counts = try SeriesRewrite.append(
-          rows.map { .rows($0) }, of: key, to: &writer, builder: &builder)
-        let kept = rows.reduce(0) { $0 + $1.count } - counts.identical - counts.superseded - conflicts
-        result.same += counts.identical
-        result.conflict += counts.superseded + conflicts
-        if table.isQuarantine { result.quarantined += kept } else { result.new += kept }
+        try SeriesRewrite.append(
+          rows.map { .rows($0) }, superseded: superseded, of: key, to: &writer, builder: &builder)
         for set in rows { installation.coverage.append((key, Coverage.Run(set.times))) }
         installation.devices.append(key.device)
       }
@@ -102,35 +114,30 @@ public struct BulkWriter: ~Copyable {
     }
   }
 
-  /// The gathered rows of a series without those the store has with equal values, and how many of
-  /// them it has with other values.
+  /// The gathered rows of a series without those the store has with equal values, and versions of
+  /// them that later ones of this load supersede. Counts all of them.
   private mutating func newRows(
     of key: SeriesKey
-  ) throws(StorageError) -> (rows: [RowSet], conflicts: Int) {
+  ) throws(StorageError) -> (rows: [RowSet], superseded: [RowSet]) {
     var kept: [RowSet] = []
-    var conflicts = 0
-    for chunk in series[key] ?? [] {
-      let rows = chunk.rows()
-      let known = try store.existingRows(of: key, overlapping: rows.times)
-      guard let known else {
-        kept.append(rows)
-        continue
+    var superseded: [RowSet] = []
+    let chunks = (series[key] ?? []).map { Stretch.Source.rows($0.rows()) }
+    for group in Stretch.Source.grouped(chunks) {
+      var sets: [RowSet] = []
+      if case .merged(let overlapping) = group {
+        for source in overlapping { sets.append(try source.rows()) }
+      } else {
+        sets.append(try group.rows())
       }
-      var fresh = RowAccumulator()
-      for row in 0..<rows.count {
-        if let at = known.times.row(of: rows.times.tick(row)) {
-          let columns = Set(rows.columns.map(\.id)).union(known.columns.map(\.id))
-          if columns.allSatisfy({ rows.slot($0, row: row) == known.slot($0, row: at) }) {
-            result.same += 1
-            continue
-          }
-          conflicts += 1
-        }
-        fresh.append(rows, row..<(row + 1))
-      }
-      if fresh.count > 0 { kept.append(fresh.rows().compacted()) }
+      let known = try store.existingRows(of: key, overlapping: sets.map(\.times))
+      let fold = RowMerge.fold(sets, onto: known)
+      if key.table.isQuarantine { result.quarantined += fold.new } else { result.new += fold.new }
+      result.same += fold.same
+      result.conflict += fold.conflict
+      if let newest = fold.layers.first { kept.append(newest) }
+      superseded += fold.layers.dropFirst()
     }
-    return (kept, conflicts)
+    return (kept, superseded)
   }
 }
 

@@ -1,10 +1,11 @@
 import Synchronization
 
-/// A sealed data segment, open for reading. The index is in memory; sections are read with pread
-/// when they are asked for, checked, and kept in the block cache.
-package final class DataSegmentReader: SectionSource {
+/// A sealed data segment, open for reading: its index in memory and a reader for each block.
+package final class DataSegmentReader: Sendable {
   package let id: UInt64
   package let index: SegmentIndex
+  /// One for each of `index.blocks`.
+  package let readers: [BlockReader]
   package let types: [ColumnID: ColumnType]
   /// Added to the LSNs of LSN sections; those of `index` have it already.
   package let baseLSN: LSN
@@ -14,20 +15,19 @@ package final class DataSegmentReader: SectionSource {
   /// Over all blocks.
   package let firstTime: Int64
   package let lastTime: Int64
-  private let file: any DiskFile
-  private let cache: BlockCache
+  private let sections: SegmentSections
 
   /// Opens and checks header, trailer and index; sections are checked as they are read.
   /// - Throws: `.io`, `.corrupt`, `.truncated`, `.unsupportedVersion`, naming the file.
   package init(
     _ disk: any Disk, directory: String, store: StoreID, id: UInt64, baseLSN: LSN = 0,
-    cache: BlockCache
+    symbols: SymbolTable, cache: BlockCache
   ) throws(StorageError) {
     self.baseLSN = baseLSN
     let path = FileNames.path(directory, FileNames.dataSegment(id))
     do throws(StorageError) {
       let file = try disk.open(path, .read)
-      self.file = file
+      sections = SegmentSections(id: id, file: file, cache: cache)
       byteCount = try file.byteCount()
       let tail = try Self.readTail(file, byteCount: byteCount)
       let header = try file.bytes(0..<SegmentFormat.headerByteCount)
@@ -42,9 +42,9 @@ package final class DataSegmentReader: SectionSource {
       throw located
     }
     self.id = id
-    self.cache = cache
     types = Dictionary(
       index.columns.map { ($0.id, $0.type) }, uniquingKeysWith: { first, _ in first })
+    readers = Self.readers(index, sections, types, symbols, baseLSN)
     var first = [Int](repeating: index.blocks.count, count: index.series.count + 1)
     for (position, block) in index.blocks.enumerated().reversed() { first[block.series] = position }
     for series in (0..<index.series.count).reversed() { first[series] = min(first[series], first[series + 1]) }
@@ -55,7 +55,7 @@ package final class DataSegmentReader: SectionSource {
 
   /// The same file with `base` added to its LSNs.
   /// - Precondition: `other` has no base yet.
-  package init(rebasing other: DataSegmentReader, to base: LSN) {
+  package init(rebasing other: DataSegmentReader, to base: LSN, symbols: SymbolTable) {
     precondition(other.baseLSN == 0, "rebased once")
     id = other.id
     types = other.types
@@ -63,10 +63,10 @@ package final class DataSegmentReader: SectionSource {
     firstBlock = other.firstBlock
     firstTime = other.firstTime
     lastTime = other.lastTime
-    file = other.file
-    cache = other.cache
+    sections = other.sections
     baseLSN = base
     index = other.index.rebased(to: base)
+    readers = Self.readers(index, sections, types, symbols, base)
   }
 
 
@@ -74,18 +74,16 @@ package final class DataSegmentReader: SectionSource {
     index.blocks[firstBlock[series]..<firstBlock[series + 1]]
   }
 
-  package func bytes(of section: Section) throws(StorageError) -> [UInt8] {
-    switch section {
-    case .inline(let bytes): return bytes
-    case .stored(let offset, let byteCount, let crc):
-      if let cached = cache.bytes(segment: id, offset: offset) { return cached }
-      let bytes = try file.bytes(offset..<(offset + byteCount))
-      guard CRC32C.checksum(bytes) == crc else {
-        throw StorageError(
-          .corrupt, "section fails its checksum", file: file.path, offset: offset)
-      }
-      cache.insert(bytes, segment: id, offset: offset)
-      return bytes
+  package func readers(ofSeries series: Int) -> ArraySlice<BlockReader> {
+    readers[firstBlock[series]..<firstBlock[series + 1]]
+  }
+
+  private static func readers(
+    _ index: SegmentIndex, _ sections: SegmentSections, _ types: [ColumnID: ColumnType],
+    _ symbols: SymbolTable, _ baseLSN: LSN
+  ) -> [BlockReader] {
+    index.blocks.map {
+      BlockReader(entry: $0, source: sections, types: types, symbols: symbols, baseLSN: baseLSN)
     }
   }
 
@@ -142,6 +140,35 @@ package final class DataSegmentReader: SectionSource {
         .corrupt, "index fails its checksum", file: file.path, offset: Int(indexOffset))
     }
     return (index, Int(indexOffset), sectionsCRC)
+  }
+}
+
+/// The sections of one file: read with pread when they are asked for, checked, and kept in the
+/// block cache.
+private final class SegmentSections: SectionSource {
+  private let id: UInt64
+  private let file: any DiskFile
+  private let cache: BlockCache
+
+  init(id: UInt64, file: any DiskFile, cache: BlockCache) {
+    self.id = id
+    self.file = file
+    self.cache = cache
+  }
+
+  func bytes(of section: Section) throws(StorageError) -> [UInt8] {
+    switch section {
+    case .inline(let bytes): return bytes
+    case .stored(let offset, let byteCount, let crc):
+      if let cached = cache.bytes(segment: id, offset: offset) { return cached }
+      let bytes = try file.bytes(offset..<(offset + byteCount))
+      guard CRC32C.checksum(bytes) == crc else {
+        throw StorageError(
+          .corrupt, "section fails its checksum", file: file.path, offset: offset)
+      }
+      cache.insert(bytes, segment: id, offset: offset)
+      return bytes
+    }
   }
 }
 

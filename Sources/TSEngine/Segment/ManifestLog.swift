@@ -5,8 +5,7 @@ package final class ManifestLog {
   /// Edits after which the state is written anew and the older segments go.
   private static let rollEditCount = 4096
 
-  private let disk: any Disk
-  private let directory: String
+  private let reader: LogReader
   private let writer: LogWriter
   private var editCount: Int
   package private(set) var state: Manifest
@@ -16,8 +15,8 @@ package final class ManifestLog {
   package init(
     _ disk: any Disk, clock: any Clock, store: String, storeID: StoreID
   ) throws(StorageError) {
-    self.disk = disk
-    directory = FileNames.path(store, FileNames.manifestDirectory)
+    let directory = FileNames.path(store, FileNames.manifestDirectory)
+    reader = LogReader(disk, store: directory, storeID: storeID)
     try disk.createDirectory(directory)
     try disk.syncDirectory(store)
     var manifest = Manifest()
@@ -31,11 +30,7 @@ package final class ManifestLog {
         count += 1
       }
     }
-    if let damage = outcome.scan.damaged.first(where: { $0.lsns != nil }) {
-      throw StorageError(
-        .corrupt, "the manifest has lost edits", file: damage.file,
-        offset: damage.bytes.lowerBound)
-    }
+    try outcome.scan.requireWholeManifest()
     var options = LogWriter.Options()
     options.preallocatedByteCount = 0
     writer = try LogWriter(
@@ -58,6 +53,9 @@ package final class ManifestLog {
     for edit in edits { state.apply(edit) }
   }
 
+  /// A sync failed: whether the last edits are durable is not known.
+  package var isFailStopped: Bool { writer.isFailStopped }
+
   package func close() throws(StorageError) { try writer.close() }
 
   private func write(_ edits: [ManifestEdit]) throws(StorageError) {
@@ -65,9 +63,10 @@ package final class ManifestLog {
     for edit in edits { batch.add(.edit) { edit.encode(into: &$0) } }
     _ = try writer.append(&batch)
     try writer.sync()
-    // The witness that tells damage of this edit from a torn write.
-    try writer.writeIdleSeal()
     editCount += edits.count
+    // The witness that tells damage of this edit from a torn write. The edits are durable without
+    // it; a failure that is final shows at the next commit.
+    try? writer.writeIdleSeal()
   }
 
   /// Writes the whole state into the current segment and removes the older ones.
@@ -75,11 +74,7 @@ package final class ManifestLog {
     let edits = state.edits
     try write(edits)
     editCount = edits.count
-    let segments = FileNames.path(directory, FileNames.logDirectory)
-    for name in try disk.list(segments) {
-      guard let id = FileNames.logSegmentID(name), id < writer.segmentID else { continue }
-      try disk.remove(FileNames.path(segments, name))
-    }
-    try disk.syncDirectory(segments)
+    // Oldest first, each durably: a hole between segments would read as lost edits.
+    try reader.removeSegments(before: writer.segmentID)
   }
 }

@@ -27,6 +27,7 @@ package struct SeriesRewrite {
     try rewrite.flush(isLast: true, key, &writer, &builder)
     // Versions of different depth may overlap each other in time: blocks in order of time.
     for set in rewrite.superseded.sorted(by: { $0.times.first < $1.times.first }) {
+      try check(set, builder)
       for cut in BlockGrid.cuts(set.times) {
         try writer.append(builder.build(set.slice(cut), series: 0, kind: .superseded), of: key)
       }
@@ -49,6 +50,13 @@ package struct SeriesRewrite {
     supersededCount += split.superseded.reduce(0) { $0 + $1.count }
   }
 
+  /// The registry may have lost the declaration of a column to damage; its values must not go too.
+  private static func check(_ rows: RowSet, _ builder: BlockBuilder) throws(StorageError) {
+    guard builder.knows(rows.columns) else {
+      throw StorageError(.corrupt, "rows with a column that their type does not have")
+    }
+  }
+
   /// Writes the rows gathered; all but the last cell's unless `isLast`.
   private mutating func flush(
     isLast: Bool, _ key: SeriesKey, _ writer: inout DataSegmentWriter,
@@ -56,6 +64,7 @@ package struct SeriesRewrite {
   ) throws(StorageError) {
     guard rows.count > 0 else { return }
     let all = rows.rows()
+    try Self.check(all, builder)
     var cuts = BlockGrid.cuts(all.times)
     rows = RowAccumulator()
     if !isLast, let open = cuts.popLast() { rows.append(all, open) }

@@ -2,12 +2,8 @@
 /// the store shows them.
 package struct SeriesSources {
   private let live: Live
-  private let symbols: SymbolTable
 
-  package init(live: Live, symbols: SymbolTable) {
-    self.live = live
-    self.symbols = symbols
-  }
+  package init(live: Live) { self.live = live }
 
   /// What one series has around `times` (inclusive), in no order, through the durable LSN.
   /// `number` is its number in the series index, nil when unknown to it.
@@ -17,7 +13,7 @@ package struct SeriesSources {
     var sources: [Stretch.Source] = []
     for segment in live.segments where segment.overlaps(key.table, times) {
       guard let series = segment.index.series.sortedIndex(of: key) else { continue }
-      Self.add(segment, series: series, times, kind, symbols, to: &sources)
+      Self.add(segment, series: series, times, kind, to: &sources)
     }
     guard let number, kind == .main else { return sources }
     for head in live.heads {
@@ -50,7 +46,7 @@ package struct SeriesSources {
           continue
         }
         let before = found[key]?.count ?? 0
-        Self.add(segment, series: series, times, kind, symbols, to: &found[key, default: []])
+        Self.add(segment, series: series, times, kind, to: &found[key, default: []])
         pruned += blocks.count - ((found[key]?.count ?? 0) - before)
       }
     }
@@ -74,17 +70,13 @@ package struct SeriesSources {
 
   private static func add(
     _ segment: DataSegmentReader, series: Int, _ times: ClosedRange<Int64>,
-    _ kind: BlockEntry.Kind, _ symbols: SymbolTable, to sources: inout [Stretch.Source]
+    _ kind: BlockEntry.Kind, to sources: inout [Stretch.Source]
   ) {
-    for block in segment.blocks(ofSeries: series)
-    where block.kind == kind && block.firstTime <= times.upperBound
-      && block.lastTime >= times.lowerBound
+    for reader in segment.readers(ofSeries: series)
+    where reader.entry.kind == kind && reader.entry.firstTime <= times.upperBound
+      && reader.entry.lastTime >= times.lowerBound
     {
-      sources.append(
-        .block(
-          BlockReader(
-            entry: block, source: segment, types: segment.types, symbols: symbols,
-            baseLSN: segment.baseLSN)))
+      sources.append(.block(reader))
     }
   }
 }

@@ -116,21 +116,28 @@ extension Stretch.Source {
     }
   }
 
-  /// `sources` of one series, put in time order and grouped so that groups do not overlap.
+  /// `sources` of one series, in order of arrival, put in time order and grouped so that groups do
+  /// not overlap. Within a group they stay in order of arrival: it decides between equal LSNs.
   package static func grouped(_ sources: [Stretch.Source]) -> [Stretch.Source] {
-    let sorted = sources.sorted { ($0.firstTime, $0.lastTime) < ($1.firstTime, $1.lastTime) }
+    let sorted = sources.enumerated().sorted {
+      ($0.element.firstTime, $0.offset) < ($1.element.firstTime, $1.offset)
+    }
     var groups: [Stretch.Source] = []
-    var open: [Stretch.Source] = []
+    var open: [(offset: Int, element: Stretch.Source)] = []
+    func close() {
+      if open.count == 1 { groups.append(open[0].element) }
+      if open.count > 1 {
+        groups.append(.merged(open.sorted { $0.offset < $1.offset }.map(\.element)))
+      }
+      open.removeAll()
+    }
     var end = Int64.min
     for source in sorted {
-      if !open.isEmpty, source.firstTime > end {
-        groups.append(open.count == 1 ? open[0] : .merged(open))
-        open.removeAll()
-      }
+      if !open.isEmpty, source.element.firstTime > end { close() }
       open.append(source)
-      end = max(end, source.lastTime)
+      end = max(end, source.element.lastTime)
     }
-    if !open.isEmpty { groups.append(open.count == 1 ? open[0] : .merged(open)) }
+    close()
     return groups
   }
 }

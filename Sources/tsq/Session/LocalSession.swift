@@ -14,7 +14,7 @@ final class LocalSession: SQLSession {
     options.isReadOnly = true
     options.createIfMissing = false
     do throws(StorageError) {
-      store = try Store.open(directory, options)
+      store = try Store.open(System.resolved(directory), options)
     } catch {
       throw CommandError(error, store: directory)
     }
@@ -43,6 +43,23 @@ final class LocalSession: SQLSession {
     if let failure = printer.failure { throw failure }
     try writer.end()
     return QuerySummary(rowCount: printer.rowCount, nanos: System.monotonicNanos() - began)
+  }
+
+  func relations() throws -> [Relation] {
+    let catalog = StoreCatalog(store.snapshot())
+    let rows = try texts("SELECT \"table\", name, type, unit FROM columns")
+    let readings = catalog.snapshot.tables.map { table in
+      let columns = rows.filter { $0[0] == table.name }
+      return Relation(
+        name: table.name, isSystem: false,
+        columns: columns.map { Relation.Column(name: $0[1] ?? "", type: $0[2] ?? "", unit: $0[3]) })
+    }
+    let system = (catalog.rowTables + SystemTables.tables(of: catalog)).map { table in
+      Relation(
+        name: table.name, isSystem: true,
+        columns: table.columns.map { Relation.Column(name: $0.name, type: $0.type.rawValue) })
+    }
+    return readings + system.sorted { $0.name < $1.name }
   }
 
   /// What the rows go through: the query may hand them over from where nothing else can be thrown.

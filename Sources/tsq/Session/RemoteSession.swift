@@ -9,6 +9,8 @@ final class RemoteSession: SQLSession {
   var place: String { url.text }
   var canceller: @Sendable () -> Void { {} }
 
+  func relations() throws -> [Relation] { [] }
+
   func run(
     _ sql: String, parameters: [String: String], into writer: inout any RowWriter
   ) throws -> QuerySummary {

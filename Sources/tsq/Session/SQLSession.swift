@@ -9,6 +9,19 @@ struct QuerySummary: Sendable, Equatable {
   var blocksPruned: Int?
 }
 
+/// A table as `.tables`, `.schema` and completion know it.
+struct Relation: Sendable, Equatable {
+  struct Column: Sendable, Equatable {
+    var name: String
+    var type: String
+    var unit: String?
+  }
+  var name: String
+  /// Of the engine or the registry, not of readings.
+  var isSystem: Bool
+  var columns: [Column]
+}
+
 /// Answers SQL: a store opened by this process, or a server.
 protocol SQLSession: AnyObject {
   /// The directory or the URL.
@@ -20,6 +33,9 @@ protocol SQLSession: AnyObject {
   func run(
     _ sql: String, parameters: [String: String], into writer: inout any RowWriter
   ) throws -> QuerySummary
+
+  /// What a FROM can name, readings first, then by name.
+  func relations() throws -> [Relation]
 
   /// Ends the statement that runs, from any thread; it throws 57014.
   var canceller: @Sendable () -> Void { get }

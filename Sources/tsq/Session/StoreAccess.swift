@@ -22,7 +22,7 @@ enum StoreAccess {
     _ directory: String, _ options: StoreOptions, _ body: (Store) throws -> T
   ) throws -> T {
     do {
-      let store = try Store.open(directory, options)
+      let store = try Store.open(System.resolved(directory), options)
       let result: T
       do {
         result = try body(store)

@@ -1,3 +1,5 @@
+import Query
+
 /// `.mode csv`, `\d power`: what is for the shell itself.
 struct MetaCommand: Equatable {
   var name: String
@@ -46,7 +48,7 @@ extension Shell {
     switch command.name {
     case ".quit": quit()
     case ".help": print(lines: Self.help)
-    case ".tables": runOne("SELECT name FROM tables ORDER BY name")
+    case ".tables": showTables()
     case ".schema": showSchema(command.argument)
     case ".mode": setMode(command.argument)
     case ".timer": setTimer(command.argument)
@@ -58,13 +60,26 @@ extension Shell {
     }
   }
 
+  private func showTables() {
+    let text = { ResultColumn(name: $0, kind: .text) }
+    show(
+      [text("table"), text("holds"), ResultColumn(name: "columns", kind: .number)],
+      catalog.relations.map { [$0.name, $0.isSystem ? "system" : "readings", "\($0.columns.count)"] })
+  }
+
   private func showSchema(_ table: String) {
-    let condition = table.isEmpty ? "" : " WHERE \"table\" = \(sqlLiteral(table.lowercased()))"
-    if !table.isEmpty, !tables().contains(table.lowercased()) {
-      return fail("there is no table \"\(table)\"; .tables lists them")
+    let shown = catalog.relations.filter { table.isEmpty ? !$0.isSystem : $0.name == table.lowercased() }
+    guard !shown.isEmpty else {
+      let hint = Suggestion.hint(for: table, among: catalog.tables()).map { "; \($0)" } ?? "; .tables lists them"
+      return fail("there is no table \"\(table)\"\(hint)")
     }
-    let first = table.isEmpty ? "table_name, " : ""
-    runOne("SELECT \(first)name, type, unit FROM columns\(condition) ORDER BY table_name, position")
+    let text = { ResultColumn(name: $0, kind: .text) }
+    let names = table.isEmpty ? [text("table")] : []
+    show(
+      names + [text("column"), text("type"), text("unit")],
+      shown.flatMap { relation in
+        relation.columns.map { (table.isEmpty ? [relation.name] : []) + [$0.name, $0.type, $0.unit ?? ""] }
+      })
   }
 
   private func setMode(_ argument: String) {

@@ -13,7 +13,7 @@ final class Shell {
   var reading: [String] = []
   private(set) var hadError = false
   private var wantsToQuit = false
-  private lazy var catalog = CatalogCache(session: session)
+  private(set) lazy var catalog = CatalogCache(session: session)
 
   init(session: any SQLSession, format: OutputFormat = .table, isInteractive: Bool) {
     self.session = session
@@ -169,7 +169,20 @@ final class Shell {
   }
 
   func quit() { wantsToQuit = true }
-  func tables() -> [String] { catalog.tables() }
+
+  /// Rows that the shell makes itself, in the form that is set.
+  func show(_ columns: [ResultColumn], _ rows: [[String?]]) {
+    let sink = PagedSink(screenRows: (Terminal.size()?.rows ?? 24) - 3, isPaging: isInteractive)
+    defer { sink.finish() }
+    do {
+      var writer = try format.writer(to: sink, style)
+      try writer.begin(columns)
+      try writer.write(TextRows(cells: rows))
+      try writer.end()
+    } catch {
+      // Whoever left the pager has seen enough.
+    }
+  }
 }
 
 enum ErrorText {

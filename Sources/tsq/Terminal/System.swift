@@ -43,6 +43,13 @@ enum System {
     }
   }
 
+  /// `path` without symbolic links, which a store does not follow; as it is when nothing is there.
+  static func resolved(_ path: String) -> String {
+    guard let real = realpath(path, nil) else { return path }
+    defer { free(real) }
+    return String(cString: real)
+  }
+
   /// Makes `path` and its missing parents.
   static func makeDirectory(_ path: String, mode: mode_t = 0o700) {
     var partial = path.hasPrefix("/") ? "/" : ""
