@@ -40,10 +40,14 @@ final class ChildProcess: @unchecked Sendable {
     wait()
   }
 
-  func wait() {
-    guard isRunning else { return }
+  func wait() { _ = waitForStatus() }
+
+  /// The exit status; negative for the signal that ended it.
+  func waitForStatus() -> Int32 {
+    guard isRunning else { return 0 }
     var status: Int32 = 0
     while waitpid(id, &status, 0) < 0, errno == EINTR {}
     isRunning = false
+    return status & 0x7F == 0 ? (status >> 8) & 0xFF : -(status & 0x7F)
   }
 }

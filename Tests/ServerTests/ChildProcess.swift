@@ -1,0 +1,1 @@
+../IngestTests/ChildProcess.swift
