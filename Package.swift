@@ -36,7 +36,7 @@ let package = Package(
     .executableTarget(
       name: "tsq",
       dependencies: [
-        "TSEngine", "Query", "Ingest", "Server", "CEditline",
+        "TSEngine", "Query", "Ingest", "Server", "Bench", "CEditline",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: plain),

@@ -85,13 +85,6 @@ struct FollowCommand: NotYetCommand {
   @Argument(parsing: .allUnrecognized) var rest: [String] = []
 }
 
-struct BenchCommand: NotYetCommand {
-  static let configuration = help(
-    "bench", "Figures of ingest, storage and queries on this machine.", example: "tsq bench --quick")
-  static let remedy: String? = "run: make bench"
-  @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-
 struct VerifyCommand: NotYetCommand {
   static let configuration = help("verify", "Read every byte and check it.", example: "tsq verify --store demo")
   @Argument(parsing: .allUnrecognized) var rest: [String] = []
