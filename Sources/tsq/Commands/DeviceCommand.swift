@@ -25,13 +25,16 @@ struct DeviceList: ParsableCommand {
   @OptionGroup var location: StoreLocation
 
   func run() throws {
-    try StoreAccess.reading(RegistryAccess.directory(location, "device")) { store in
+    try RegistryAccess.reading(location) { store in
       let registry = store.registry
       let owner = try user.map { try registry.user(named: $0) }
       let devices = registry.devices.sorted().filter {
         owner == nil || registry.associations.owner(of: $0.id) == owner
       }
       try format.print(DeviceText.columns, devices.map { DeviceText.row($0, registry) })
+    } server: { server in
+      guard user == nil else { throw CommandError.notYet("--user over --connect") }
+      try server.show("devices", format: format)
     }
   }
 }
@@ -44,11 +47,13 @@ struct DeviceShow: ParsableCommand {
   @OptionGroup var location: StoreLocation
 
   func run() throws {
-    try StoreAccess.reading(RegistryAccess.directory(location, "device")) { store in
+    try RegistryAccess.reading(location) { store in
       let device = try store.registry.device(id)
       let extra = DeviceText.extra(device, store.registry)
       try format.print(
         DeviceText.columns + extra.map(\.0), [DeviceText.row(device, store.registry) + extra.map(\.1)])
+    } server: { server in
+      try server.show("devices", id, format: format)
     }
   }
 }
@@ -64,9 +69,12 @@ struct DeviceCreate: ParsableCommand {
 
   func run() throws {
     let (id, type, name) = (id, type, name)
-    try StoreAccess.writing(RegistryAccess.directory(location, "device")) { store in
+    try RegistryAccess.writing(location) { store in
       let found = try store.decideHere { $0.createDevice(id, type: type, name: name, $1) }
       Terminal.note("\(found.arrival == .created ? "Created" : "Found") \(found.text)")
+    } server: { server in
+      let made = try server.post("devices", body: ["id": id, "type": type, "name": name])
+      Terminal.note("\(made["created"] == "true" ? "Created" : "Found") \(made["text"] ?? id)")
     }
   }
 }
@@ -81,10 +89,13 @@ struct DeviceClaim: ParsableCommand {
 
   func run() throws {
     let (code, user) = (code, user)
-    try StoreAccess.writing(RegistryAccess.directory(location, "device")) { store in
+    try RegistryAccess.writing(location) { store in
       let person = try store.registry.user(named: user)
       let claimed = try store.decideHere { $0.claim(code: code, by: person, $1) }
       Terminal.note("\(claimed.device) belongs to \(user)")
+    } server: { server in
+      let claimed = try server.post("claim", body: ["code": code, "user": user])
+      Terminal.note("\(claimed["device_id"] ?? "the device") belongs to \(user)")
     }
   }
 }
@@ -100,9 +111,12 @@ struct DeviceAssociate: ParsableCommand {
 
   func run() throws {
     let (id, instant) = (id, try at.map(CommandTime.parse))
-    try StoreAccess.writing(RegistryAccess.directory(location, "device")) { store in
+    try RegistryAccess.writing(location) { store in
       let person = try store.registry.user(named: user)
       try store.decideHere { $0.associate(id, with: person, at: instant, $1) }
+      Terminal.note("\(id) belongs to \(user)")
+    } server: { server in
+      try server.post("devices", id, "associate", body: ["user": user, "at": at])
       Terminal.note("\(id) belongs to \(user)")
     }
   }
@@ -118,8 +132,11 @@ struct DeviceDissociate: ParsableCommand {
 
   func run() throws {
     let (id, instant) = (id, try at.map(CommandTime.parse))
-    try StoreAccess.writing(RegistryAccess.directory(location, "device")) { store in
+    try RegistryAccess.writing(location) { store in
       try store.decideHere { $0.dissociate(id, at: instant, $1) }
+      Terminal.note("\(id) is parked")
+    } server: { server in
+      try server.post("devices", id, "dissociate", body: ["at": at])
       Terminal.note("\(id) is parked")
     }
   }
@@ -135,8 +152,11 @@ struct DeviceRename: ParsableCommand {
 
   func run() throws {
     let (id, name) = (id, name)
-    try StoreAccess.writing(RegistryAccess.directory(location, "device")) { store in
+    try RegistryAccess.writing(location) { store in
       try store.decideHere { $0.renameDevice(id, to: name, $1) }
+      Terminal.note("\(id): \(name)")
+    } server: { server in
+      try server.post("devices", id, "rename", body: ["name": name])
       Terminal.note("\(id): \(name)")
     }
   }
@@ -152,25 +172,34 @@ struct DeviceDelete: ParsableCommand {
 
   func run() throws {
     let id = id
-    let directory = try RegistryAccess.directory(location, "device")
-    if dryRun {
-      return try StoreAccess.reading(directory) { store in
-        let registry = store.registry
-        _ = try registry.device(id)
-        let context = DecisionContext(now: System.wallNanos(), actor: StoreAccess.actor, random: SystemRNG())
-        guard case .success(let deletion) = registry.deleteDevice(id, context).result else { return }
-        Terminal.note("would delete \(Self.text(deletion)); nothing was changed")
+    try RegistryAccess.at(location) { directory in
+      if dryRun { return try StoreAccess.reading(directory) { Self.say(try Self.preview(id, $0), dryRun: true) } }
+      try StoreAccess.writing(directory) { store in
+        Self.say(try store.decideHere { $0.deleteDevice(id, $1) }, dryRun: false)
       }
-    }
-    try StoreAccess.writing(directory) { store in
-      let deletion = try store.decideHere { $0.deleteDevice(id, $1) }
-      Terminal.note("deleted \(Self.text(deletion)); history and readings stay")
+    } server: { server in
+      let counts = try server.delete("devices", id, dryRun: dryRun).compactMapValues { Int($0) }
+      Self.say(counts["devices"] ?? 0, counts["codes"] ?? 0, counts["tokens"] ?? 0, dryRun: dryRun)
     }
   }
 
-  private static func text(_ deletion: TSEngine.Registry.Deletion) -> String {
-    [("device", deletion.devices), ("code", deletion.codes), ("token", deletion.tokens)]
+  private static func preview(_ id: String, _ store: Store) throws -> TSEngine.Registry.Deletion {
+    let registry = store.registry
+    _ = try registry.device(id)
+    let context = DecisionContext(now: System.wallNanos(), actor: StoreAccess.actor, random: SystemRNG())
+    return try registry.deleteDevice(id, context).result.mapError { CommandError.failed($0.sentence) }.get()
+  }
+
+  private static func say(_ deletion: TSEngine.Registry.Deletion, dryRun: Bool) {
+    say(deletion.devices, deletion.codes, deletion.tokens, dryRun: dryRun)
+  }
+
+  /// What goes, counted by kind (L-08).
+  private static func say(_ devices: Int, _ codes: Int, _ tokens: Int, dryRun: Bool) {
+    let text = [("device", devices), ("code", codes), ("token", tokens)]
       .filter { $0.1 > 0 }.map { "\($0.1) \($0.0)\($0.1 == 1 ? "" : "s")" }.joined(separator: ", ")
+    Terminal.note(
+      dryRun ? "would delete \(text); nothing was changed" : "deleted \(text); history and readings stay")
   }
 }
 
@@ -183,8 +212,11 @@ struct DeviceAnnounce: ParsableCommand {
 
   func run() throws {
     let id = id
-    try StoreAccess.writing(RegistryAccess.directory(location, "device")) { store in
+    try RegistryAccess.writing(location) { store in
       try store.decideHere { $0.requestAnnouncement(of: id, $1) }
+      Terminal.note("\(id) will be announced")
+    } server: { server in
+      try server.post("devices", id, "announce")
       Terminal.note("\(id) will be announced")
     }
   }
@@ -199,12 +231,14 @@ struct DeviceHistoryCommand: ParsableCommand {
   @OptionGroup var location: StoreLocation
 
   func run() throws {
-    try StoreAccess.reading(RegistryAccess.directory(location, "device")) { store in
+    try RegistryAccess.reading(location) { store in
       var history = DeviceHistory(of: id)
       for event in store.events { history.apply(event) }
       guard !history.events.isEmpty else { throw CommandError.failed("nothing ever happened to a device \(id)") }
       let wanted = Set(history.events.map(\.lsn))
       try format.printEvents(of: store) { wanted.contains($0.lsn) }
+    } server: { server in
+      try server.show("devices", id, "history", format: format)
     }
   }
 }

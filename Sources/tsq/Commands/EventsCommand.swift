@@ -19,26 +19,24 @@ struct EventsCommand: ParsableCommand {
 
   func run() throws {
     if follow { throw CommandError.notYet("tsq events --follow", instead: "run tsq events --from LSN again") }
-    let directory = try RegistryAccess.directory(location, "events")
+    guard case .directory(let directory) = try location.place() else { return try showRemote() }
     try StoreAccess.reading(directory) { store in
       let wanted = device.map { Set(history(of: $0, store.events).map(\.lsn)) }
       try format.printEvents(of: store) { $0.lsn >= from && wanted?.contains($0.lsn) ?? true }
     }
   }
 
+  private func showRemote() throws {
+    let conditions = ["lsn >= \(from)"] + (device.map { ["device_id = \(sqlLiteral($0))"] } ?? [])
+    var script = QueryScript(
+      text: "SELECT * FROM events WHERE \(conditions.joined(separator: " AND ")) ORDER BY lsn", format: format)
+    script.saysFooter = false
+    try script.run(at: location.place())
+  }
+
   private func history(of device: String, _ events: [Event]) -> [Event] {
     var history = DeviceHistory(of: device)
     for event in events { history.apply(event) }
     return history.events
-  }
-}
-
-enum RegistryAccess {
-  /// Registry commands work on files so far.
-  static func directory(_ location: StoreLocation, _ command: String) throws -> String {
-    switch try location.place() {
-    case .directory(let directory): return directory
-    case .server: throw CommandError.notYet("tsq \(command) --connect", instead: "use --store DIR")
-    }
   }
 }

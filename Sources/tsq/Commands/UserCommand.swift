@@ -22,10 +22,12 @@ struct UserList: ParsableCommand {
   @OptionGroup var location: StoreLocation
 
   func run() throws {
-    try StoreAccess.reading(RegistryAccess.directory(location, "user")) { store in
+    try RegistryAccess.reading(location) { store in
       let registry = store.registry
       let living = registry.users.sorted().filter { $0.deletedAt == nil }
       try format.print(UserText.columns, living.map { UserText.row($0, registry) })
+    } server: { server in
+      try server.show("users", format: format)
     }
   }
 }
@@ -38,11 +40,13 @@ struct UserShow: ParsableCommand {
   @OptionGroup var location: StoreLocation
 
   func run() throws {
-    try StoreAccess.reading(RegistryAccess.directory(location, "user")) { store in
+    try RegistryAccess.reading(location) { store in
       let registry = store.registry
       let id = try registry.user(named: name)
       guard let user = registry.users[id] else { return }
       try format.print(UserText.columns, [UserText.row(user, registry)])
+    } server: { server in
+      try server.show("users", name, format: format)
     }
   }
 }
@@ -56,8 +60,11 @@ struct UserCreate: ParsableCommand {
 
   func run() throws {
     let (name, isAdmin) = (name, admin)
-    try StoreAccess.writing(RegistryAccess.directory(location, "user")) { store in
+    try RegistryAccess.writing(location) { store in
       _ = try store.decideHere { $0.createUser(name, isAdmin: isAdmin, $1) }
+      Terminal.note("created user \(name)")
+    } server: { server in
+      try server.post("users", body: ["name": name, "admin": "\(isAdmin)"])
       Terminal.note("created user \(name)")
     }
   }
@@ -72,18 +79,27 @@ struct UserDelete: ParsableCommand {
   @OptionGroup var location: StoreLocation
 
   func run() throws {
-    let directory = try RegistryAccess.directory(location, "user")
-    if dryRun {
-      return try StoreAccess.reading(directory) { store in
-        let devices = store.registry.associations.devices(of: try store.registry.user(named: name))
-        Terminal.note("would delete user \(name) and park \(devices.count) devices; nothing was changed")
+    try RegistryAccess.at(location) { directory in
+      if dryRun {
+        return try StoreAccess.reading(directory) { store in
+          say(try store.registry.associations.devices(of: store.registry.user(named: name)).count)
+        }
       }
+      try StoreAccess.writing(directory) { store in
+        let user = try store.registry.user(named: name)
+        say(try store.decideHere { $0.deleteUser(user, $1) })
+      }
+    } server: { server in
+      say(Int(try server.delete("users", name, dryRun: dryRun)["parked"] ?? "") ?? 0)
     }
-    try StoreAccess.writing(directory) { store in
-      let user = try store.registry.user(named: name)
-      let parked = try store.decideHere { $0.deleteUser(user, $1) }
-      Terminal.note("deleted user \(name), parked \(parked) devices; history and readings stay")
-    }
+  }
+
+  private func say(_ parked: Int) {
+    let devices = "\(parked) device\(parked == 1 ? "" : "s")"
+    Terminal.note(
+      dryRun
+        ? "would delete user \(name) and park \(devices); nothing was changed"
+        : "deleted user \(name), parked \(devices); history and readings stay")
   }
 }
 
@@ -95,9 +111,11 @@ struct UserHistory: ParsableCommand {
   @OptionGroup var location: StoreLocation
 
   func run() throws {
-    try StoreAccess.reading(RegistryAccess.directory(location, "user")) { store in
+    try RegistryAccess.reading(location) { store in
       let user = try store.registry.user(named: name)
       try format.printEvents(of: store) { $0.kind.user == user }
+    } server: { server in
+      throw CommandError.notYet("tsq user history --connect", instead: "use tsq events")
     }
   }
 }

@@ -1,5 +1,10 @@
+import Synchronization
+
 /// HTTP/1.1 to one server over a connection that is kept: one request at a time, bodies streamed.
-final class HTTPConnection {
+///
+/// Used by one thread; another one may only `cancel`. That is why it is `@unchecked Sendable`: all
+/// that `cancel` reads is behind the lock of `active`.
+final class HTTPConnection: @unchecked Sendable {
   struct Response {
     var status: Int
     /// Names in lower case.
@@ -9,6 +14,8 @@ final class HTTPConnection {
   let url: ServerURL
   private let token: String?
   private var socket: TCPSocket?
+  /// The socket of the request under way.
+  private let active = Mutex<TCPSocket?>(nil)
 
   /// - Parameter token: sent as a bearer's; else `TSQ_TOKEN`.
   init(_ url: ServerURL, token: String? = System.environment("TSQ_TOKEN")) {
@@ -17,14 +24,16 @@ final class HTTPConnection {
   }
 
   /// Ends what is under way, from any thread.
-  func cancel() { socket?.shutDown() }
+  func cancel() { active.withLock { $0?.shutDown() } }
 
-  /// Sends one request and gives its answer piece by piece to `receive`.
+  /// Sends one request and gives its answer piece by piece to `receive`, with its head.
   func request(
     _ method: String, _ path: String, contentType: String = "application/json", body: [UInt8] = [],
-    receive: (ArraySlice<UInt8>) throws -> Void
+    receive: (Response, ArraySlice<UInt8>) throws -> Void
   ) throws -> Response {
     let socket = try socket ?? TCPSocket(url)
+    active.withLock { $0 = socket }
+    defer { active.withLock { $0 = nil } }
     // Whatever goes wrong half way leaves the connection in no known state.
     self.socket = nil
     var head = "\(method) \(url.path)\(path) HTTP/1.1\r\nHost: \(url.host):\(url.port)\r\n"
@@ -36,7 +45,7 @@ final class HTTPConnection {
     var isReusable = false
     defer { if !isReusable { self.socket = nil } }
     let response = try readHead(socket)
-    let isDelimited = try readBody(response, socket, receive)
+    let isDelimited = try readBody(response, socket) { try receive(response, $0) }
     isReusable = isDelimited && response.headers["connection"]?.lowercased() != "close"
     return response
   }
@@ -44,7 +53,7 @@ final class HTTPConnection {
   /// As above with the whole answer in memory.
   func request(_ method: String, _ path: String, body: [UInt8] = []) throws -> (Response, [UInt8]) {
     var bytes: [UInt8] = []
-    let response = try request(method, path, body: body) { bytes.append(contentsOf: $0) }
+    let response = try request(method, path, body: body) { bytes.append(contentsOf: $1) }
     return (response, bytes)
   }
 

@@ -1,7 +1,10 @@
 import Glibc
 
 /// A blocking TCP connection with a read buffer.
-final class TCPSocket {
+///
+/// Used by one thread; another one may only call `shutDown`, which touches the constant descriptor
+/// alone: hence `@unchecked Sendable`.
+final class TCPSocket: @unchecked Sendable {
   private let descriptor: Int32
   private var buffer = [UInt8](repeating: 0, count: 64 << 10)
   private var start = 0

@@ -130,6 +130,7 @@ struct Load {
 final class StopFlag: Sendable {
   private let raised = Atomic(false)
   func raise() { raised.store(true, ordering: .relaxed) }
+  func lower() { raised.store(false, ordering: .relaxed) }
   var isRaised: Bool { raised.load(ordering: .relaxed) }
 }
 

@@ -10,6 +10,8 @@ struct QueryScript {
   /// A file instead of standard output.
   var output: String?
   var timezone: String?
+  /// Rows and time on standard error, at a terminal.
+  var saysFooter = true
 
   init(text: String, format: OutputFormat?) {
     self.text = text
@@ -25,7 +27,7 @@ struct QueryScript {
     let session = try Sessions.open(place, timezone: timezone)
     let file = try OutputFile(path: output)
     let style = file.isStandard ? Terminal.outputStyle : .plain
-    let saysFooter = file.isStandard && Terminal.isTerminal(STDOUT_FILENO) && Terminal.isTerminal(STDERR_FILENO)
+    let saysFooter = saysFooter && file.isStandard && Terminal.isTerminal(STDOUT_FILENO) && Terminal.isTerminal(STDERR_FILENO)
     for range in statements {
       let statement = String(decoding: source[range.bytes], as: UTF8.self)
       var writer = try writer(to: file.sink, style)
