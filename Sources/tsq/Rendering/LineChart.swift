@@ -69,9 +69,14 @@ struct LineChart {
       parts.append(named.joined(separator: "  "))
     }
     if isTime {
-      parts.append("\(Timestamp.text(Int64(clamping: lowX))) … \(Timestamp.text(Int64(clamping: highX)))")
+      parts.append("\(Self.instant(lowX)) … \(Self.instant(highX))")
     }
     return parts.isEmpty ? "" : parts.joined(separator: "   ") + "\n"
+  }
+
+  /// To the microsecond: a double holds today's nanoseconds to the nearest 256.
+  private static func instant(_ x: Double) -> String {
+    Timestamp.text(Int64(clamping: (x / 1000).rounded()) * 1000)
   }
 
   private func plot(_ canvas: BrailleCanvas, _ scale: AxisScale, _ labelWidth: Int) -> String {
