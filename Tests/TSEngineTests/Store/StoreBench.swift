@@ -164,7 +164,7 @@ enum StoreReading {
   /// Every version the store keeps, superseded ones too, each as often as it is there.
   static func versions(_ store: Store) throws -> [StoredRow: Int] {
     let live = store.shared.live.withLock { $0 }
-    let sources = SeriesSources(live: live, symbols: store.symbols)
+    let sources = SeriesSources(live: live)
     var found: [StoredRow: Int] = [:]
     for schema in store.snapshot().tables {
       for table in [schema.id, schema.id.quarantine] {
