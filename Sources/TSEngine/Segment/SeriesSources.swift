@@ -54,7 +54,7 @@ package struct SeriesSources {
     let keys = Dictionary(numbers.map { ($0.number, $0.key) }, uniquingKeysWith: { a, _ in a })
     for head in live.heads {
       for (number, chunks) in try head.chunks(of: Array(keys.keys), through: live.durableLSN) {
-        guard let key = keys[number] else { continue }
+        guard let key = keys[number], wanted(key) else { continue }
         for chunk in chunks {
           let source = chunk.source
           if source.firstTime <= times.upperBound, source.lastTime >= times.lowerBound {
