@@ -2,7 +2,7 @@
 /// a page costs no allocation.
 ///
 /// First pass: each page's bounds and sum, in 16-bit arithmetic where the page allows. Second pass:
-/// the cheapest codec of each page (`NarrowPage`, `WidePage`). Docs/FORMAT-encoding.md has the bytes.
+/// the cheapest codec of each page (`NarrowPage`, `WidePage`). Docs/FORMAT.md (9) has the bytes.
 package struct ColumnEncoder: Sendable {
   /// Nulls replaced by a neighbour; units of a divisor; held numbers of floats.
   var held: [Int64] = []

@@ -1,4 +1,4 @@
-/// Numbers of the column section format; Docs/FORMAT-encoding.md draws the bytes.
+/// Numbers of the column section format; Docs/FORMAT.md (9) draws the bytes.
 /// A number is never reused or changed; 0 is reserved everywhere so that zeroed bytes are an error.
 
 /// Values of a page, laid out as 16 rows of 16 lanes: value i lies in row i / 16, lane i % 16.

@@ -60,7 +60,7 @@ package struct Cause: Sendable, Equatable {
   }
 }
 
-/// What happened. Docs/FORMAT-events.md has the number of each kind.
+/// What happened. Docs/FORMAT.md has the number of each kind.
 package enum EventKind: Sendable, Equatable {
   case deviceDiscovered(device: String, type: String, name: String, interface: String)
   case deviceCreated(device: String, type: String, name: String)

@@ -56,6 +56,11 @@ package enum FileNames {
     "\(path)@\(count)\(unnamedSuffix)"
   }
 
+  /// Bytes kept for a person to look at; the store never reads them.
+  package static func isSetAside(_ name: String) -> Bool {
+    [tornSuffix, damagedSuffix, unnamedSuffix].contains { name.hasSuffix($0) }
+  }
+
   package static func journalSegment(_ id: UInt64) -> String { padded(id) + journalSuffix }
   package static func journalSegmentID(_ name: String) -> UInt64? {
     number(name, suffix: journalSuffix)

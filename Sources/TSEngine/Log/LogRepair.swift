@@ -49,10 +49,9 @@ package struct LogRepair {
   }
 
   private func prepareDirectory() throws(StorageError) {
-    if !disk.exists(reader.directory) {
-      try disk.createDirectory(reader.directory)
-      try disk.syncDirectory(store)
-    }
+    try disk.createDirectory(reader.directory)
+    // Also when it was there: a process killed behind its making has not made it durable.
+    try disk.syncDirectory(store)
     for name in try disk.list(reader.directory) where FileNames.isTemporary(name) {
       try disk.remove(FileNames.path(reader.directory, name))
     }

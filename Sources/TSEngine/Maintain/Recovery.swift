@@ -107,11 +107,10 @@ struct Recovery {
 
   private func makeDirectories() throws(StorageError) {
     for name in [FileNames.dataDirectory, FileNames.journalDirectory] {
-      let path = FileNames.path(directory, name)
-      if disk.exists(path) { continue }
-      try disk.createDirectory(path)
-      try disk.syncDirectory(directory)
+      try disk.createDirectory(FileNames.path(directory, name))
     }
+    // Also when they were there: a process killed behind their making has not made them durable.
+    try disk.syncDirectory(directory)
   }
 
   /// Files that the manifest does not name were never live, or are dead: their rows are in the log

@@ -1,4 +1,4 @@
-/// The registry as bytes, and its digest. Docs/FORMAT-events.md ("Registry checkpoint") is
+/// The registry as bytes, and its digest. Docs/FORMAT.md ("Registry checkpoint") is
 /// normative.
 ///
 ///     u8 version · u64 byte count · canonical bytes · [u8; 32] their SHA-256 · connections

@@ -2,7 +2,7 @@ import Testing
 
 @testable import TSEngine
 
-/// Hand-written bytes to values and back: Docs/FORMAT-encoding.md in examples.
+/// Hand-written bytes to values and back: Docs/FORMAT.md (9) in examples.
 @Suite struct EncodingFormatTests {
   /// One row of sixteen values, packed with one bit: each lane is a 16-bit word.
   private func word(_ lanes: [UInt16]) -> [UInt8] {

@@ -1,0 +1,276 @@
+/// Reads every byte of a store and checks all that can be checked: framing and checksums of logs,
+/// manifest and journals; every section of every data segment, decoded, against the statistics
+/// that queries answer from. Changes nothing; works beside a writer.
+package struct Verify {
+  package struct Report: Sendable, Equatable {
+    package var fileCount = 0
+    package var byteCount = 0
+    /// Of the data segments, superseded rows included.
+    package var rowCount = 0
+    /// Of the unsealed and kept log: batches whose checks hold.
+    package var batchCount = 0
+    package var eventCount = 0
+    /// The newest LSN found; 0 in an empty store.
+    package var newestLSN: LSN = 0
+    package var damages: [Manifest.Damage] = []
+    /// Files that belong to no live part: kept copies of torn or damaged bytes, unnamed segments.
+    package var setAside: [String] = []
+
+    package var isWhole: Bool { damages.isEmpty }
+  }
+
+  private let disk: any Disk
+  private let directory: String
+  private let storeID: StoreID
+  private var report = Report()
+
+  /// - Throws: `.io`, `.notFound`; `.corrupt` when STORE or the manifest cannot be read at all;
+  ///   `.unsupportedVersion`. All other damage is in the report.
+  package static func run(_ options: StoreOptions, _ directory: String) throws(StorageError) -> Report {
+    let file = try StoreFile.open(
+      options.disk, directory: directory, creating: false, clock: options.clock, rng: options.rng)
+    // A writer may seal and compact meanwhile: files that go are looked for anew.
+    var attempt = 0
+    while true {
+      attempt += 1
+      var verify = Verify(options.disk, directory, file.id)
+      let before = try verify.manifest()
+      try verify.read(before)
+      let after = try verify.manifest()
+      if attempt == attemptLimit || after == before { return verify.report }
+    }
+  }
+
+  private static let attemptLimit = 5
+
+  private init(_ disk: any Disk, _ directory: String, _ storeID: StoreID) {
+    self.disk = disk
+    self.directory = directory
+    self.storeID = storeID
+  }
+
+  private func manifest() throws(StorageError) -> Manifest {
+    var manifest = Manifest()
+    let store = FileNames.path(directory, FileNames.manifestDirectory)
+    let scan = try LogReader(disk, store: store, storeID: storeID).scan {
+      info, payload throws(StorageError) in
+      try Recovery.apply(info, payload, to: &manifest)
+    }
+    try scan.requireWholeManifest()
+    return manifest
+  }
+
+  private mutating func read(_ manifest: Manifest) throws(StorageError) {
+    report.damages = manifest.damages
+    report.newestLSN = manifest.newestLSN
+    try count(FileNames.path(directory, FileNames.store))
+    try readLog(manifest)
+    try readManifestLog()
+    for journal in manifest.journals { try readJournal(journal) }
+    for segment in manifest.data { try readData(segment) }
+    try listOthers(manifest)
+  }
+
+  private mutating func count(_ path: String) throws(StorageError) {
+    let file = try disk.open(path, .read)
+    defer { file.close() }
+    report.fileCount += 1
+    report.byteCount += try file.byteCount()
+  }
+
+  private mutating func add(_ damage: Manifest.Damage) {
+    if !report.damages.contains(damage) { report.damages.append(damage) }
+  }
+
+  // MARK: Logs
+
+  private mutating func readLog(_ manifest: Manifest) throws(StorageError) {
+    var batches = 0
+    let symbols = SymbolTable()
+    var undecodable: [Manifest.Damage] = []
+    let scan = try LogReader(disk, store: directory, storeID: storeID).scan {
+      info, payload throws(StorageError) in
+      batches += 1
+      do throws(StorageError) {
+        try Self.decode(payload, info.header, symbols)
+      } catch {
+        undecodable.append(
+          Manifest.Damage(
+            file: FileNames.logSegment(info.position.segmentID), offset: info.position.offset,
+            byteCount: info.header.payloadByteCount, firstLSN: info.header.firstLSN,
+            lastLSN: info.header.nextLSN - 1))
+      }
+    }
+    for segment in scan.segments {
+      report.fileCount += 1
+      report.byteCount += segment.byteCount
+    }
+    report.batchCount += batches
+    report.newestLSN = max(report.newestLSN, scan.nextLSN - 1)
+    // Kept segments hold sealed LSNs too, whose bulk appends the manifest has forgotten: jumps
+    // there say nothing.
+    for damage in scan.damages(after: manifest)
+    where damage.byteCount > 0 || damage.firstLSN > manifest.sealedLSN { add(damage) }
+    for damage in undecodable { add(damage) }
+  }
+
+  private static func decode(
+    _ payload: RawSpan, _ header: LogBatchHeader, _ symbols: SymbolTable
+  ) throws(StorageError) {
+    var frames: [TableID: FrameBatch] = [:]
+    var cursor = RecordCursor(payload, header: header)
+    while let record = try cursor.next() {
+      switch record.kind {
+      case .frame: _ = try FrameRecord.decode(record.body, symbols: symbols, into: &frames)
+      case .event: _ = try Journal.decodeEvent(record.body, lsn: record.lsn)
+      case .message: _ = try Journal.decodeRecord(record.body, lsn: record.lsn)
+      case .gap, .seal, .edit: break
+      }
+    }
+  }
+
+  private mutating func readManifestLog() throws(StorageError) {
+    let store = FileNames.path(directory, FileNames.manifestDirectory)
+    let scan = try LogReader(disk, store: store, storeID: storeID).scan { _, _ in }
+    for segment in scan.segments {
+      report.fileCount += 1
+      report.byteCount += segment.byteCount
+    }
+    for range in scan.damaged {
+      add(
+        Manifest.Damage(
+          file: range.file, offset: range.bytes.lowerBound, byteCount: range.bytes.count,
+          firstLSN: 0, lastLSN: 0))
+    }
+  }
+
+  // MARK: Sealed files
+
+  private mutating func readJournal(_ journal: Manifest.JournalSegment) throws(StorageError) {
+    let name = FileNames.journalSegment(journal.id)
+    func damage(_ offset: Int, _ byteCount: Int) -> Manifest.Damage {
+      Manifest.Damage(
+        file: name, offset: offset, byteCount: byteCount, firstLSN: journal.oldestLSN,
+        lastLSN: journal.newestLSN)
+    }
+    do throws(StorageError) {
+      let content = try JournalSegment.read(
+        disk, directory: directory, store: storeID, id: journal.id)
+      report.fileCount += 1
+      report.byteCount += journal.byteCount
+      for range in content.damaged { add(damage(range.lowerBound, range.count)) }
+      for record in content.records {
+        if record.kind == LogRecordKind.event.rawValue {
+          _ = try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)
+          report.eventCount += 1
+        } else {
+          _ = try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn)
+        }
+      }
+    } catch {
+      try contain(error)
+      add(damage(error.offset ?? 0, journal.byteCount))
+    }
+  }
+
+  private mutating func readData(_ meta: Manifest.DataSegment) throws(StorageError) {
+    let folder = FileNames.path(directory, FileNames.dataDirectory)
+    let name = FileNames.dataSegment(meta.id)
+    func damage(_ offset: Int, _ oldest: LSN, _ newest: LSN, _ byteCount: Int) -> Manifest.Damage {
+      Manifest.Damage(
+        file: name, offset: offset, byteCount: byteCount, firstLSN: oldest, lastLSN: newest)
+    }
+    do throws(StorageError) {
+      let segment = try DataSegmentReader(
+        disk, directory: folder, store: storeID, id: meta.id, baseLSN: meta.baseLSN,
+        cache: BlockCache(byteLimit: 0))
+      report.fileCount += 1
+      report.byteCount += segment.byteCount
+      for entry in segment.index.blocks {
+        do throws(StorageError) {
+          try BlockCheck(segment, entry).run()
+          report.rowCount += entry.rowCount
+        } catch {
+          try contain(error)
+          add(damage(error.offset ?? 0, entry.oldestLSN, entry.newestLSN, 0))
+        }
+      }
+      let file = try disk.open(FileNames.path(folder, name), .read)
+      defer { file.close() }
+      try DataSegmentReader.verify(file, store: storeID, id: meta.id, byteCount: meta.byteCount)
+    } catch {
+      try contain(error)
+      let (oldest, newest) = (meta.oldestLSN + meta.baseLSN, meta.newestLSN + meta.baseLSN)
+      if !report.damages.contains(where: { $0.file == name }) {
+        add(damage(error.offset ?? 0, oldest, newest, meta.byteCount))
+      }
+    }
+  }
+
+  /// Damage is reported; anything else ends the run.
+  private func contain(_ error: StorageError) throws(StorageError) {
+    switch error.code {
+    case .corrupt, .truncated, .notFound: return
+    default: throw error
+    }
+  }
+
+  private mutating func listOthers(_ manifest: Manifest) throws(StorageError) {
+    for folder in [FileNames.logDirectory, FileNames.dataDirectory, FileNames.journalDirectory] {
+      let path = FileNames.path(directory, folder)
+      guard disk.exists(path) else { continue }
+      for name in try disk.list(path) where FileNames.isSetAside(name) {
+        report.setAside.append(FileNames.path(folder, name))
+      }
+    }
+  }
+}
+
+/// Decodes a block and compares it with what its index entry says.
+private struct BlockCheck {
+  private let block: BlockReader
+  private let entry: BlockEntry
+
+  init(_ segment: DataSegmentReader, _ entry: BlockEntry) {
+    self.entry = entry
+    block = BlockReader(
+      entry: entry, source: segment, types: segment.types, symbols: SymbolTable(),
+      baseLSN: segment.baseLSN)
+  }
+
+  /// - Throws: `.corrupt`, `.truncated`, `.io`.
+  func run() throws(StorageError) {
+    let rows = try block.rows()
+    guard rows.count == entry.rowCount, rows.times.first == entry.firstTime,
+      rows.times.last == entry.lastTime, rows.lsns.last?.end == entry.rowCount,
+      rows.lsns.map(\.lsn).min() == entry.oldestLSN, rows.lsns.map(\.lsn).max() == entry.newestLSN
+    else { throw StorageError(.corrupt, "a block that is not as its index says") }
+    for described in entry.columns {
+      guard let column = rows.column(described.id), let type = block.types[described.id] else {
+        throw StorageError(.corrupt, "a block column that its segment does not declare")
+      }
+      guard holds(described.statistics, column, type, rows) else {
+        throw StorageError(.corrupt, "statistics that do not fit their column")
+      }
+    }
+  }
+
+  private func holds(
+    _ statistics: ColumnStatistics, _ column: RowSet.Column, _ type: ColumnType, _ rows: RowSet
+  ) -> Bool {
+    var valid: [Int64] = []
+    for row in 0..<rows.count {
+      guard let slot = rows.slot(column.id, row: row) else { continue }
+      valid.append(type == .float ? FloatOrder.key(bits: slot) : slot)
+    }
+    guard statistics.count == rows.count, statistics.validCount == valid.count else { return false }
+    guard let first = valid.first, let last = valid.last, type != .symbol, type != .text else {
+      return true
+    }
+    guard statistics.first == first, statistics.last == last, statistics.minimum == valid.min(),
+      statistics.maximum == valid.max()
+    else { return false }
+    guard let sum = statistics.sum, type != .float else { return true }
+    return sum == valid.reduce(Int128(0)) { $0 + Int128($1) }
+  }
+}
