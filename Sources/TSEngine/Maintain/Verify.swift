@@ -183,12 +183,13 @@ package struct Verify {
     do throws(StorageError) {
       let segment = try DataSegmentReader(
         disk, directory: folder, store: storeID, id: meta.id, baseLSN: meta.baseLSN,
-        cache: BlockCache(byteLimit: 0))
+        symbols: SymbolTable(), cache: BlockCache(byteLimit: 0))
       report.fileCount += 1
       report.byteCount += segment.byteCount
-      for entry in segment.index.blocks {
+      for block in segment.readers {
+        let entry = block.entry
         do throws(StorageError) {
-          try BlockCheck(segment, entry).run()
+          try BlockCheck(block).run()
           report.rowCount += entry.rowCount
         } catch {
           try contain(error)
@@ -231,11 +232,9 @@ private struct BlockCheck {
   private let block: BlockReader
   private let entry: BlockEntry
 
-  init(_ segment: DataSegmentReader, _ entry: BlockEntry) {
-    self.entry = entry
-    block = BlockReader(
-      entry: entry, source: segment, types: segment.types, symbols: SymbolTable(),
-      baseLSN: segment.baseLSN)
+  init(_ block: BlockReader) {
+    self.block = block
+    entry = block.entry
   }
 
   /// - Throws: `.corrupt`, `.truncated`, `.io`.

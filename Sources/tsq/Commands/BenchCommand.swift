@@ -1,6 +1,7 @@
 import ArgumentParser
 import Bench
 import Glibc
+import TSEngine
 
 /// `tsq bench`: ingest, storage and query figures of this machine.
 struct BenchCommand: ParsableCommand {
@@ -67,6 +68,11 @@ struct BenchCommand: ParsableCommand {
 
   /// Removes a folder that this command made.
   private static func removeTree(_ path: String) {
-    nftw(path, { path, _, _, _ in path.map { remove($0) } ?? 0 }, 16, FTW_DEPTH | FTW_PHYS)
+    guard let names = try? PosixDisk().list(path) else {
+      unlink(path)
+      return
+    }
+    for name in names { removeTree("\(path)/\(name)") }
+    rmdir(path)
   }
 }
