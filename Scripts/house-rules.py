@@ -13,7 +13,7 @@ ROOMS = {
     "Ingest": {"TSEngine", "CTsqShims", "CMosquitto", "CZlib", "CSimdjson"},
     "Server": {"TSEngine", "Ingest", "Query", "CTsqShims"},
     "Bench": {"TSEngine", "Ingest", "Query", "CTsqShims"},
-    "tsq": {"TSEngine", "Ingest", "Query", "Server", "CEditline", "CTsqShims"},
+    "tsq": {"TSEngine", "Ingest", "Query", "Server", "Bench", "CEditline", "CTsqShims"},
 }
 LONGEST = 800
 FOUNDATIONLESS = {"TSEngine", "Query"}
@@ -52,7 +52,7 @@ def check_swift():
                     breach(path, number, f"{room} must not import {name}")
             if room in INPUT_ROOMS and re.search(r"\btry!|\bas!|\bfatalError\(", code):
                 breach(path, number, "input may reach this trap: throw a typed error instead")
-            if room != "tsq" and re.search(r"\bTODO\b|\bFIXME\b", line):
+            if re.search(r"\bTODO\b|\bFIXME\b", line):
                 breach(path, number, "unfinished")
 
 
