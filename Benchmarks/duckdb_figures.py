@@ -46,11 +46,11 @@ def median_ms(run, repeats=5):
 
 def load(arrays, path):
     ticks = arrays["power"].shape[2]
-    table = batch(arrays, 0, ticks)
+    readings = batch(arrays, 0, ticks)
     begun = time.perf_counter()
     connection = duckdb.connect(path)
     connection.execute(DDL)
-    connection.execute(INSERT + "table")
+    connection.execute(INSERT + "readings")
     connection.execute("CHECKPOINT")
     connection.close()
     os.sync()

@@ -55,7 +55,7 @@ package final class Head: Sendable {
       for entry in runs {
         let slot = Self.slot(of: entry.series, in: &state)
         if !state.series[slot].open.accepts(entry.run.times)
-          || state.series[slot].open.count >= Self.chunkRows
+          || state.series[slot].open.count >= Self.rowLimit(slot, state.series[slot].closed.count)
         {
           close(slot, table: entry.table, in: &state)
         }
@@ -64,6 +64,12 @@ package final class Head: Sendable {
         state.newestLSN = max(state.newestLSN, entry.lsn)
       }
     }
+  }
+
+  /// Series that started together must not fill their chunks together: one commit would encode
+  /// them all. So first chunks end at different lengths.
+  private static func rowLimit(_ slot: Int, _ closedCount: Int) -> Int {
+    closedCount > 0 ? chunkRows : chunkRows / 4 + (slot &* 157) % (chunkRows * 3 / 4)
   }
 
   private static func slot(of number: Int, in state: inout State) -> Int {
