@@ -29,10 +29,12 @@ extension Store {
   /// batch, seals when it is time.
   package func maintain() -> StepOutcome {
     guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
-    writing.writer.drive()
+    // Where there is a committer it drives: a load that never ends must not keep maintenance from
+    // sealing.
     if shared.activity.withLock({ $0.needsWitness }) {
-      try? submit(.idleSeal, driving: true)
+      try? submit(.idleSeal)
     }
+    if writing.committer.withLock({ $0 }) == nil { writing.writer.drive() }
     if isSealingDue {
       do throws(StorageError) {
         try seal()
@@ -49,7 +51,7 @@ extension Store {
     let (activity, head) = (shared.activity.withLock { $0 }, shared.live.withLock { $0.heads.last })
     guard let head, activity.segmentByteCount > 0, failure == nil else { return false }
     if options.clock.monotonicNanos() < activity.sealNotBeforeNanos { return false }
-    if activity.segmentByteCount > options.tailByteLimit { return true }
+    if activity.segmentByteCount > options.tailByteLimit || !pendingRotations().isEmpty { return true }
     guard head.rowCount > 0 else { return false }
     return head.byteCount > options.headByteLimit
       || options.clock.nowNanos() - activity.oldestCommitNanos > options.sealAgeNanos
@@ -64,7 +66,7 @@ extension Store {
       else { return }
       var frozen = pendingRotations()
       if frozen.isEmpty {
-        frozen = [try wait { done throws(StorageError) in try submit(.rotate(done), driving: true) }]
+        frozen = [try wait { .rotate($0) }]
       }
       for rotation in frozen {
         shared.rotations.withLock { rotations in
@@ -75,9 +77,11 @@ extension Store {
         let installation = try Sealer(
           disk: options.disk, directory: directory, storeID: storeID, shared: shared, cache: cache
         ).seal(rotation, nextFileID: takeFileID)
+        let sealedBefore = shared.live.withLock { $0.manifest.sealedLSN }
         _ = try install(installation)
         shared.rotations.withLock { $0.removeAll { $0.logSegment == rotation.logSegment } }
-        shared.records.withLock { $0.removeAll { $0.lsn <= rotation.lastLSN } }
+        // One sealing late: snapshots of the moment before still look for them here.
+        shared.records.withLock { $0.removeAll { $0.lsn <= sealedBefore } }
       }
       try removeSealedLog(keeping: options.tailKeptByteCount)
     }
@@ -118,9 +122,7 @@ extension Store {
   func install(_ installation: CommitRequest.Installation) throws(StorageError) -> LSN {
     let lsn: LSN
     do throws(StorageError) {
-      lsn = try wait { done throws(StorageError) in
-        try submit(.install(installation, done), driving: true)
-      }
+      lsn = try wait { .install(installation, $0) }
     } catch {
       // After a failed sync nobody knows whether they are live: the next open will.
       if failure == nil { installation.removeFiles(options.disk, of: directory) }
@@ -169,9 +171,8 @@ extension Store {
       thread?.wake()
       thread?.join()
     }
-    writing.writer.drive()
     defer { writing.lock.close() }
-    try writing.lane.run { () throws(StorageError) in try writing.writer.close() }
+    try writing.lane.run { () throws(StorageError) in try writing.writer.finish() }
   }
 
   // MARK: For bulk appends
@@ -204,11 +205,11 @@ extension Store {
   ) throws(StorageError) -> RowSet? {
     let (number, coverage) = shared.series.lookUp(
       table: key.table, device: key.device, probe: key.probe)
-    guard sets.contains(where: { coverage.check($0) != .absent }),
-      let first = sets.map(\.first).min(), let last = sets.map(\.last).max()
-    else { return nil }
-    let sources = try SeriesSources(live: shared.live.withLock { $0 })
-      .sources(of: key, number: number, times: first...last)
-    return sources.isEmpty ? nil : try Stretch.Source.merged(sources).rows()
+    let sources = SeriesSources(live: shared.live.withLock { $0 })
+    var known: [RowSet] = []
+    for times in sets where coverage.check(times) != .absent {
+      if let rows = try sources.rows(of: key, number: number, at: times) { known.append(rows) }
+    }
+    return known.isEmpty ? nil : RowMerge.newest(known)
   }
 }

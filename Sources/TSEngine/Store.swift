@@ -34,6 +34,15 @@ public final class Store: Sendable {
       self.nextFileID = Mutex(nextFileID)
       self.lock = lock
     }
+
+    /// Commits on this thread until `isAnswered`; what waits then is the committer's. Without one
+    /// (a store stepped by hand) whoever submits commits all.
+    func commit(until isAnswered: () -> Bool) {
+      guard let committer = committer.withLock({ $0 }) else { return writer.drive() }
+      writer.drive(until: isAnswered)
+      if !queue.isEmpty { committer.wake() }
+    }
+
   }
 
   /// Opens a store, making it when there is none (unless the options say otherwise), and recovers
@@ -201,10 +210,7 @@ public final class Store: Sendable {
   package func append(
     _ batch: FrameBatch, creator: Actor? = nil, messages: [ReceivedMessage] = []
   ) throws(StorageError) -> AppendResult {
-    try wait { done throws(StorageError) in
-      try submit(
-        .append(.init(batch, creator: creator, messages: messages), done), driving: true)
-    }
+    try wait { .append(.init(batch, creator: creator, messages: messages), $0) }
   }
 
   /// As above, without waiting: `done` is called once, on a thread of the store's, when the batch
@@ -213,7 +219,7 @@ public final class Store: Sendable {
     _ request: CommitRequest.AppendRequest,
     done: @escaping @Sendable (Result<AppendResult, StorageError>) -> Void
   ) throws(StorageError) {
-    try submit(.append(request, done), driving: false)
+    try submit(.append(request, done))
   }
 
   /// Stores each request by itself, all in as few commits as they fit; returns when all are
@@ -234,7 +240,7 @@ public final class Store: Sendable {
       }
       return latch
     }
-    writing.writer.drive()
+    writing.commit { latches.allSatisfy { $0.current != nil } }
     return latches.map { $0.wait() }
   }
 
@@ -249,21 +255,20 @@ public final class Store: Sendable {
     let context = DecisionContext(
       now: options.clock.nowNanos(), actor: actor, cause: cause, random: options.rng)
     let answer = Latch<Result<Value, Refusal>>()
-    let lsn: LSN = try wait { done throws(StorageError) in
-      try submit(
-        .decide(
-          { registry in
-            let taken = decision(registry, context)
-            answer.fulfil(taken.result)
-            return taken.events
-          }, done), driving: true)
+    let lsn: LSN = try wait { done in
+      .decide(
+        { registry in
+          let taken = decision(registry, context)
+          answer.fulfil(taken.result)
+          return taken.events
+        }, done)
     }
     return (answer.wait(), lsn)
   }
 
   /// Records operational records. Durable on return.
   package func record(_ records: [OperationalRecord]) throws(StorageError) -> LSN {
-    try wait { done throws(StorageError) in try submit(.record(records, done), driving: true) }
+    try wait { .record(records, $0) }
   }
 
   /// A loader for large amounts of readings of `table`.
@@ -273,22 +278,21 @@ public final class Store: Sendable {
     return BulkWriter(self, schema: schema, creator: creator)
   }
 
-  func submit(_ request: CommitRequest, driving: Bool) throws(StorageError) {
+  /// Leaves a request to the committer, or to the next step of a store stepped by hand.
+  func submit(_ request: CommitRequest) throws(StorageError) {
     guard let writing else { throw StorageError(.closed, "the store is open for reading") }
     try writing.queue.submit(request)
-    if driving {
-      writing.writer.drive()
-    } else {
-      (writing.committer.withLock { $0 } ?? writing.maintenance.withLock { $0 })?.wake()
-    }
+    writing.committer.withLock { $0 }?.wake()
   }
 
-  /// Runs `submit` with a completion and waits for it.
+  /// Submits the request that `make` makes of a completion, and waits for its answer.
   func wait<Value: Sendable>(
-    _ submit: (@escaping @Sendable (Result<Value, StorageError>) -> Void) throws(StorageError) -> Void
+    _ make: (@escaping @Sendable (Result<Value, StorageError>) -> Void) -> CommitRequest
   ) throws(StorageError) -> Value {
+    guard let writing else { throw StorageError(.closed, "the store is open for reading") }
     let latch = Latch<Result<Value, StorageError>>()
-    try submit { latch.fulfil($0) }
+    try writing.queue.submit(make { latch.fulfil($0) })
+    writing.commit { latch.current != nil }
     return try latch.wait().get()
   }
 }

@@ -163,7 +163,11 @@ package struct RegexPattern: Sendable {
       var parts: [Node] = []
       while let scalar = peek, scalar != "|", scalar != ")" {
         guard var part = atom(depth) else { return nil }
+        var quantifiers = 0
         while let (low, high) = quantifier() {
+          // Each nests the node once more, and nodes are walked by recursion.
+          quantifiers += 1
+          guard quantifiers <= 10 else { return nil }
           guard low <= 255, (high ?? 0) <= 255, high.map({ $0 >= low }) ?? true else { return nil }
           part = .repeated(part, low, high)
         }

@@ -97,6 +97,7 @@ extension Binder {
     _ groupBy: [Expression], _ items: [Item], _ trees: [Select.Item], _ scope: Scope
   ) throws(SQLError) -> [BoundExpr] {
     var keys: [BoundExpr] = []
+    var constant: BoundExpr?
     for expression in groupBy {
       let key: BoundExpr
       if let ordinal = try ordinal(expression, items.count, "GROUP BY") {
@@ -111,8 +112,14 @@ extension Binder {
         _ = place
         throw SQLError(.groupingError, "GROUP BY takes no aggregates", at: expression.range)
       }
-      if !keys.contains(key), key.constantValue == nil { keys.append(key) }
+      if key.constantValue != nil {
+        constant = constant ?? key
+      } else if !keys.contains(key) {
+        keys.append(key)
+      }
     }
+    // Constants part nothing; but with no key at all an empty input would make a row.
+    if keys.isEmpty, let constant { keys.append(constant) }
     return keys
   }
 

@@ -32,7 +32,7 @@ struct PhysicalBuilder {
     case .values(let rows, let types):
       return filtered(Built(root: ValuesOperator(rows, types), columns: Array(types.indices)), filters)
     case .filter(let child, let condition):
-      return build(child, required: required, filters: filters + condition.conjuncts)
+      return build(child, required: required, filters: condition.conjuncts + filters)
     case .project(let child, let expressions): return project(child, expressions, required, filters)
     case .aggregate(let child, let keys, let aggregates): return aggregate(child, keys, aggregates, filters)
     case .sort(let child, let order): return sort(child, order, required, filters, limit: nil)

@@ -59,7 +59,9 @@ package final class Authority: Sendable {
       try issue(store, id, code, label: givenLabel, revoking: old, now)
       return (Authority(store, key: key, isOpen: false, givenID: id), nil)
     }
-    let authority = Authority(store, key: key, isOpen: false, givenID: "")
+    // A token given by the variable once stays good when the variable is gone.
+    let earlier = admins.first { $0.grant.label == givenLabel }?.grant.publicID ?? ""
+    let authority = Authority(store, key: key, isOpen: false, givenID: earlier)
     guard admins.isEmpty else { return (authority, nil) }
     let id = freeID(tokens)
     let token = "\(prefix)\(id)_\(Hex.text(TokenKey.random(store.options.rng)))"

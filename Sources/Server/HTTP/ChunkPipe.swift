@@ -7,13 +7,17 @@ import Synchronization
 final class ChunkPipe: Sendable {
   private static let slots = 4
 
-  private let free = DispatchSemaphore(value: slots)
+  /// Made with 0 and raised: a semaphore that dies below its first value ends the process.
+  private let free = DispatchSemaphore(value: 0)
   private let isClosed = Mutex(false)
   private let continuation: AsyncStream<ByteBuffer>.Continuation
   private let chunks: AsyncStream<ByteBuffer>
   private let failure = Mutex<(any Error)?>(nil)
 
-  init() { (chunks, continuation) = AsyncStream.makeStream() }
+  init() {
+    (chunks, continuation) = AsyncStream.makeStream()
+    for _ in 0..<Self.slots { free.signal() }
+  }
 
   // MARK: The query's side
 
@@ -45,7 +49,7 @@ final class ChunkPipe: Sendable {
     if let error = failure.withLock({ $0 }) { throw error }
   }
 
-  private func close() {
+  func close() {
     isClosed.withLock { $0 = true }
     // Whoever waits for room must see it.
     for _ in 0..<Self.slots { free.signal() }

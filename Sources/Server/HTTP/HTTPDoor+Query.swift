@@ -34,9 +34,11 @@ extension HTTPDoor {
     case .failure(let error): return Self.response(error)
     case .success(let nanos):
       let millis = "\(nanos / 1_000_000).\(String(nanos / 1_000 % 1_000 + 1_000).dropFirst())"
+      let reader = PipeReader(pipe, cancel)
       return Response(
         status: .ok, headers: [.contentType: asked.format.contentType, .queryTime: millis],
         body: ResponseBody { writer in
+          let pipe = reader.pipe
           do {
             try await pipe.drain { try await writer.write($0) }
           } catch {
@@ -225,5 +227,22 @@ struct QueryRequest: Sendable {
       fields[decoded(parts[0])] = parts.count > 1 ? decoded(parts[1]) : ""
     }
     return fields
+  }
+}
+
+/// Owned by the body of an answer: when that goes unread, because the client left before it was
+/// begun, the query ends and its thread is freed.
+private final class PipeReader: Sendable {
+  let pipe: ChunkPipe
+  private let cancel: CancelFlag
+
+  init(_ pipe: ChunkPipe, _ cancel: CancelFlag) {
+    self.pipe = pipe
+    self.cancel = cancel
+  }
+
+  deinit {
+    cancel.cancel()
+    pipe.close()
   }
 }

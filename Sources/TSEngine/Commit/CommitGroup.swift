@@ -168,9 +168,37 @@ enum AppendCheck {
     }
   }
 
-  /// An upper bound of the bytes that a batch takes in the log.
-  static func byteBound(_ batch: FrameBatch) -> Int {
-    batch.values.count * 8 + batch.validity.count / 8 + batch.cells.count * 16
-      + batch.runs.count * 48 + batch.frames.count * 400
+  /// An upper bound of the bytes that a request takes in the log, devices it makes included.
+  static func byteBound(
+    _ request: CommitRequest.AppendRequest, _ symbols: SymbolTable, _ registry: Registry
+  ) -> Int {
+    let batch = request.batch
+    let texts = Set(
+      (registry.schema(batch.table)?.columns ?? [])
+        .filter { $0.type == .symbol || $0.type == .text }.map(\.id))
+    var bound =
+      batch.values.count * 8 + batch.validity.count / 8 + batch.cells.count * 16
+      + batch.frames.count * 1024
+    for message in request.messages { bound += message.byteBound }
+    for run in batch.runs {
+      bound += 48
+      if case .explicit(let instants) = run.times { bound += instants.count * 8 }
+      for cell in batch.cells[run.cells] where texts.contains(cell.column) {
+        bound += textBound(cell, run.times.count, batch, symbols)
+      }
+    }
+    return bound
+  }
+
+  private static func textBound(
+    _ cell: FrameBatch.Cell, _ count: Int, _ batch: FrameBatch, _ symbols: SymbolTable
+  ) -> Int {
+    let codes: Set<Int64>
+    switch cell.content {
+    case .constant(let code): codes = [code]
+    case .values(let start), .nullable(let start, _):
+      codes = Set(batch.values[start..<(start + count)])
+    }
+    return codes.reduce(0) { $0 + (symbols.text(of: $1)?.utf8.count ?? 0) + 10 }
   }
 }

@@ -11,6 +11,8 @@ package final class CommitQueue: Sendable {
     var byteCount = 0
     var isLed = false
     var isClosed = false
+    /// Takes the lead over, for good.
+    var successor: Latch<Bool>?
   }
 
   private let state = Mutex(State())
@@ -23,7 +25,8 @@ package final class CommitQueue: Sendable {
     let limit = byteLimit
     let refusal = state.withLock { state -> StorageError? in
       if state.isClosed { return StorageError(.closed, "the store is closed") }
-      if state.byteCount > 0, state.byteCount + request.byteCount > limit {
+      // What makes room (rotation, installation) is never refused for want of room.
+      if !request.standsAlone, state.byteCount > 0, state.byteCount + request.byteCount > limit {
         return StorageError(.overloaded, "the queue into the writer is full")
       }
       state.waiting.append(request)
@@ -42,8 +45,25 @@ package final class CommitQueue: Sendable {
     }
   }
 
-  /// Ends the caller's lead.
-  package func follow() { state.withLock { $0.isLed = false } }
+  /// Ends the caller's lead, or hands it to who waits for it.
+  package func follow() {
+    let successor = state.withLock { state in
+      state.isLed = state.successor != nil
+      return state.successor.take()
+    }
+    successor?.fulfil(true)
+  }
+
+  /// Makes the caller the last leader: waits for the present one and never gives the lead back.
+  package func leadForGood() {
+    let handover = Latch<Bool>()
+    let isFree = state.withLock { state in
+      if state.isLed { state.successor = handover }
+      defer { state.isLed = true }
+      return !state.isLed
+    }
+    if !isFree { _ = handover.wait() }
+  }
 
   /// The oldest requests, about `byteLimit` bytes of them but at least one. For the leader.
   package func take(byteLimit: Int) -> [CommitRequest] {

@@ -57,7 +57,7 @@ package enum CommitRequest: Sendable {
     switch self {
     case .append(let request, _):
       request.batch.values.count * 8 + request.batch.frames.count * 64
-        + request.batch.runs.count * 96 + 128
+        + request.batch.runs.count * 96 + request.messages.reduce(128) { $0 + $1.byteBound }
     default: 256
     }
   }
@@ -71,5 +71,14 @@ package enum CommitRequest: Sendable {
     case .install(_, let done): done(.failure(error))
     case .idleSeal: break
     }
+  }
+}
+
+extension ReceivedMessage {
+  /// An upper bound of the bytes that its record takes.
+  package var byteBound: Int {
+    512 + device.utf8.count + topic.utf8.count + payload.count + extras.utf8.count
+      + version.utf8.count + contentType.utf8.count + correlation.count
+      + userProperties.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 16 }
   }
 }

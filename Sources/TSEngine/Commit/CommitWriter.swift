@@ -32,12 +32,20 @@ package final class CommitWriter: @unchecked Sendable {
     intake = Intake(limits: limits)
   }
 
-  /// Commits groups until nothing waits, if nobody else does.
-  package func drive() {
-    while queue.lead() {
+  /// Commits groups until nothing waits or `isEnough`, if nobody else does.
+  package func drive(until isEnough: () -> Bool = { false }) {
+    while !isEnough(), queue.lead() {
       step()
       queue.follow()
     }
+  }
+
+  /// Serves what still waits and ends both logs in order. Nobody leads after this.
+  package func finish() throws(StorageError) {
+    queue.leadForGood()
+    while !queue.isEmpty { step() }
+    try log.close()
+    try manifest.close()
   }
 
   /// Commits one group. The caller leads.
@@ -75,6 +83,8 @@ package final class CommitWriter: @unchecked Sendable {
     case .append(let append, let done):
       return take(append, done, into: &group)
     case .decide(let decision, let done):
+      // A decision is taken once: there must be room for what it may say.
+      if !group.isEmpty, builder.payloadByteCount > Self.groupByteLimit { return false }
       let events = decision(group.registry)
       do throws(StorageError) {
         try group.add(events, to: &builder)
@@ -84,6 +94,7 @@ package final class CommitWriter: @unchecked Sendable {
         done(.failure(error))
       }
     case .record(let records, let done):
+      if !group.isEmpty, builder.payloadByteCount > Self.groupByteLimit { return false }
       do throws(StorageError) {
         try group.add(records, to: &builder)
         group.answers.append { done($0) }
@@ -103,7 +114,8 @@ package final class CommitWriter: @unchecked Sendable {
   ) -> Bool {
     do throws(StorageError) {
       try AppendCheck.check(request, registry: group.registry)
-      guard builder.payloadByteCount + AppendCheck.byteBound(request.batch) <= Self.payloadByteLimit
+      guard builder.payloadByteCount + AppendCheck.byteBound(request, shared.symbols, group.registry)
+          <= Self.payloadByteLimit
       else {
         if group.isEmpty {
           throw StorageError(.invalid, "batch too large for one commit; send it in parts")
@@ -140,14 +152,10 @@ package final class CommitWriter: @unchecked Sendable {
     }
   }
 
-  /// Durable rows of one series around `times`.
   private func existing(
-    _ key: SeriesKey, _ number: Int, _ times: ClosedRange<Int64>
+    _ key: SeriesKey, _ number: Int, _ times: SampleTimes
   ) throws(StorageError) -> RowSet? {
-    let live = shared.live.withLock { $0 }
-    let sources = try SeriesSources(live: live)
-      .sources(of: key, number: number, times: times)
-    return sources.isEmpty ? nil : try Stretch.Source.merged(sources).rows()
+    try SeriesSources(live: shared.live.withLock { $0 }).rows(of: key, number: number, at: times)
   }
 
   // MARK: Committing
@@ -213,7 +221,8 @@ package final class CommitWriter: @unchecked Sendable {
       switch request {
       case .rotate(let done): done(.success(try rotate()))
       case .install(let files, let done): done(.success(try install(files)))
-      case .idleSeal: try log.writeIdleSeal()
+      // A batch that waits is a witness as good.
+      case .idleSeal: if queue.isEmpty { try log.writeIdleSeal() }
       case .append, .decide, .record: preconditionFailure("served in groups")
       }
     } catch {
@@ -285,12 +294,6 @@ package final class CommitWriter: @unchecked Sendable {
     let appended = try log.append(&builder)
     try log.sync()
     publish(group, commitNanos: appended.commitNanos)
-  }
-
-  /// Ends both logs in order. The caller leads, for good.
-  package func close() throws(StorageError) {
-    try log.close()
-    try manifest.close()
   }
 }
 

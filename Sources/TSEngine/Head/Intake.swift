@@ -34,9 +34,9 @@ package struct Intake {
     case mustWait
   }
 
-  /// Durable rows of a series within a range of instants, newest LSN winning; nil when none.
+  /// Durable rows of a series that may lie at some of the instants, newest LSN winning; nil when none.
   package typealias Existing =
-    (_ key: SeriesKey, _ number: Int, _ times: ClosedRange<Int64>) throws(StorageError) -> RowSet?
+    (_ key: SeriesKey, _ number: Int, _ times: SampleTimes) throws(StorageError) -> RowSet?
 
   private let limits: Limits
   /// Rows accepted by earlier requests of this group.
@@ -77,7 +77,7 @@ package struct Intake {
           if case .maybe = group[series]?.check(times) ?? .absent { return .mustWait }
           var known: RowSet?
           if case .maybe = coverage.check(times) {
-            known = try existing(key, series, times.first...times.last)
+            known = try existing(key, series, times)
           }
           sorter.place(
             run, rows, times, twin: twin, series: series, known: known, pending: request[series])

@@ -132,18 +132,24 @@ extension SampleTimes {
     return parts
   }
 
-  /// The row at exactly `instant`, or nil. O(log n).
-  package func row(of instant: Int64) -> Int? {
+  /// The first row at or after `instant`; `count` when there is none. O(log n).
+  package func firstRow(atOrAfter instant: Int64) -> Int {
     switch self {
-    case .regular(let regular): return regular.index(of: instant)
+    case .regular(let regular): return regular.lowerBound(instant)
     case .explicit(let instants):
       var (low, high) = (0, instants.count)
       while low < high {
         let middle = (low + high) / 2
         if instants[middle] < instant { low = middle + 1 } else { high = middle }
       }
-      return low < instants.count && instants[low] == instant ? low : nil
+      return low
     }
+  }
+
+  /// The row at exactly `instant`, or nil. O(log n).
+  package func row(of instant: Int64) -> Int? {
+    let row = firstRow(atOrAfter: instant)
+    return row < count && tick(row) == instant ? row : nil
   }
 }
 

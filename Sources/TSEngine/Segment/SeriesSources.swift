@@ -26,6 +26,28 @@ package struct SeriesSources {
     return sources.filter { $0.lastTime >= times.lowerBound }
   }
 
+  /// Rows of one series that may lie at some of `times`, newest LSN winning; nil when none. Only
+  /// sources that hold one of the instants between their first and last are decoded, so a frame
+  /// of two instants years apart costs two blocks.
+  ///
+  /// A block that fails its check is passed over: its rows are not known then, and what comes is
+  /// stored as new rather than refused for ever.
+  package func rows(
+    of key: SeriesKey, number: Int?, at times: SampleTimes
+  ) throws(StorageError) -> RowSet? {
+    var sets: [RowSet] = []
+    for source in try sources(of: key, number: number, times: times.first...times.last) {
+      let row = times.firstRow(atOrAfter: source.firstTime)
+      guard row < times.count, times.tick(row) <= source.lastTime else { continue }
+      do throws(StorageError) {
+        sets.append(try source.rows())
+      } catch {
+        guard error.code == .corrupt || error.code == .truncated else { throw error }
+      }
+    }
+    return sets.isEmpty ? nil : RowMerge.newest(sets)
+  }
+
   /// All series of a table that `wanted` lets through, each with its sources around `times`.
   /// - Parameter series: the store's series index, for the heads' numbers.
   package func all(

@@ -85,7 +85,3 @@ struct FollowCommand: NotYetCommand {
   @Argument(parsing: .allUnrecognized) var rest: [String] = []
 }
 
-struct VerifyCommand: NotYetCommand {
-  static let configuration = help("verify", "Read every byte and check it.", example: "tsq verify --store demo")
-  @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}

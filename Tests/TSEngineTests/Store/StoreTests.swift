@@ -349,7 +349,7 @@ import Testing
             case .failure(let refusal): refusals.fulfil(refusal)
             }
             return decision.events
-          }, { _ in }), driving: false)
+          }, { _ in }))
     }
     store.writing?.writer.drive()
     #expect(outcomes.current == true && refusals.current != nil)
