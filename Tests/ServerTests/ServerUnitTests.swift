@@ -80,6 +80,28 @@ struct ServerUnitTests {
     #expect(authority.verdict(reader) == .unknown)
   }
 
+  @Test("a token given by TSQ_ADMIN_TOKEN stays good when the variable is gone")
+  func aGivenTokenOutlivesTheVariable() throws {
+    let folder = NSTemporaryDirectory() + "tsq-authority-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let store = try Store.open(folder)
+    defer { try? store.close() }
+    let given = String(repeating: "a", count: 40)
+    _ = try Authority.make(store, given: given)
+    let later = try Authority.make(store, given: nil)
+    #expect(later.newToken == nil)
+    #expect(later.authority.verdict(given) != .unknown)
+  }
+
+  /// A client may reset the connection before the head of its answer is written; the body is
+  /// dropped unread then. A semaphore below its first value would end the process.
+  @Test func aPipeThatNobodyReadsMayGo() {
+    let pipe = ChunkPipe()
+    #expect(pipe.send([1]))
+    pipe.close()
+    #expect(!pipe.send([2]))
+  }
+
   @Test func topicsOfFramesAreRead() {
     #expect(BrokerDaemon.sensor(ofDataTopic: "powermon/gresystem000001/data") == "gresystem000001")
     for topic in ["powermon/data", "powermon/a/b/data", "powermon/a/ack", "x/a/data", ""] {

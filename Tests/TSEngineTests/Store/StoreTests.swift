@@ -1,3 +1,5 @@
+import Glibc
+import Synchronization
 import Testing
 
 @testable import TSEngine
@@ -321,6 +323,83 @@ import Testing
     #expect(try other.wait().get().new == 60)
     let times = Set(try StoreReading.rows(store.snapshot()).keys.map(\.time))
     #expect(!times.contains(start + 1_000_000_000) && times.contains(start + 2_000_000_000))
+  }
+
+  /// Three requests that fit a batch each, but not together: none of them may be refused for the
+  /// company it keeps.
+  @Test func requestsTooLargeForOneBatchTogetherAreCommittedOneAfterTheOther() throws {
+    let store = try bench.open()
+    _ = try store.append(.power("m1", at: start), creator: StoreBench.actor)
+    var outcomes: [Latch<Result<AppendResult, StorageError>>] = []
+    for second in 1...3 {
+      var messages: [ReceivedMessage] = []
+      for _ in 0..<9 {
+        var message = ReceivedMessage(device: "m1", interface: "http", topic: "t")
+        message.extras = String(repeating: "x", count: 1_000_000)
+        messages.append(message)
+      }
+      let outcome = Latch<Result<AppendResult, StorageError>>()
+      try store.append(
+        .init(.power("m1", at: start + Int64(second) * 1_000_000_000), messages: messages),
+        done: outcome.fulfil)
+      outcomes.append(outcome)
+    }
+    store.writing?.writer.drive()
+    for outcome in outcomes { #expect(try outcome.wait().get().new == 60) }
+  }
+
+  /// A frame of two instants, an old known one and a new one, must not cost the rows between.
+  @Test func instantsFarApartAreLookedUpWhereTheyAre() throws {
+    let store = try bench.open()
+    for second in 0..<200 {
+      let batch = FrameBatch.power("m1", at: start + Int64(second) * 1_000_000_000, probes: [1])
+      _ = try store.append(batch, creator: StoreBench.actor)
+    }
+    try store.seal()
+    let sources = SeriesSources(live: store.shared.live.withLock { $0 })
+    let key = SeriesKey(table: 1, device: "m1", probe: 1)
+    let far = SampleTimes.explicit([start, start + 86_400_000_000_000])
+    let all = try #require(try sources.rows(of: key, number: 0, at: far))
+    #expect(all.times.first == start)
+    let between = SampleTimes.explicit([start - 1, start + 86_400_000_000_000])
+    #expect(try sources.rows(of: key, number: 0, at: between) == nil)
+    var batch = FrameBatch(table: 1)
+    batch.beginFrame(device: "m1")
+    batch.beginRun(probe: 1, times: .explicit([start, start + 7_000_000_000_001]))
+    batch.add(1, [0, 0])
+    let result = try store.append(batch)
+    #expect(result.new + result.conflict + result.same + result.quarantined == 2)
+  }
+
+  /// Closing waits for whoever leads, serves what waits, and leads for good.
+  @Test func closingWhileOthersCommitLosesNothingThatWasAnswered() throws {
+    var options = bench.options()
+    options.maintainsItself = true
+    options.scheduler = ThreadScheduler()
+    options.clock = SystemClock()
+    let store = try Store.open(StoreBench.path, options)
+    let base = SystemClock().nowNanos() / 1_000_000_000 * 1_000_000_000 - 3_600_000_000_000
+    _ = try store.append(.power("m0", at: base), creator: StoreBench.actor)
+    let answered = Mutex([Int]())
+    let workers = (1...4).map { worker in
+      ThreadScheduler().run("worker-\(worker)") {
+        for second in 0..<200 {
+          let batch = FrameBatch.power(
+            "w\(worker)", at: base + Int64(second) * 1_000_000_000, probes: [1])
+          guard (try? store.append(batch, creator: StoreBench.actor)) != nil else { return .done }
+          answered.withLock { $0.append(worker * 1000 + second) }
+        }
+        return .done
+      }
+    }
+    while answered.withLock({ $0.count }) < 40 { sched_yield() }
+    try store.close()
+    for worker in workers { worker.join() }
+    let again = try bench.open()
+    let times = Set(try StoreReading.rows(again.snapshot()).keys.map { "\($0.series.device) \($0.time)" })
+    for mark in answered.withLock({ $0 }) {
+      #expect(times.contains("w\(mark / 1000) \(base + Int64(mark % 1000) * 1_000_000_000)"))
+    }
   }
 
   /// L-29: of two racing claims one wins and the other is told.
