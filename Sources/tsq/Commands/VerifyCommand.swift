@@ -25,7 +25,7 @@ struct VerifyCommand: ParsableCommand {
     }
     print(
       "\(report.fileCount) files, \(Figures.bytes(report.byteCount)), \(report.rowCount) sealed rows, "
-        + "\(report.batchCount) batches of the log, \(report.eventCount) events, up to lsn \(report.newestLSN)")
+        + "\(report.batchCount) batches of the log, \(report.eventCount) sealed events, up to lsn \(report.newestLSN)")
     for name in report.setAside { print("set aside: \(name)") }
     for damage in report.damages {
       let lsns = damage.lastLSN == 0 ? "no lsn lost" : "lsn \(damage.firstLSN) to \(damage.lastLSN)"
