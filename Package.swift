@@ -12,16 +12,29 @@ let plain: [SwiftSetting] = [
   .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))
 ]
 
-let package = Package(
-  name: "tsq",
-  dependencies: [
+/// `TSQ_ONLY=engine` or `TSQ_ONLY=query` builds these rooms and their tests alone, without the server's
+/// packages: a quick loop for work on the store.
+let engineRooms: Set = ["CLZ4", "CTsqShims", "TSEngine", "TSEngineTests"]
+let chosenRooms: Set<String>? =
+  switch Context.environment["TSQ_ONLY"] {
+  case "engine": engineRooms
+  case "query": engineRooms.union(["Query", "QueryTests", "Bench", "microbench"])
+  default: nil
+  }
+
+let packages: [Package.Dependency] =
+  [
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.3.0"),
+  ]
+  + (chosenRooms != nil ? [] : [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
-  ],
-  targets: [
+  ])
+
+let rooms: [Target] =
+  [
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .target(name: "CTsqShims", cSettings: [.unsafeFlags(["-O2"])]),
     .target(
@@ -43,6 +56,10 @@ let package = Package(
     .testTarget(name: "tsqTests", dependencies: ["tsq"], swiftSettings: plain),
     .target(name: "Query", dependencies: ["TSEngine"], swiftSettings: strict),
     .target(name: "Bench", dependencies: ["TSEngine", "Query"], swiftSettings: plain),
+    // Figures of single parts: codecs, appends, sealing. Not part of the product.
+    .executableTarget(
+      name: "microbench", dependencies: ["TSEngine", "Query", "Bench"], path: "Benchmarks/Micro",
+      swiftSettings: plain),
     .systemLibrary(
       name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -64,6 +81,11 @@ let package = Package(
     .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),
     .testTarget(
       name: "QueryTests", dependencies: ["Query", "TSEngine"], exclude: ["sql", "syntax"], swiftSettings: plain),
-  ],
+  ]
+
+let package = Package(
+  name: "tsq",
+  dependencies: packages,
+  targets: chosenRooms.map { chosen in rooms.filter { chosen.contains($0.name) } } ?? rooms,
   swiftLanguageModes: [.v6]
 )
