@@ -54,17 +54,17 @@ package final class FrameDoor: Sendable {
   // MARK: Parsers
 
   private func takeParser() -> (PowerFrameParser, LSN) {
-    let live = store.shared.live.withLock { ($0.registry.lastEventLSN, $0.registry.types) }
+    let registry = store.registry
     let taken = pool.withLock { pool -> (PowerFrameParser?, PowerWireScales) in
-      if pool.scalesLSN != live.0 {
-        let scales = Self.scales(live.1)
+      if pool.scalesLSN != registry.lastEventLSN {
+        let scales = Self.scales(registry.types)
         if scales != pool.scales { pool.parsers.removeAll() }
         pool.scales = scales
-        pool.scalesLSN = live.0
+        pool.scalesLSN = registry.lastEventLSN
       }
       return (pool.parsers.popLast(), pool.scales)
     }
-    return (taken.0 ?? PowerFrameParser(scales: taken.1, symbols: store.symbols), live.0)
+    return (taken.0 ?? PowerFrameParser(scales: taken.1, symbols: store.symbols), registry.lastEventLSN)
   }
 
   /// A parser that was out while the scales may have changed is dropped.
