@@ -61,7 +61,8 @@ struct FrameListing {
           rows = []
           probe = stretch.series.probe
         }
-        rows += Row.rows(try stretch.rows(), in: times, lsn: message.frameLSN)
+        // Of a block of minutes, only the pages that hold the frame's second.
+        if let found = try stretch.rows(in: times) { rows += Row.rows(found, lsn: message.frameLSN) }
       }
       if let probe, !rows.isEmpty { probes.append(text(probe, rows)) }
     }
@@ -73,12 +74,12 @@ struct FrameListing {
     var slots: [ColumnID: Int64] = [:]
 
     /// Of the frame `lsn`, or of any where it brought nothing new (0).
-    static func rows(_ set: RowSet, in times: Range<Int64>, lsn: LSN) -> [Row] {
+    static func rows(_ set: RowSet, lsn: LSN) -> [Row] {
       var rows: [Row] = []
       var run = 0
       for index in 0..<set.count {
         while run < set.lsns.count - 1, set.lsns[run].end <= index { run += 1 }
-        guard times.contains(set.times.tick(index)), lsn == 0 || set.lsns[run].lsn == lsn else { continue }
+        guard lsn == 0 || set.lsns[run].lsn == lsn else { continue }
         var row = Row()
         for column in set.columns {
           if let validity = column.validity, validity[index / 64] >> UInt64(index % 64) & 1 == 0 { continue }
