@@ -34,7 +34,7 @@ package final class FrameDoor: Sendable {
     return parsed
   }
 
-  /// What the store is asked for. Tokens stay behind.
+  /// What the store is asked for, of frames whose senders are admitted. Tokens stay behind.
   /// - Parameter creator: who makes meters that are not there yet, parked.
   package func request(
     _ parsed: Parsed, creator: Actor, interface: String, topic: String,
@@ -48,7 +48,9 @@ package final class FrameDoor: Sendable {
       complete(&message)
       return message
     }
-    return CommitRequest.AppendRequest(parsed.batch, creator: creator, messages: messages)
+    var batch = parsed.batch
+    batch.internVersions(of: parsed.infos, in: store.symbols)
+    return CommitRequest.AppendRequest(batch, creator: creator, messages: messages)
   }
 
   // MARK: Parsers
