@@ -1,3 +1,4 @@
+import Query
 import TSEngine
 
 /// A store in figures.
@@ -40,8 +41,8 @@ struct StoreFigures {
       ("head_rows", .number, "\(headRows)"), ("data_segments", .number, "\(segments)"),
       ("data_bytes", .number, "\(dataBytes)"),
       ("bytes_per_row", .number, sealedRows > 0 ? AxisScale.number(Double(dataBytes) / Double(sealedRows), step: 0.001) : nil),
-      ("first_sealed", .timestamp, firstTime.map(Timestamp.text)),
-      ("last_sealed", .timestamp, lastTime.map(Timestamp.text)), ("devices", .number, "\(devices)"),
+      ("first_sealed", .timestamp, firstTime.map(TimestampText.format)),
+      ("last_sealed", .timestamp, lastTime.map(TimestampText.format)), ("devices", .number, "\(devices)"),
       ("users", .number, "\(users)"), ("events", .number, "\(events)"), ("damages", .number, "\(damages)"),
     ]
   }
