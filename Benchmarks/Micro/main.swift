@@ -2,10 +2,12 @@
 switch CommandLine.arguments.dropFirst().first {
 case "stream": try StreamBenchmark.commits(Array(CommandLine.arguments.dropFirst(2)))
 case "frames": try StreamBenchmark.frames(Array(CommandLine.arguments.dropFirst(2)))
+case "fleet": try FleetBenchmark.run(Array(CommandLine.arguments.dropFirst(2)))
 default:
   print(
     """
     usage: microbench stream [sensors] [seconds] [bytes written ahead]
            microbench frames [sensors] [seconds] [frames a round]
+           microbench fleet [series]
     """)
 }
