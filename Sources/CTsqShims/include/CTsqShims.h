@@ -11,6 +11,13 @@ uint32_t tsq_crc32c(uint32_t crc, const void *_Nullable bytes, size_t count);
 /// The same by tables alone, on any processor.
 uint32_t tsq_crc32c_portable(uint32_t crc, const void *_Nullable bytes, size_t count);
 
+/// Continues SHA-256 over `blocks` whole blocks of 64 bytes. Uses the SHA extensions where the
+/// processor has them.
+void tsq_sha256(uint32_t *_Nonnull state, const void *_Nullable bytes, size_t blocks);
+
+/// The same by plain arithmetic, on any processor.
+void tsq_sha256_portable(uint32_t *_Nonnull state, const void *_Nullable bytes, size_t blocks);
+
 /// getrandom, which Swift's Glibc does not export: bytes written, or -1 with errno.
 long tsq_getrandom(void *_Nonnull bytes, size_t count);
 
