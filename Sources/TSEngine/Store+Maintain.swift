@@ -90,6 +90,7 @@ extension Store {
         ).seal(rotation, nextFileID: takeFileID)
         let sealedBefore = shared.live.withLock { $0.manifest.sealedLSN }
         _ = try install(installation)
+        if let link = installation.link { shared.chain.withLock { $0.append(link) } }
         shared.rotations.withLock { $0.removeAll { $0.logSegment == rotation.logSegment } }
         // One sealing late: snapshots of the moment before still look for them here.
         shared.records.withLock { $0.removeAll { $0.lsn <= sealedBefore } }

@@ -35,6 +35,8 @@ package enum CommitRequest: Sendable {
     package var added: [(reader: DataSegmentReader, meta: Manifest.DataSegment)] = []
     package var removed: Set<UInt64> = []
     package var journals: [Manifest.JournalSegment] = []
+    /// The Merkle root over what is sealed, as a journal of `journals` has it.
+    package var link: ChainLink?
     /// Set when the files replace a frozen head and its log segments.
     package var sealed: Rotation?
     /// A bulk append: the added segments' LSNs count from the one LSN given to it in its turn.

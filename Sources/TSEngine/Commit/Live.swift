@@ -25,6 +25,8 @@ package final class Shared: Sendable {
   package let events = Mutex([Event]())
   /// Operational records of the unsealed log, in LSN order.
   package let records = Mutex([OperationalRecord]())
+  /// Merkle roots of the sealed log, oldest first.
+  package let chain = Mutex([ChainLink]())
   package let symbols = SymbolTable()
   /// What maintenance goes by.
   package let activity = Mutex(Activity())

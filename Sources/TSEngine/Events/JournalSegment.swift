@@ -21,7 +21,7 @@ package enum JournalSegment {
   static let chunkLimit = 16 << 20
 
   package struct Record: Sendable, Equatable {
-    /// A record kind of the log.
+    /// A record kind of the log, or a `ProofRecordKind`.
     package var kind: UInt8
     package var lsn: LSN
     package var bytes: [UInt8]

@@ -20,6 +20,7 @@ package struct LogReader {
   /// Reads every batch from the segment that holds `lsn` on (0: from the start).
   ///
   /// - Parameters:
+  ///   - last: segments that begin above this LSN are not read.
   ///   - durableLogLSN: the last LSN that other files (manifest, journal) know to have been durable
   ///     in the log; 0 when nothing is known.
   ///   - onBatch: gets each good batch, those without LSNs too, and its payload, which is valid
@@ -27,10 +28,10 @@ package struct LogReader {
   /// - Throws: `.io`, `.unsupportedVersion`, what `onBatch` throws. Damage is not thrown: it is
   ///   reported in the result, and reading goes on behind it.
   package func scan(
-    from lsn: LSN = 0, durableLogLSN: LSN = 0,
+    from lsn: LSN = 0, through last: LSN = .max, durableLogLSN: LSN = 0,
     onBatch: (LogBatchInfo, RawSpan) throws(StorageError) -> Void
   ) throws(StorageError) -> LogScan {
-    let heads = try self.heads(from: lsn)
+    let heads = try self.heads(from: lsn).filter { $0.header?.firstLSN ?? 0 <= last }
     var pass = LogPass(storeID: storeID, directory: directory, durableLogLSN: durableLogLSN)
     for (index, head) in heads.enumerated() {
       let next = index + 1 < heads.count ? heads[index + 1] : nil

@@ -43,11 +43,19 @@ struct Recovery {
   }
 
   private func readManifest() throws(StorageError) -> Manifest {
+    try Self.readManifest(disk, directory: directory, storeID: storeID)
+  }
+
+  /// The live files of a store, read beside whoever writes to it.
+  /// - Throws: `.corrupt` when edits were lost, `.io`.
+  static func readManifest(
+    _ disk: any Disk, directory: String, storeID: StoreID
+  ) throws(StorageError) -> Manifest {
     let store = FileNames.path(directory, FileNames.manifestDirectory)
     var manifest = Manifest()
     let scan = try LogReader(disk, store: store, storeID: storeID).scan {
       info, payload throws(StorageError) in
-      try Self.apply(info, payload, to: &manifest)
+      try apply(info, payload, to: &manifest)
     }
     try scan.requireWholeManifest()
     return manifest
@@ -145,6 +153,7 @@ struct Recovery {
     var registry = Registry()
     var clock = CommitClock()
     var events: [Event] = []
+    var chain: [ChainLink] = []
     for journal in outcome.manifest.journals.sorted(by: { $0.oldestLSN < $1.oldestLSN })
     where journal.content == .registry {
       guard let content = try contained(toleratesMissing, { () throws(StorageError) in
@@ -167,6 +176,8 @@ struct Recovery {
           let event = try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)
           registry.apply(event)
           events.append(event)
+        } else if record.kind == ProofRecordKind.chainLink.rawValue {
+          chain.append(try ChainLink(decoding: record.bytes.rawSpan))
         } else {
           registry.apply(try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn))
         }
@@ -191,6 +202,7 @@ struct Recovery {
     }
     cover(segments)
     shared.events.withLock { [events] in $0 = events }
+    shared.chain.withLock { [chain] in $0 = chain }
     shared.clock.withLock { [clock] in $0 = clock }
     let head = shared.newHead()
     shared.live.withLock { [registry, segments] live in

@@ -6,6 +6,8 @@ package struct Sealer {
   let storeID: StoreID
   let shared: Shared
   let cache: BlockCache
+  /// Where the log is read, when not in the store itself.
+  var log: (disk: any Disk, directory: String)?
 
   /// Writes all files of one sealing, durable but not yet live.
   /// - Parameter nextFileID: gives a fresh id at every call.
@@ -51,6 +53,11 @@ package struct Sealer {
         writer.abandon()
         throw error
       }
+      // Only where a restore leaves out all that came later.
+      if writer.isEmpty {
+        writer.abandon()
+        continue
+      }
       let meta = try writer.finish()
       installation.added.append(
         (
@@ -84,6 +91,7 @@ package struct Sealer {
       if record.isReplayed { registry.append(encoded) } else { operational.append(encoded) }
     }
     registry.sort { $0.lsn < $1.lsn }
+    if rotation.lastLSN > sealed { try addRoot(range, nextFileID(), &registry, &installation) }
     let clock = shared.clock.withLock { $0.slice(range) }
     try write(registry, clock, .registry, range, nextFileID(), &installation)
     if !operational.isEmpty {
@@ -91,7 +99,39 @@ package struct Sealer {
     }
   }
 
-  private func write(
+  /// The Merkle root over `range` becomes the last record of its journal; the hashes that a proof
+  /// starts from get a file of their own.
+  private func addRoot(
+    _ range: ClosedRange<LSN>, _ id: UInt64, _ registry: inout [JournalSegment.Record],
+    _ installation: inout CommitRequest.Installation
+  ) throws(StorageError) {
+    let log = log ?? (disk, directory)
+    let tree = try StretchTree(
+      disk: log.disk, directory: log.directory, storeID: storeID, shared: shared
+    ).build(range)
+    try add(tree, range, after: shared.chain.withLock { $0.last }, id, to: &registry, &installation)
+  }
+
+  /// - Parameter before: the link before this one, nil for the first.
+  func add(
+    _ tree: StretchTree.Built, _ range: ClosedRange<LSN>, after before: ChainLink?, _ id: UInt64,
+    to registry: inout [JournalSegment.Record], _ installation: inout CommitRequest.Installation
+  ) throws(StorageError) {
+    let link = ChainLink(
+      lsns: range, leafCount: tree.leafCount, root: tree.root,
+      previous: before?.head(storeID) ?? .zero)
+    installation.link = link
+    registry.append(
+      .init(
+        kind: ProofRecordKind.chainLink.rawValue, lsn: range.upperBound, bytes: link.encoded()))
+    let groups = tree.groups.map {
+      JournalSegment.Record(
+        kind: ProofRecordKind.leafGroup.rawValue, lsn: $0.first.lsn, bytes: $0.encoded())
+    }
+    if !groups.isEmpty { try write(groups, CommitClock(), .leaves, range, id, &installation) }
+  }
+
+  func write(
     _ records: [JournalSegment.Record], _ clock: CommitClock,
     _ content: Manifest.JournalSegment.Content, _ range: ClosedRange<LSN>, _ id: UInt64,
     _ installation: inout CommitRequest.Installation

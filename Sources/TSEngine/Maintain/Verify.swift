@@ -10,6 +10,8 @@ package struct Verify {
     /// Of the unsealed and kept log: batches whose checks hold.
     package var batchCount = 0
     package var eventCount = 0
+    /// Links of the chain of Merkle roots, each with its neighbours and with its hashes.
+    package var linkCount = 0
     /// The newest LSN found; 0 in an empty store.
     package var newestLSN: LSN = 0
     package var damages: [Manifest.Damage] = []
@@ -23,6 +25,10 @@ package struct Verify {
   private let directory: String
   private let storeID: StoreID
   private var report = Report()
+  /// Links of the chain with the files they stand in, and roots of leaf groups by the last LSN of
+  /// their stretch.
+  private var links: [(file: String, link: ChainLink)] = []
+  private var roots: [LSN: [Digest]] = [:]
 
   /// - Throws: `.io`, `.notFound`; `.corrupt` when STORE or the manifest cannot be read at all;
   ///   `.unsupportedVersion`. All other damage is in the report.
@@ -67,6 +73,7 @@ package struct Verify {
     try readLog(manifest)
     try readManifestLog()
     for journal in manifest.journals { try readJournal(journal) }
+    checkChain()
     for segment in manifest.data { try readData(segment) }
     try listOthers(manifest)
   }
@@ -163,6 +170,11 @@ package struct Verify {
         if record.kind == LogRecordKind.event.rawValue {
           _ = try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)
           report.eventCount += 1
+        } else if record.kind == ProofRecordKind.chainLink.rawValue {
+          links.append((name, try ChainLink(decoding: record.bytes.rawSpan)))
+        } else if record.kind == ProofRecordKind.leafGroup.rawValue {
+          let group = try LeafGroup(decoding: record.bytes.rawSpan, lsn: record.lsn)
+          roots[journal.newestLSN, default: []].append(group.root)
         } else {
           _ = try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn)
         }
@@ -170,6 +182,24 @@ package struct Verify {
     } catch {
       try contain(error)
       add(damage(error.offset ?? 0, journal.byteCount))
+    }
+  }
+
+  /// Each link must name the head of the one before it, and its hashes must lead to its root.
+  /// Damage that is known already explains what is missing.
+  private mutating func checkChain() {
+    links.sort { $0.link.lsns.lowerBound < $1.link.lsns.lowerBound }
+    report.linkCount = links.count
+    var head = Digest.zero
+    for (file, link) in links {
+      let isTied = link.previous == head
+      head = link.head(storeID)
+      let isRooted = MerkleTree.root(roots[link.lsns.upperBound] ?? []) == link.root
+      guard !isTied || !isRooted, report.damages.isEmpty else { continue }
+      add(
+        Manifest.Damage(
+          file: file, offset: 0, byteCount: 0, firstLSN: link.lsns.lowerBound,
+          lastLSN: link.lsns.upperBound))
     }
   }
 

@@ -20,6 +20,8 @@ package struct Manifest: Sendable, Equatable {
       case registry = 1
       /// Messages and the like, with a retention of their own; read when asked for.
       case operational = 2
+      /// Hashes over the leaves of a sealed stretch; read when a proof is wanted.
+      case leaves = 3
     }
     package var id: UInt64
     package var content: Content

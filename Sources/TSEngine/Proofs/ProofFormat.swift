@@ -1,0 +1,63 @@
+/// The numbers of leaves, trees and the chain. Docs/FORMAT.md, "Proofs", is normative.
+///
+///     tree     RFC 6962, section 2.1: leaf = SHA-256(0 ‖ leaf), node = SHA-256(1 ‖ left ‖ right)
+///     head     SHA-256(2 ‖ store id ‖ previous head ‖ first LSN ‖ last LSN ‖ leaf count ‖ root)
+package enum ProofFormat {
+  static let leafPrefix: UInt8 = 0
+  static let nodePrefix: UInt8 = 1
+  static let headPrefix: UInt8 = 2
+  static let leafVersion: UInt8 = 1
+  static let linkVersion: UInt8 = 1
+  /// Leaves whose subtree is kept: what a proof must make again is at most so many leaves.
+  static let groupLeafCount = 256
+  /// Instants in one leaf of readings, so that the proof of one reading is small.
+  static let leafInstantCount = 64
+
+  package enum LeafKind: UInt8, Sendable, CaseIterable {
+    case rows = 1, event = 2
+  }
+
+  enum TimesForm { static let even: UInt8 = 1, uneven: UInt8 = 2 }
+  enum ColumnForm { static let constant: UInt8 = 1, values: UInt8 = 2, nullable: UInt8 = 3 }
+}
+
+/// Records of journal segments that are not of the log.
+package enum ProofRecordKind: UInt8, Sendable {
+  case chainLink = 128
+  case leafGroup = 129
+}
+
+/// A SHA-256, in place.
+package struct Digest: Hashable, Sendable {
+  private var words: SIMD4<UInt64>
+
+  /// - Precondition: 32 bytes.
+  package init(_ bytes: [UInt8]) {
+    precondition(bytes.count == SHA256.byteCount, "a digest has 32 bytes")
+    let raw = bytes.rawSpan
+    words = SIMD4(raw.uint64(at: 0), raw.uint64(at: 8), raw.uint64(at: 16), raw.uint64(at: 24))
+  }
+
+  package init(from reader: inout ByteReader) throws(StorageError) {
+    words = SIMD4(
+      try reader.next(UInt64.self), try reader.next(UInt64.self), try reader.next(UInt64.self),
+      try reader.next(UInt64.self))
+  }
+
+  /// What stands before the first link of a chain.
+  package static let zero = Digest([UInt8](repeating: 0, count: SHA256.byteCount))
+
+  package var bytes: [UInt8] {
+    var out = ByteWriter(reserving: SHA256.byteCount)
+    out.put(self)
+    return out.bytes
+  }
+
+  fileprivate func put(into out: inout ByteWriter) {
+    for word in 0..<4 { out.put(words[word]) }
+  }
+}
+
+extension ByteWriter {
+  package mutating func put(_ digest: Digest) { digest.put(into: &self) }
+}

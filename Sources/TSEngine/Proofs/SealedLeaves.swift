@@ -1,0 +1,100 @@
+/// Makes leaves again from data segments, by LSN: of a bulk append, which no log holds, when its
+/// stretch is sealed, and of any stretch when a proof is wanted.
+struct SealedLeaves {
+  let segments: [DataSegmentReader]
+  let schema: (TableID) -> TableSchema?
+  let symbols: SymbolTable
+
+  /// Which leaves: those at or after `start` and before `end`, with LSNs up to `lastLSN`.
+  struct Bounds {
+    var start: LeafKey
+    var end: LeafKey?
+    var lastLSN: LSN
+
+    /// LSNs that it may hold; nil when none.
+    var lsns: ClosedRange<LSN>? {
+      let last = min(lastLSN, end?.lsn ?? .max)
+      return start.lsn <= last ? start.lsn...last : nil
+    }
+
+    /// Instants of `series` at `lsn`; nil when it lies outside.
+    func times(of series: SeriesKey, lsn: LSN) -> ClosedRange<Int64>? {
+      var times = Int64.min...Int64.max
+      if lsn == start.lsn {
+        if series < start.series { return nil }
+        if series == start.series { times = start.time...Int64.max }
+      }
+      if let end, lsn == end.lsn {
+        if series > end.series { return nil }
+        if series == end.series {
+          if end.time <= times.lowerBound { return nil }
+          times = times.lowerBound...(end.time - 1)
+        }
+      }
+      return times
+    }
+  }
+
+  /// Calls `emit` with the key of each leaf, and the leaf in the writer, of readings within `bounds`, series by series and in each by LSN.
+  /// - Parameter skipsDamage: leaves out blocks that fail their check.
+  /// - Throws: `.corrupt` and its kin for a damaged block, what `emit` throws.
+  /// - Complexity: decodes the blocks whose LSNs meet the bounds; one series in memory at a time.
+  func forEach(
+    _ bounds: Bounds, skipsDamage: Bool = false, _ emit: (LeafKey, LeafWriter) throws(StorageError) -> Void
+  ) throws(StorageError) {
+    guard let lsns = bounds.lsns else { return }
+    var writer = LeafWriter(symbols: symbols)
+    let wanted = segments.filter { segment in
+      segment.index.blocks.contains { lsns.overlaps($0.oldestLSN...$0.newestLSN) }
+    }
+    for key in Set(wanted.flatMap { $0.index.series }).sorted() {
+      // One LSN (a bulk append): series outside are known without reading.
+      if lsns.count == 1, bounds.times(of: key, lsn: lsns.lowerBound) == nil { continue }
+      var rows: [LSN: [RowSet]] = [:]
+      for segment in wanted {
+        guard let series = segment.index.series.sortedIndex(of: key) else { continue }
+        for block in segment.readers(ofSeries: series)
+        where lsns.overlaps(block.entry.oldestLSN...block.entry.newestLSN) {
+          do throws(StorageError) {
+            try Self.gather(block, key, bounds, lsns, into: &rows)
+          } catch {
+            guard skipsDamage, error.code == .corrupt || error.code == .truncated else { throw error }
+          }
+        }
+      }
+      guard !rows.isEmpty else { continue }
+      guard let schema = schema(key.table) else {
+        throw StorageError(.corrupt, "rows of table \(key.table), whose type is unknown")
+      }
+      let leafSchema = LeafSchema(schema)
+      for (lsn, sets) in rows.sorted(by: { $0.key < $1.key }) {
+        try LeafRows(sets, of: key, lsn: lsn, schema: leafSchema).forEach(&writer, emit)
+      }
+    }
+  }
+
+  private static func gather(
+    _ block: BlockReader, _ key: SeriesKey, _ bounds: Bounds, _ lsns: ClosedRange<LSN>,
+    into rows: inout [LSN: [RowSet]]
+  ) throws(StorageError) {
+    if lsns.count == 1, let times = bounds.times(of: key, lsn: lsns.lowerBound),
+      block.entry.lastTime < times.lowerBound || block.entry.firstTime > times.upperBound
+    {
+      return
+    }
+    let all = try block.rows()
+    var start = 0
+    for run in all.lsns {
+      let range = start..<run.end
+      start = run.end
+      guard lsns.contains(run.lsn), let times = bounds.times(of: key, lsn: run.lsn) else { continue }
+      let low = all.times.firstRow(atOrAfter: times.lowerBound)
+      let high =
+        times.upperBound == .max ? all.count : all.times.firstRow(atOrAfter: times.upperBound + 1)
+      let part = range.clamped(to: low..<max(low, high))
+      guard !part.isEmpty else { continue }
+      // Side blocks may hold one LSN in several runs: each is a set of its own.
+      rows[run.lsn, default: []].append(all.slice(part))
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/// Proofs of what a store has sealed.
+extension Store {
+  /// The links of the chain, oldest first.
+  package var chain: [ChainLink] { shared.chain.withLock { $0 } }
+
+  /// A proof of the reading that `device`'s `probe` has at `time` in `table`, as readers see it.
+  /// - Throws: `.notFound` when there is no such reading; `.invalid` when it is not sealed yet, or
+  ///   was sealed before the chain began; `.corrupt`, `.io`.
+  /// - Complexity: reads the hashes of one sealed stretch and the blocks of 256 leaves.
+  package func prove(
+    table: TableID, device: String, probe: Int32, time: Int64
+  ) throws(StorageError) -> Proof {
+    let live = shared.live.withLock { $0 }
+    let key = SeriesKey(table: table, device: device, probe: probe)
+    let number = shared.series.series(of: table, devices: [device]).first { $0.key == key }?.number
+    let times = SampleTimes.explicit([time])
+    guard let rows = try SeriesSources(live: live).rows(of: key, number: number, at: times) else {
+      throw StorageError(.notFound, "no such reading")
+    }
+    let row = rows.times.firstRow(atOrAfter: time)
+    guard row < rows.count, rows.times.tick(row) == time,
+      let run = rows.lsns.first(where: { $0.end > row })
+    else { throw StorageError(.notFound, "no such reading") }
+    return try prove(
+      LeafKey(lsn: run.lsn, table: table, device: device, probe: probe, time: time), live)
+  }
+
+  /// A proof of the event at `lsn`.
+  /// - Throws: as above.
+  package func prove(event lsn: LSN) throws(StorageError) -> Proof {
+    guard shared.events.withLock({ events in events.contains { $0.lsn == lsn } }) else {
+      throw StorageError(.notFound, "no event has this lsn")
+    }
+    return try prove(LeafKey(lsn: lsn), shared.live.withLock { $0 })
+  }
+
+  /// - Parameter key: in the leaf, or its very key.
+  private func prove(_ key: LeafKey, _ live: Live) throws(StorageError) -> Proof {
+    guard let link = chain.first(where: { $0.lsns.contains(key.lsn) }) else {
+      let isSealed = key.lsn <= live.manifest.sealedLSN
+      throw StorageError(
+        .invalid,
+        isSealed
+          ? "lsn \(key.lsn) was sealed without a root: by an older version, or before damage"
+          : "lsn \(key.lsn) is not sealed yet; that is done within the hour, or by: tsq compact")
+    }
+    let groups = try self.groups(of: link, live.manifest)
+    guard MerkleTree.root(groups.map(\.root)) == link.root,
+      let number = groups.lastIndex(where: { $0.first <= key })
+    else { throw StorageError(.corrupt, "the hashes of lsn \(key.lsn) do not lead to their root") }
+    let end = number + 1 < groups.count ? groups[number + 1].first : nil
+    let leaves = try self.leaves(from: groups[number].first, to: end, of: link, live)
+    guard let index = leaves.lastIndex(where: { $0.key <= key }) else {
+      throw StorageError(.corrupt, "the leaf of lsn \(key.lsn) is gone")
+    }
+    // Where rows were removed, the hashes kept of them stand in.
+    let kept = groups[number].leaves
+    let hashes = kept.isEmpty ? leaves.map(\.digest) : kept
+    let place = kept.isEmpty ? index : kept.firstIndex(of: leaves[index].digest)
+    guard let place else {
+      throw StorageError(.corrupt, "the leaf of lsn \(key.lsn) is not what was sealed")
+    }
+    let proof = Proof(
+      store: storeID, leaf: leaves[index].bytes,
+      index: UInt64(number * ProofFormat.groupLeafCount + place),
+      path: MerkleTree.path(hashes, index: place)
+        + MerkleTree.path(groups.map(\.root), index: number),
+      link: link)
+    guard proof.holds else {
+      throw StorageError(.corrupt, "what is stored around lsn \(key.lsn) is not what was sealed")
+    }
+    return proof
+  }
+
+  private func groups(of link: ChainLink, _ manifest: Manifest) throws(StorageError) -> [LeafGroup] {
+    var groups: [LeafGroup] = []
+    for journal in manifest.journals
+    where journal.content == .leaves && journal.newestLSN == link.lsns.upperBound {
+      groups = try JournalSegment.groups(
+        options.disk, directory: directory, store: storeID, id: journal.id)
+    }
+    return groups
+  }
+
+  /// The leaves of one group, made again from sealed rows and events.
+  private func leaves(
+    from start: LeafKey, to end: LeafKey?, of link: ChainLink, _ live: Live
+  ) throws(StorageError) -> [Leaf] {
+    var leaves: [Leaf] = []
+    let bounds = SealedLeaves.Bounds(start: start, end: end, lastLSN: link.lsns.upperBound)
+    let sealed = SealedLeaves(
+      segments: live.segments, schema: live.registry.schema, symbols: symbols)
+    try sealed.forEach(bounds) { (key, leaf) throws(StorageError) in
+      leaves.append(Leaf(key: key, bytes: leaf.out.bytes))
+    }
+    for event in shared.events.withLock({ $0 })
+    where event.lsn <= link.lsns.upperBound && LeafKey(lsn: event.lsn) >= start
+      && (end.map { LeafKey(lsn: event.lsn) < $0 } ?? true)
+    {
+      leaves.append(Leaf(event: try Journal.encode(event), lsn: event.lsn))
+    }
+    return leaves.sorted { $0.key < $1.key }
+  }
+}
+
+extension JournalSegment {
+  /// The leaf groups of a segment of hashes.
+  /// - Throws: `.corrupt` when any part of it is damaged, `.io`.
+  static func groups(
+    _ disk: any Disk, directory: String, store: StoreID, id: UInt64
+  ) throws(StorageError) -> [LeafGroup] {
+    let content = try read(disk, directory: directory, store: store, id: id)
+    guard content.damaged.isEmpty else {
+      throw StorageError(
+        .corrupt, "hashes of leaves fail their checksum", file: FileNames.journalSegment(id),
+        offset: content.damaged[0].lowerBound)
+    }
+    var groups: [LeafGroup] = []
+    for record in content.records where record.kind == ProofRecordKind.leafGroup.rawValue {
+      groups.append(try LeafGroup(decoding: record.bytes.rawSpan, lsn: record.lsn))
+    }
+    return groups
+  }
+}
