@@ -65,6 +65,11 @@ package struct StoreFile: Sendable, Equatable {
       }
     }
     guard creating else { throw StorageError(.notFound, "no store", file: directory) }
+    // STORE is made before all else: a store that lost it, or a restore that was not finished, must
+    // not be taken for an empty folder, whose unnamed files would be removed.
+    guard !disk.exists(FileNames.path(directory, FileNames.manifestDirectory)) else {
+      throw StorageError(.corrupt, "a manifest without STORE", file: path)
+    }
     let made = StoreFile(id: .random(rng), createdAt: clock.nowNanos())
     let temporary = FileNames.temporary(path)
     if disk.exists(temporary) { try disk.remove(temporary) }

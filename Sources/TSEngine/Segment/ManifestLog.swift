@@ -58,6 +58,15 @@ package final class ManifestLog {
 
   package func close() throws(StorageError) { try writer.close() }
 
+  /// As `close`, for a manifest that is complete: also says when the witness of its last edits did
+  /// not reach the disk.
+  /// - Throws: `.failStopped`, `.io`.
+  package func end() throws(StorageError) {
+    let hasFailed = isFailStopped
+    try close()
+    if hasFailed { throw StorageError(.failStopped, "a sync of the manifest failed") }
+  }
+
   private func write(_ edits: [ManifestEdit]) throws(StorageError) {
     var batch = LogBatchBuilder(reserving: 64 * edits.count)
     for edit in edits { batch.add(.edit) { edit.encode(into: &$0) } }
