@@ -49,7 +49,7 @@ def usage():
         expect(f"{command} --help has an example", tsq(command, "--help"), out=lambda o: f"tsq {command}" in o and "EXAMPLE" in o)
     expect("an unknown option is a usage error", tsq("query", "--bogus"), 2, lambda o: o == "")
     expect("an unknown command is a usage error", tsq("bogus"), 2, lambda o: o == "")
-    expect("what is not there says so", tsq("prove"), 2, lambda o: o == "", "not there yet")
+    expect("what is not there says so", tsq("publish"), 2, lambda o: o == "", "not there yet")
     expect("parquet says so", tsq("query", "--format", "parquet", "SELECT 1"), 2, lambda o: o == "", "not there yet")
     expect("two places are a usage error", tsq("query", "--store", "a", "--connect", "http://b", "SELECT 1"), 2)
     expect("a store that is not there is unavailable", tsq("query", "--store", "nowhere", "SELECT 1"), 4,

@@ -1,4 +1,5 @@
 import Ingest
+import TSEngine
 
 /// Instants on the command line.
 enum CommandTime {
@@ -10,6 +11,12 @@ enum CommandTime {
     } catch {
       throw CommandError.usage("\"\(text)\" is no instant; one looks like 2026-01-01T09:00:00+09:00")
     }
+  }
+
+  /// A position of the log, or an instant.
+  static func moment(_ text: String) throws -> Moment {
+    if let lsn = UInt64(text) { return .lsn(lsn) }
+    return .time(try parse(text))
   }
 
   /// `1s`, `50ms`, `5m`, `1h`: a length in nanoseconds.

@@ -55,24 +55,6 @@ struct SalvageCommand: NotYetCommand {
   @Argument(parsing: .allUnrecognized) var rest: [String] = []
 }
 
-struct BackupCommand: NotYetCommand {
-  static let configuration = help("backup", "Copy a store as it is now.", example: "tsq backup /mnt/backup")
-  static let remedy: String? = "while no tsq has the store open, copy its directory"
-  @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-
-struct RestoreCommand: NotYetCommand {
-  static let configuration = help(
-    "restore", "Make a store from a backup.", example: "tsq restore /mnt/backup --to 2026-01-01T00:00:00Z")
-  @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-
-struct ProveCommand: NotYetCommand {
-  static let configuration = help(
-    "prove", "A proof of one reading that others can check.", example: "tsq prove --lsn 1234")
-  @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-
 struct PublishCommand: NotYetCommand {
   static let configuration = help(
     "publish", "Publish sealed data as an open table.", example: "tsq publish --to /srv/lake")

@@ -6,11 +6,13 @@ struct ReplayCommand: ParsableCommand {
     commandName: "replay",
     abstract: "Rebuild the registry from its events and print its digest.",
     discussion: """
-      The same events give the same digest in any process, on any machine.
+      The same events give the same digest in any process, on any machine, and in a store that
+      was restored to the same position.
 
       EXAMPLES:
         tsq replay --digest
         tsq replay --to 1000 --digest
+        tsq replay --to 2026-01-01T00:00:00Z --digest
       """)
 
   @Option(help: ArgumentHelp("Stop at this position of the log, or at this instant.", valueName: "TIME|LSN"))
@@ -19,13 +21,16 @@ struct ReplayCommand: ParsableCommand {
   @OptionGroup var location: StoreLocation
 
   func run() throws {
-    let last = try to.map(Bound.init)
+    let last = try to.map { try CommandTime.moment($0) }
     try StoreAccess.reading(location.directory("replay")) { store in
       let snapshot = store.snapshot()
+      if case .lsn(let lsn)? = last, lsn > snapshot.lsn {
+        throw CommandError.failed("the log ends at lsn \(snapshot.lsn)")
+      }
       var registry = TSEngine.Registry()
       var count = 0
       for event in snapshot.events() {
-        guard last?.includes(event) ?? true else { break }
+        guard last.map({ Self.includes($0, event) }) ?? true else { break }
         registry.apply(event)
         count += 1
       }
@@ -42,23 +47,11 @@ struct ReplayCommand: ParsableCommand {
     }
   }
 
-  private enum Bound {
-    case lsn(LSN)
-    case instant(Int64)
-
-    init(_ text: String) throws {
-      if let number = UInt64(text) {
-        self = .lsn(number)
-      } else {
-        self = .instant(try CommandTime.parse(text))
-      }
-    }
-
-    func includes(_ event: Event) -> Bool {
-      switch self {
-      case .lsn(let last): event.lsn <= last
-      case .instant(let last): event.recordedAt <= last
-      }
+  /// By when it was recorded, as `FOR SYSTEM_TIME` has it: an event is committed a moment later.
+  private static func includes(_ moment: Moment, _ event: Event) -> Bool {
+    switch moment {
+    case .lsn(let last): event.lsn <= last
+    case .time(let last): event.recordedAt <= last
     }
   }
 }

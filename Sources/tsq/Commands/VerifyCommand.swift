@@ -6,7 +6,8 @@ struct VerifyCommand: ParsableCommand {
     commandName: "verify", abstract: "Read every byte of a store and check it.",
     discussion: """
       Checks framing and checksums of all files, decodes every block and compares it with its
-      statistics. Changes nothing; also beside a server. Ends with 3 when there is damage.
+      statistics, and the chain of Merkle roots. Changes nothing; also beside a server. Ends with 3
+      when there is damage. A backup is checked against its list, those it builds on included.
 
       EXAMPLE: tsq verify --store demo
       """)
@@ -19,13 +20,15 @@ struct VerifyCommand: ParsableCommand {
     options.createIfMissing = false
     let report: Verify.Report
     do {
+      if try Self.checkBackup(options, System.resolved(directory)) { return }
       report = try Verify.run(options, System.resolved(directory))
     } catch let error as StorageError {
       throw CommandError(error, store: directory)
     }
     print(
       "\(report.fileCount) files, \(Figures.bytes(report.byteCount)), \(report.rowCount) sealed rows, "
-        + "\(report.batchCount) batches of the log, \(report.eventCount) sealed events, up to lsn \(report.newestLSN)")
+        + "\(report.batchCount) batches of the log, \(report.eventCount) sealed events, "
+        + "\(report.linkCount) roots, up to lsn \(report.newestLSN)")
     for name in report.setAside { print("set aside: \(name)") }
     for damage in report.damages {
       let lsns = damage.lastLSN == 0 ? "no lsn lost" : "lsn \(damage.firstLSN) to \(damage.lastLSN)"
@@ -38,5 +41,16 @@ struct VerifyCommand: ParsableCommand {
           + "nothing was changed: keep a copy of the folder before anything else")
     }
     print("whole")
+  }
+
+  /// False when the folder is no backup.
+  private static func checkBackup(_ options: StoreOptions, _ directory: String) throws -> Bool {
+    guard let report = try BackupFiles.verify(options, directory) else { return false }
+    print(
+      "a backup: \(report.copiedFileCount) files, \(Figures.bytes(report.copiedByteCount)) here, "
+        + "\(report.keptFileCount) files, \(Figures.bytes(report.keptByteCount)) in earlier backups, "
+        + "up to lsn \(report.lsn)")
+    print("whole")
+    return true
   }
 }
