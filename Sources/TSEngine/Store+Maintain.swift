@@ -121,6 +121,7 @@ extension Store {
   /// Makes files live and removes those they replace.
   func install(_ installation: CommitRequest.Installation) throws(StorageError) -> LSN {
     let lsn: LSN
+    if Planted.has(.removedBeforeManifest) { removeReplaced(installation) }
     do throws(StorageError) {
       lsn = try wait { .install(installation, $0) }
     } catch {
@@ -128,12 +129,16 @@ extension Store {
       if failure == nil { installation.removeFiles(options.disk, of: directory) }
       throw error
     }
+    removeReplaced(installation)
+    return lsn
+  }
+
+  private func removeReplaced(_ installation: CommitRequest.Installation) {
     let data = FileNames.path(directory, FileNames.dataDirectory)
     for id in installation.removed {
       // Snapshots that still read it have it open. What stays is removed at the next open.
       try? options.disk.remove(FileNames.path(data, FileNames.dataSegment(id)))
     }
-    return lsn
   }
 
   /// Removes sealed log segments, oldest first, until those left hold at most `keeping` bytes.

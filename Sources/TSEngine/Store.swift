@@ -122,10 +122,11 @@ public final class Store: Sendable {
       let manifest = try withRoom(from: reserve) { () throws(StorageError) in
         try ManifestLog(disk, clock: options.clock, store: directory, storeID: file.id)
       }
-      let outcome = try Recovery(
+      var outcome = try Recovery(
         disk: disk, clock: options.clock, directory: directory, storeID: file.id, shared: shared,
         cache: cache
       ).repair(manifest.state)
+      outcome.damages += manifest.damages
       // The log with the damage goes one day; what was lost is remembered.
       let unknown = outcome.logDamages.filter { damage in
         damage.firstLSN > 0

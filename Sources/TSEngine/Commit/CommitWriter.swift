@@ -30,6 +30,7 @@ package final class CommitWriter: @unchecked Sendable {
     self.log = log
     self.manifest = manifest
     intake = Intake(limits: limits)
+    noteSilentFailure()
   }
 
   /// Commits groups until nothing waits or `isEnough`, if nobody else does.
@@ -169,8 +170,10 @@ package final class CommitWriter: @unchecked Sendable {
     }
     do throws(StorageError) {
       let appended = try log.append(&builder)
+      if Planted.has(.ackBeforeSync) { for answer in group.answers { answer(.success(appended.nextLSN - 1)) } }
+      if Planted.has(.shownBeforeSync) { publish(group, commitNanos: appended.commitNanos) }
       try log.sync()
-      publish(group, commitNanos: appended.commitNanos)
+      if !Planted.has(.shownBeforeSync) { publish(group, commitNanos: appended.commitNanos) }
       for answer in group.answers { answer(.success(appended.nextLSN - 1)) }
     } catch {
       noteFailure(error)
@@ -229,6 +232,14 @@ package final class CommitWriter: @unchecked Sendable {
       noteFailure(error)
       request.fail(error)
     }
+    noteSilentFailure()
+  }
+
+  /// The witness behind an edit of the manifest could not be synced: the edit is durable, and was
+  /// answered so, but the disk has failed a sync and nothing more may be promised on it.
+  private func noteSilentFailure() {
+    guard failure == nil, manifest.isFailStopped else { return }
+    noteFailure(StorageError(.failStopped, "a witness of the manifest could not be synced"))
   }
 
   private func rotate() throws(StorageError) -> CommitRequest.Rotation {
@@ -265,7 +276,7 @@ package final class CommitWriter: @unchecked Sendable {
     if files.isBulk { edits.append(.bulk(Manifest.LSNRange(first: lsn, last: lsn, time: time))) }
     try manifest.commit(edits)
     if files.isBulk {
-      log.skip(to: lsn + 1)
+      if !Planted.has(.bulkLSNForgotten) { log.skip(to: lsn + 1) }
       shared.clock.withLock { $0.record(lsn, at: time) }
       shared.series.insert(files.coverage)
     }

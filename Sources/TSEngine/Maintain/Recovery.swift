@@ -69,9 +69,10 @@ struct Recovery {
     outcome.manifest = manifest
     try makeDirectories()
     try openFiles(&outcome, toleratesMissing: true)
-    var replay = LogReplay(shared: shared, after: manifest.sealedLSN)
+    let sealed = Planted.has(.sealedReplayed) ? 0 : manifest.sealedLSN
+    var replay = LogReplay(shared: shared, after: sealed)
     let repaired = try LogRepair(disk, store: directory, storeID: storeID)
-      .run(from: manifest.sealedLSN + 1) { info, payload throws(StorageError) in
+      .run(from: sealed + 1) { info, payload throws(StorageError) in
         try replay.apply(info, payload)
       }
     outcome.scan = repaired.scan
@@ -126,7 +127,7 @@ struct Recovery {
         if FileNames.isTemporary(name) {
           try disk.remove(path)
         } else if FileNames.dataSegmentID(name) != nil || FileNames.journalSegmentID(name) != nil {
-          if isWhole {
+          if isWhole || Planted.has(.damageHealedByDeletion) {
             try disk.remove(path)
           } else {
             var count = 0
@@ -214,6 +215,7 @@ struct Recovery {
   }
 
   private func cover(_ segments: [DataSegmentReader]) {
+    if Planted.has(.coverageLost) { return }
     for segment in segments {
       shared.series.withLock { index in
         for block in segment.index.blocks where block.kind == .main {

@@ -13,6 +13,8 @@ package struct Verify {
     /// The newest LSN found; 0 in an empty store.
     package var newestLSN: LSN = 0
     package var damages: [Manifest.Damage] = []
+    /// `damages` with what is known of their times, in the same order.
+    package var losses: [Loss] = []
     /// Files that belong to no live part: kept copies of torn or damaged bytes, unnamed segments.
     package var setAside: [String] = []
 
@@ -23,6 +25,10 @@ package struct Verify {
   private let directory: String
   private let storeID: StoreID
   private var report = Report()
+  /// As far as it could be read.
+  private var clock = CommitClock()
+  /// Instants of the readings in damaged blocks and segments.
+  private var readings: [(damage: Manifest.Damage, times: ClosedRange<Int64>, device: String?)] = []
 
   /// - Throws: `.io`, `.notFound`; `.corrupt` when STORE or the manifest cannot be read at all;
   ///   `.unsupportedVersion`. All other damage is in the report.
@@ -69,6 +75,16 @@ package struct Verify {
     for journal in manifest.journals { try readJournal(journal) }
     for segment in manifest.data { try readData(segment) }
     try listOthers(manifest)
+    for bulk in manifest.bulks { clock.insert(bulk.first, at: bulk.time) }
+    report.losses = report.damages.map { damage in
+      var loss = Loss(damage)
+      loss.tellTimes(clock)
+      if let known = readings.first(where: { $0.damage == damage }) {
+        loss.readings = known.times
+        loss.device = known.device
+      }
+      return loss
+    }
   }
 
   private mutating func count(_ path: String) throws(StorageError) {
@@ -86,11 +102,13 @@ package struct Verify {
 
   private mutating func readLog(_ manifest: Manifest) throws(StorageError) {
     var batches = 0
+    var times = CommitClock()
     let symbols = SymbolTable()
     var undecodable: [Manifest.Damage] = []
     let scan = try LogReader(disk, store: directory, storeID: storeID).scan {
       info, payload throws(StorageError) in
       batches += 1
+      if info.header.lsnCount > 0 { times.insert(info.header.firstLSN, at: info.header.commitNanos) }
       do throws(StorageError) {
         try Self.decode(payload, info.header, symbols)
       } catch {
@@ -106,6 +124,7 @@ package struct Verify {
       report.byteCount += segment.byteCount
     }
     report.batchCount += batches
+    for entry in times.entries { clock.insert(entry.lsn, at: entry.time) }
     report.newestLSN = max(report.newestLSN, scan.nextLSN - 1)
     // Kept segments hold sealed LSNs too, whose bulk appends the manifest has forgotten: jumps
     // there say nothing.
@@ -158,6 +177,7 @@ package struct Verify {
         disk, directory: directory, store: storeID, id: journal.id)
       report.fileCount += 1
       report.byteCount += journal.byteCount
+      for entry in content.clock.entries { clock.insert(entry.lsn, at: entry.time) }
       for range in content.damaged { add(damage(range.lowerBound, range.count)) }
       for record in content.records {
         if record.kind == LogRecordKind.event.rawValue {
@@ -193,7 +213,10 @@ package struct Verify {
           report.rowCount += entry.rowCount
         } catch {
           try contain(error)
-          add(damage(error.offset ?? 0, entry.oldestLSN, entry.newestLSN, 0))
+          let lost = damage(error.offset ?? 0, entry.oldestLSN, entry.newestLSN, 0)
+          add(lost)
+          readings.append(
+            (lost, entry.firstTime...max(entry.firstTime, entry.lastTime), segment.index.series[entry.series].device))
         }
       }
       let file = try disk.open(FileNames.path(folder, name), .read)
@@ -203,7 +226,9 @@ package struct Verify {
       try contain(error)
       let (oldest, newest) = (meta.oldestLSN + meta.baseLSN, meta.newestLSN + meta.baseLSN)
       if !report.damages.contains(where: { $0.file == name }) {
-        add(damage(error.offset ?? 0, oldest, newest, meta.byteCount))
+        let lost = damage(error.offset ?? 0, oldest, newest, meta.byteCount)
+        add(lost)
+        readings.append((lost, meta.firstTime...max(meta.firstTime, meta.lastTime), nil))
       }
     }
   }
@@ -228,7 +253,7 @@ package struct Verify {
 }
 
 /// Decodes a block and compares it with what its index entry says.
-private struct BlockCheck {
+struct BlockCheck {
   private let block: BlockReader
   private let entry: BlockEntry
 

@@ -9,6 +9,8 @@ package final class ManifestLog {
   private let writer: LogWriter
   private var editCount: Int
   package private(set) var state: Manifest
+  /// What the opening found damaged; no edit was lost to it.
+  package let damages: [Manifest.Damage]
 
   /// Recovers the manifest of a store and opens it for writing.
   /// - Throws: `.corrupt` when edits were lost: which files are live is unknown then.
@@ -31,6 +33,10 @@ package final class ManifestLog {
       }
     }
     try outcome.scan.requireWholeManifest()
+    damages = outcome.scan.damaged.map {
+      Manifest.Damage(
+        file: $0.file, offset: $0.bytes.lowerBound, byteCount: $0.bytes.count, firstLSN: 0, lastLSN: 0)
+    }
     var options = LogWriter.Options()
     options.preallocatedByteCount = 0
     writer = try LogWriter(

@@ -100,7 +100,17 @@ package final class SimDisk: Disk {
 
   /// The machine loses power and comes back: the disk as found then. Open files are dead, the
   /// fault plan is empty.
-  package func crash(seed: UInt64) { state.withLock { $0.losePower(seed: seed) } }
+  package func crash(seed: UInt64) {
+    var dice = SimDice(seed: seed)
+    crash(&dice)
+  }
+
+  /// As above, with `dice` deciding what survives.
+  package func crash(_ dice: inout SimDice) {
+    var thrown = dice
+    state.withLock { $0.losePower(&thrown) }
+    dice = thrown
+  }
 
   /// The process dies and a new one starts; the operating system goes on and loses nothing.
   package func restart() { state.withLock { $0.restart() } }

@@ -253,13 +253,11 @@ struct SimDiskState: Sendable {
 
   // MARK: Power-off
 
-  mutating func losePower(seed: UInt64) {
-    var dice = SimRandom(seed: seed)
-    let orderly = dice.flip()
-    let prefix = dice.below(pending.count + 1)
+  mutating func losePower(_ dice: inout SimDice) {
+    let prefix = dice.orderedPrefix(of: pending.count)
     for (index, change) in pending.enumerated() {
       // A journal keeps the order and loses a suffix; without one anything goes.
-      if orderly ? index < prefix : dice.flip() { persist(change) }
+      if prefix.map({ index < $0 }) ?? dice.flip() { persist(change) }
     }
     pending = []
     durableEntries = durableEntries.filter { durableDirectories.contains(Self.parent($0.key)) }
