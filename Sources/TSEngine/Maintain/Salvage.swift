@@ -333,7 +333,7 @@ package struct Salvage {
       _ = try writer.append(&builder)
     }
     try writer.sync()
-    writer.skip(to: lsn)
+    writer.skip(to: lsn, commitNanos: .min)
   }
 
   // MARK: Files
