@@ -91,8 +91,9 @@ final class Life: @unchecked Sendable {
   }
 
   func reopen() throws(StorageError) {
-    try store?.close()
+    let ended = store
     store = nil
+    try ended?.close()
     try open()
   }
 
