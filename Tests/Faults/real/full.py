@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from crash import acknowledged, check  # noqa: E402
 
-SIZES = [600, 900, 1300, 2000]
+SIZES = [300, 360, 420, 480, 560, 640]
 
 
 def one(faults, mount, kilobytes):
@@ -23,7 +23,7 @@ def one(faults, mount, kilobytes):
     try:
         ballast = mount / "ballast"
         ballast.write_bytes(b"x" * (kilobytes * 1024 // 3))
-        writer = subprocess.Popen([faults, "write", str(mount / "store"), "40", "--patient"],
+        writer = subprocess.Popen([faults, "write", str(mount / "store"), "120", "--patient"],
                                   stdout=subprocess.PIPE, text=True)
         lines, freed, resumed = [], None, None
         for line in writer.stdout:
