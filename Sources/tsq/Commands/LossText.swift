@@ -1,3 +1,4 @@
+import Query
 import TSEngine
 
 /// One loss in words: where, which LSNs, which times.
@@ -17,6 +18,6 @@ enum LossText {
   }
 
   private static func span(_ times: ClosedRange<Int64>) -> String {
-    "\(Timestamp.text(times.lowerBound)) to \(Timestamp.text(times.upperBound))"
+    "\(TimestampText.format(times.lowerBound)) to \(TimestampText.format(times.upperBound))"
   }
 }

@@ -62,7 +62,10 @@ def one_cut(faults, folder, seed, control):
         command = (["eatmydata"] if control else []) + [faults, "write", str(mount / "store"), "100000"]
         with open(folder / "acks", "w") as acks:
             writer = subprocess.Popen(command, stdout=acks, stderr=subprocess.DEVNULL)
-            time.sleep(0.4 + random.Random(seed).random())
+            end = time.time() + 30
+            while "ACK" not in (folder / "acks").read_text() and writer.poll() is None and time.time() < end:
+                time.sleep(0.02)
+            time.sleep(0.1 + random.Random(seed).random())
             (folder / "POWER").touch()
             try:
                 writer.wait(3)
