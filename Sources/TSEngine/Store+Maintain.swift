@@ -108,7 +108,9 @@ extension Store {
     guard let writing else { return }
     try writing.lane.run { () throws(StorageError) in
       let live = shared.live.withLock { $0 }
-      for (table, segments) in Dictionary(grouping: live.segments, by: \.index.table) {
+      for (table, segments) in Dictionary(grouping: live.segments, by: \.index.table)
+        .sorted(by: { $0.key < $1.key })
+      {
         guard let schema = shared.schema(table) else { continue }
         let compactor = Compactor(
           disk: options.disk, directory: directory, storeID: storeID, symbols: symbols,

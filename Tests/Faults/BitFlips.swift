@@ -67,7 +67,7 @@ struct Damage: Campaign {
           let report = try? Verify.run(options, Bench.path)
           guard report?.isWhole != true else { throw Judge.Wrong(text: "verify sees nothing at byte \(first)") }
         }
-        try mixed.read(disk, damaged: file.path, readOnly: noise % 3 == 0)
+        try mixed.read(disk, damaged: file.path, isLastSeal: isTail, readOnly: noise % 3 == 0)
       }
     }
   }

@@ -4,7 +4,7 @@ import TSEngine
 /// The command line: `faults [NAME…] [--set small|full|nightly] [--count N] [--seed S [--point P]] [--bug NAME] [--results FILE]`
 struct Command {
   static let campaigns: [any Campaign] = [
-    CrashPoints(), RecoveryKills(), PowerLoss(), BitFlips(), Damage(), TornTails(), Errors(),
+    CrashPoints(), PowerLoss(), RecoveryKills(), BitFlips(), Damage(), TornTails(), Errors(),
     SyncFailures(), Simulation(),
   ]
 

@@ -67,14 +67,15 @@ struct RecoveryKills: Campaign {
       if let count = torn.last, let file = try? crashed.open(operation.path, .readWrite) {
         try? file.write(operation.bytes.rawSpan.extracting(0..<(count / 2)), at: operation.offset)
       }
-      if random.flip() { crashed.crash(seed: random.next()) }
-      killRecoveries(of: crashed, life, &point, tally, only, &random)
+      let wasPowerLost = random.flip()
+      if wasPowerLost { crashed.crash(seed: random.next()) }
+      killRecoveries(of: crashed, wasPowerLost, life, &point, tally, only, &random)
     }
     life.work(steps: CrashPoints.steps)
   }
 
   private func killRecoveries(
-    of crashed: SimDisk, _ life: Life, _ point: inout Int, _ tally: Tally, _ only: Int?,
+    of crashed: SimDisk, _ wasPowerLost: Bool, _ life: Life, _ point: inout Int, _ tally: Tally, _ only: Int?,
     _ random: inout SimRandom
   ) {
     let (ledger, nanos, seed) = (life.ledger, life.clock.nowNanos(), life.seed)
@@ -84,7 +85,8 @@ struct RecoveryKills: Campaign {
       halves.append(SimDisk(copyOf: disk))
     }
     for half in halves {
-      let (isPowerLost, dice) = (random.flip(), random.next())
+      // What a kill left in memory, power may still take: another store, and as right.
+      let (isPowerLost, dice) = (wasPowerLost && random.flip(), random.next())
       let second = Int(random.next() % 24)
       visit(&point, seed, tally, only: only, "recovery killed, then again at its operation \(second)") {
         (_) throws(Judge.Wrong) in
