@@ -232,6 +232,7 @@ public final class Store: Sendable {
   private func prepared(
     _ request: CommitRequest.AppendRequest
   ) throws(StorageError) -> CommitRequest.AppendRequest {
+    try AppendCheck.checkTimes(of: request.batch)
     var request = request
     request.known = try KnownRows(request.batch, shared)
     return request
