@@ -149,8 +149,7 @@ package final class BrokerDaemon: Sendable {
     for ((message, timestamp), result) in zip(asked, results) {
       switch result {
       case .success(let stored):
-        metrics.add(.mqttFrames)
-        metrics.add(stored)
+        metrics.add(1, .mqttFrames, stored)
         answers.append(Self.answer(message, stored.openJSON + ",\"timestamp\":\(timestamp)}"))
       case .failure(let error) where error.code != .invalid: unsettled.append(message)
       case .failure(let error):
