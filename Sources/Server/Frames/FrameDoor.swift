@@ -61,7 +61,7 @@ package final class FrameDoor: Sendable {
     let isKnown = pool.withLock { $0.eventLSN == lsn }
     let registry = isKnown ? nil : store.registry
     let (parser, scales) = pool.withLock { pool -> (PowerFrameParser?, PowerWireScales) in
-      if let registry, registry.lastEventLSN > pool.eventLSN ?? 0 || pool.eventLSN == nil {
+      if let registry, pool.eventLSN.map({ $0 < registry.lastEventLSN }) ?? true {
         let scales = Self.scales(registry.types)
         if scales != pool.scales { pool.parsers.removeAll() }
         pool.scales = scales
