@@ -28,6 +28,8 @@ package final class Shared: Sendable {
   package let symbols = SymbolTable()
   /// What maintenance goes by.
   package let activity = Mutex(Activity())
+  /// Data segments that were replaced and may still be read.
+  package let dead = DeadFiles()
   /// Frozen heads whose sealing has not succeeded yet.
   package let rotations = Mutex([CommitRequest.Rotation]())
 
