@@ -5,11 +5,11 @@ extension Store {
   /// How compaction goes on, apart from what it works on.
   struct Compaction: Sendable {
     var job: CompactionJob?
-    /// Inputs of jobs that failed, and when (monotonic) they may be tried again.
-    var failed: [Set<UInt64>: Int64] = [:]
-    /// When (monotonic) data segments last came or went.
-    var changedNanos: Int64 = .min
-    var newestID: UInt64 = 0
+    /// Inputs that jobs failed for, and when (monotonic) they may be tried again.
+    var failed: [UInt64: Int64] = [:]
+    /// The newest sealed LSN, and when (monotonic) it was first seen.
+    var sealedLSN: LSN?
+    var sealedNanos: Int64 = 0
   }
 
   /// Bytes of encoded input that one step deals with: some milliseconds.
@@ -37,14 +37,14 @@ extension Store {
 
   /// Nothing has come for long: what is little is brought into its final form as well.
   private func isQuiet(_ writing: Writing) -> Bool {
-    let newest = shared.live.withLock { $0.manifest.nextFileID }
+    let sealed = shared.live.withLock { $0.manifest.newestLSN }
     let now = options.clock.monotonicNanos()
     return writing.compaction.withLock { state in
-      if state.newestID != newest {
-        state.newestID = newest
-        state.changedNanos = now
+      if state.sealedLSN != sealed {
+        state.sealedLSN = sealed
+        state.sealedNanos = now
       }
-      return now - state.changedNanos > options.compactionQuietNanos
+      return now - state.sealedNanos > options.compactionQuietNanos
     }
   }
 
@@ -65,7 +65,7 @@ extension Store {
       let until = options.clock.monotonicNanos() + Self.retryNanos
       writing.compaction.withLock { state in
         state.job = nil
-        state.failed[Set(job.inputIDs)] = until
+        for id in job.blamed(for: error) { state.failed[id] = until }
       }
       throw error
     }
@@ -76,7 +76,7 @@ extension Store {
     let now = options.clock.monotonicNanos()
     let avoided = writing.compaction.withLock { state in
       state.failed = state.failed.filter { $0.value > now }
-      return state.failed.keys.reduce(into: Set<UInt64>()) { $0.formUnion($1) }
+      return Set(state.failed.keys)
     }
     let segments = shared.live.withLock { $0.segments }
     var tables: [TableID: [DataSegmentReader]] = [:]

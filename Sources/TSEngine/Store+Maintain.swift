@@ -16,11 +16,22 @@ extension Store {
       self?.commitWaiting() ?? .done
     }
     writing.committer.withLock { $0 = committer }
+    let encoder = options.scheduler.run("tsq-encode") { [weak self] in
+      self?.encodeFull() ?? .done
+    }
+    shared.encoder.withLock { $0 = encoder }
     guard options.compactsItself else { return }
     let compactor = options.scheduler.run("tsq-compact") { [weak self] in
       self?.compactStep() ?? .done
     }
     writing.compactor.withLock { $0 = compactor }
+  }
+
+  /// One step of the thread that encodes full chunks of the head beside the writer.
+  private func encodeFull() -> StepOutcome {
+    guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
+    let head = shared.live.withLock { $0.heads.last }
+    return head?.encodeNext() == true ? .again : .idle(nanos: 1_000_000_000)
   }
 
   /// One step of the thread that asynchronous appends wake: commits until nothing waits.
@@ -58,7 +69,7 @@ extension Store {
     if options.clock.monotonicNanos() < activity.sealNotBeforeNanos { return false }
     if activity.segmentByteCount > options.tailByteLimit || !pendingRotations().isEmpty { return true }
     guard head.rowCount > 0 else { return false }
-    return head.byteCount > options.headByteLimit
+    return head.byteCount > options.headByteLimit / 2
       || options.clock.nowNanos() - activity.oldestCommitNanos > options.sealAgeNanos
   }
 
@@ -152,6 +163,7 @@ extension Store {
     let threads = [
       writing.maintenance.withLock { $0 }, writing.committer.withLock { $0 },
       writing.compactor.withLock { $0 },
+      shared.encoder.withLock { $0.take() },
     ]
     for thread in threads {
       thread?.wake()
@@ -182,6 +194,11 @@ extension Store {
   ) throws(StorageError) -> (reader: DataSegmentReader, meta: Manifest.DataSegment) {
     let meta = try writer.finish()
     return (DataSegmentReader(segments, meta), meta)
+  }
+
+  /// Removes the files of an installation that was given up.
+  func remove(_ installation: CommitRequest.Installation) {
+    installation.removeFiles(options.disk, of: directory)
   }
 
   /// Durable rows of a series that may share instants with `sets`; nil when surely none does.

@@ -42,8 +42,12 @@ package final class CompactionJob: @unchecked Sendable {
     installation.removed = Set(plan.inputs)
   }
 
-  package var table: TableID { schema.id }
-  package var inputIDs: [UInt64] { plan.inputs }
+
+  /// The input that an error names, or all of them.
+  package func blamed(for error: StorageError) -> [UInt64] {
+    let named = segments.filter { $0.file.path == error.file }
+    return named.isEmpty ? plan.inputs : named.map(\.id)
+  }
 
   /// Deals with series until some `byteLimit` bytes of blocks are read.
   /// - Throws: `.io`, `.diskFull`, `.corrupt` when an input fails its check. The job is over then:

@@ -89,7 +89,7 @@ struct Recovery {
     outcome.tornByteCount = repaired.tornByteCount
     finish(&outcome, durableLSN: repaired.scan.nextLSN - 1)
     try settleUnnamed(manifest, at: manifestLSN, isWhole: outcome.damages.isEmpty)
-    Pin.removeUnfinished(disk, store: directory)
+    Pin.removeDead(disk, store: directory)
     return outcome
   }
 
@@ -195,10 +195,15 @@ struct Recovery {
     var segments: [DataSegmentReader] = []
     for meta in outcome.manifest.data {
       let segment = DataSegmentReader(context, meta)
-      let isThere = try contained(toleratesMissing) { () throws(StorageError) in
-        try cover(try segment.directory())
+      let directory = try contained(toleratesMissing) { () throws(StorageError) in
+        try segment.directory()
       }
-      if isThere == nil { outcome.damages.append(segment.loss) } else { segments.append(segment) }
+      if let directory {
+        cover(directory)
+        segments.append(segment)
+      } else {
+        outcome.damages.append(segment.loss)
+      }
     }
     shared.events.withLock { [events] in $0 = events }
     shared.clock.withLock { [clock] in $0 = clock }
@@ -232,7 +237,7 @@ struct Recovery {
             block.regular.map { Coverage.Run($0) }
               ?? Coverage.Run(
                 irregular: block.firstTime, block.lastTime, count: Int(block.rowCount)),
-            series: Int(number))
+            series: Int(number), lsn: 0)
         }
       }
     }

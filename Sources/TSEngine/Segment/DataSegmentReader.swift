@@ -42,6 +42,8 @@ package final class DataSegmentReader: Sendable {
     /// The index was found damaged: the segment is passed over from then on.
     var isDamaged = false
     var blockCount: Int?
+    /// Replaced: the cache must not keep the file from going.
+    var isRetired = false
   }
 
   package init(_ context: SegmentContext, _ meta: Manifest.DataSegment, file: SegmentFile? = nil) {
@@ -92,7 +94,11 @@ package final class DataSegmentReader: Sendable {
     if let known = context.directories.directory(id, baseLSN: meta.baseLSN) { return known }
     let directory = try load(sections: context.sections)
     context.directories.insert(directory, id)
-    known.withLock { $0.blockCount = directory.table.rows.count }
+    let isRetired = known.withLock { known in
+      known.blockCount = directory.table.rows.count
+      return known.isRetired
+    }
+    if isRetired { context.directories.forget(id) }
     return directory
   }
 
@@ -119,6 +125,7 @@ package final class DataSegmentReader: Sendable {
 
   /// The segment is no longer live: memory and descriptor are not kept for it.
   package func retire() {
+    known.withLock { $0.isRetired = true }
     context.directories.forget(id)
     file.letGo()
   }

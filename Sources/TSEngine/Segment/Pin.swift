@@ -52,8 +52,9 @@ package final class Pin: Sendable {
     return living
   }
 
-  /// Removes what readers left that were killed while they pinned.
-  package static func removeUnfinished(_ disk: any Disk, store: String) {
+  /// Removes what readers left that were killed, also while they pinned.
+  package static func removeDead(_ disk: any Disk, store: String) {
+    _ = living(disk, store: store)
     let directory = FileNames.path(store, FileNames.pinDirectory)
     guard let names = try? disk.list(directory) else { return }
     for name in names where FileNames.isTemporary(name) {
