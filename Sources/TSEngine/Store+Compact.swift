@@ -52,7 +52,7 @@ extension Store {
   /// - Returns: false when there is nothing to do.
   /// - Throws: what ended the job; its inputs stay live, and are left alone for some time.
   private func workOnJob(_ writing: Writing, isFinal: Bool) throws(StorageError) -> Bool {
-    if failure != nil { return false }
+    if let failure { throw failure }
     let running = writing.compaction.withLock { $0.job }
     guard let job = running ?? nextJob(writing, isFinal: isFinal) else { return false }
     writing.compaction.withLock { $0.job = job }

@@ -52,7 +52,10 @@ package struct BlockTable: Sendable {
 
   package init() {}
 
-  package mutating func reserve(_ blockCount: Int) { rows.reserveCapacity(blockCount) }
+  package mutating func reserve(blocks: Int, cells count: Int) {
+    rows.reserveCapacity(blocks)
+    cells.reserveCapacity(count)
+  }
 
   /// Bytes held, roughly. O(1).
   package var byteCount: Int {

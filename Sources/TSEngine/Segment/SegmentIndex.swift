@@ -125,7 +125,10 @@ package struct SegmentIndex: Sendable {
       series.append(SeriesKey(table: table, device: device, probe: probe))
     }
     let blockCount = try reader.count(limit: reader.remaining)
-    blocks.reserve(blockCount)
+    // A column of a block takes four bytes and more: damage must not make this large.
+    blocks.reserve(
+      blocks: min(blockCount, reader.remaining / 8),
+      cells: min(blockCount * columns.count, reader.remaining / 4))
     firstBlock = []
     firstBlock.reserveCapacity(series.count + 1)
     var before = Before()
