@@ -106,7 +106,8 @@ public final class Store: Sendable {
           directory: directory, options: options, storeID: file.id, shared: shared,
           segments: segments, writing: nil, outcome: outcome)
       } catch {
-        guard error.code == .notFound, !isLast else { throw error }
+        // A rotation cuts off the zeros written ahead while they are being read.
+        guard error.code == .notFound || error.code == .truncated, !isLast else { throw error }
       }
     }
   }
