@@ -18,7 +18,9 @@ let plain: [SwiftSetting] = [
 
 /// `TSQ_ONLY=engine` or `TSQ_ONLY=query` builds these rooms and their tests alone, without the server's
 /// packages: a quick loop for work on the store.
-let engineRooms: Set = ["CLZ4", "CTsqShims", "TSEngine", "TSEngineTests", "faults"]
+let engineRooms: Set = [
+  "CLZ4", "CTsqShims", "TSEngine", "TSEngineTests", "engine-probe", "faults",
+]
 let chosenRooms: Set<String>? =
   switch Context.environment["TSQ_ONLY"] {
   case "engine": engineRooms
@@ -86,7 +88,11 @@ let rooms: [Target] =
       ],
       swiftSettings: plain),
     .testTarget(name: "ServerTests", dependencies: ["Server", "tsq"], swiftSettings: plain),
-    .testTarget(name: "TSEngineTests", dependencies: ["TSEngine"], swiftSettings: plain),
+    // A writer and a reader in processes of their own, for tests to run beside each other.
+    .executableTarget(
+      name: "engine-probe", dependencies: ["TSEngine"], path: "Tests/EngineProbe", swiftSettings: plain),
+    .testTarget(
+      name: "TSEngineTests", dependencies: ["TSEngine", "engine-probe"], swiftSettings: plain),
     .testTarget(
       name: "QueryTests", dependencies: ["Query", "TSEngine"], exclude: ["sql", "syntax"], swiftSettings: plain),
   ]

@@ -83,6 +83,7 @@ final class WatchedDisk: Disk, @unchecked Sendable {
     }
   }
   func lock(_ path: String) throws(StorageError) -> any DiskFile { try base.lock(path) }
+  func isUnlocked(_ path: String) throws(StorageError) -> Bool { try base.isUnlocked(path) }
   func freeBytes(_ path: String) throws(StorageError) -> Int { try base.freeBytes(path) }
 
   fileprivate func watched<Value>(

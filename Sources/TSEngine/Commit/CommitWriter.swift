@@ -291,6 +291,12 @@ package final class CommitWriter: @unchecked Sendable {
   }
 
   private func install(_ files: CommitRequest.Installation) throws(StorageError) -> LSN {
+    if !files.removed.isEmpty {
+      let live = shared.live.withLock { Set($0.manifest.data.map(\.id)) }
+      guard files.removed.isSubset(of: live) else {
+        throw StorageError(.invalid, "data segments that are to be replaced are not live")
+      }
+    }
     if files.isBulk {
       try requireUnchanged(since: files)
       try makeDevices(of: files)
@@ -304,7 +310,7 @@ package final class CommitWriter: @unchecked Sendable {
       var based = meta
       based.baseLSN = base
       edits.append(.addData(based))
-      readers.append(base == 0 ? reader : DataSegmentReader(rebasing: reader, to: base, symbols: shared.symbols))
+      readers.append(base == 0 ? reader : reader.rebased(to: base))
     }
     edits += files.removed.sorted().map { .removeData(id: $0) }
     edits += files.journals.map { .addJournal($0) }
@@ -319,14 +325,19 @@ package final class CommitWriter: @unchecked Sendable {
       shared.series.insert(files.coverage, lsn: lsn)
     }
     let state = manifest.state
-    shared.live.withLock { live in
+    for reader in readers { reader.file.wasBorn(at: manifest.newestLSN) }
+    let replaced = shared.live.withLock { live in
       live.manifest = state
+      let replaced = live.segments.filter { files.removed.contains($0.id) }
       live.segments.removeAll { files.removed.contains($0.id) }
       live.segments += readers
       live.segments.sort { $0.id < $1.id }
       if let sealed = files.sealed { live.heads.removeAll { $0 === sealed.head } }
       live.durableLSN = log.nextLSN - 1
+      return replaced
     }
+    for segment in replaced { segment.retire() }
+    shared.dead.bury(replaced.map(\.file), at: manifest.newestLSN)
     return log.nextLSN - 1
   }
 

@@ -23,7 +23,8 @@ package struct Salvage {
   private let source: String
   private let destination: String
   private let storeID: StoreID
-  private let symbols = SymbolTable()
+  private let symbols: SymbolTable
+  private let context: SegmentContext
   private let clock = ReplayClock()
   private var received = CommitClock()
   private var report = Report()
@@ -45,15 +46,20 @@ package struct Salvage {
     let lock = disk.exists(lockPath) ? try disk.lock(lockPath) : nil
     defer { lock?.close() }
     let found = try storeFile(disk, source)
-    var salvage = Salvage(disk, source, destination, found.file.id)
+    var salvage = Salvage(options, source, destination, found.file.id)
     salvage.report.isStoreFileLost = found.isLost
     try salvage.copyAll()
     try found.file.write(disk, directory: destination)
     return salvage.report
   }
 
-  private init(_ disk: any Disk, _ source: String, _ destination: String, _ storeID: StoreID) {
-    self.disk = disk
+  private init(
+    _ options: StoreOptions, _ source: String, _ destination: String, _ storeID: StoreID
+  ) {
+    disk = options.disk
+    symbols = SymbolTable()
+    context = SegmentContext(
+      disk: disk, store: source, storeID: storeID, symbols: symbols, options: options, catalog: nil)
     self.source = source
     self.destination = destination
     self.storeID = storeID
@@ -147,15 +153,10 @@ package struct Salvage {
     let data = FileNames.path(source, FileNames.dataDirectory)
     for id in try ids(data, FileNames.dataSegmentID)
     where !manifest.data.contains(where: { $0.id == id }) {
-      guard let reader = try? reader(id, baseLSN: 0) else { continue }
-      let oldest = reader.index.blocks.map(\.oldestLSN).min() ?? 0
-      manifest.data.append(
-        Manifest.DataSegment(
-          id: id, table: reader.index.table, rowCount: 0, byteCount: reader.byteCount,
-          firstTime: reader.firstTime, lastTime: reader.lastTime, oldestLSN: oldest,
-          newestLSN: reader.index.blocks.map(\.newestLSN).max() ?? 0,
-          // A bulk append counts from 0 and only the manifest knew from where: behind all others.
-          baseLSN: oldest == 0 ? manifest.newestLSN + 1 : 0))
+      guard var meta = try? DataSegmentReader.describe(context, id: id) else { continue }
+      // A bulk append counts from 0 and only the manifest knew from where: behind all others.
+      if meta.oldestLSN == 0 { meta.baseLSN = manifest.newestLSN + 1 }
+      manifest.data.append(meta)
     }
     manifest.data.sort { $0.id < $1.id }
   }
@@ -193,17 +194,11 @@ package struct Salvage {
 
   // MARK: Data
 
-  private func reader(_ id: UInt64, baseLSN: LSN) throws(StorageError) -> DataSegmentReader {
-    try DataSegmentReader(
-      disk, directory: FileNames.path(source, FileNames.dataDirectory), store: storeID, id: id,
-      baseLSN: baseLSN, symbols: symbols, cache: BlockCache(byteLimit: 0))
-  }
-
   private mutating func copy(_ meta: Manifest.DataSegment) throws(StorageError) {
     let name = FileNames.path(FileNames.dataDirectory, FileNames.dataSegment(meta.id))
-    let segment: DataSegmentReader
+    let segment: BlockDirectory
     do throws(StorageError) {
-      segment = try reader(meta.id, baseLSN: meta.baseLSN)
+      segment = try DataSegmentReader(context, meta).uncached()
     } catch {
       guard error.isDamage else { throw error }
       let (oldest, newest) = (meta.oldestLSN + meta.baseLSN, meta.newestLSN + meta.baseLSN)
@@ -213,10 +208,11 @@ package struct Salvage {
       return
     }
     var bad: Set<Int> = []
-    for (index, block) in segment.readers.enumerated() {
+    for index in segment.table.rows.indices {
+      let block = segment.reader(index)
       do throws(StorageError) {
         try BlockCheck(block).run()
-        report.rowCount += block.entry.rowCount
+        report.rowCount += block.rowCount
       } catch {
         guard error.isDamage else { throw error }
         bad.insert(index)
@@ -224,17 +220,17 @@ package struct Salvage {
           file: name, bytes: (error.offset ?? 0)..<(error.offset ?? 0),
           lsns: block.entry.oldestLSN...block.entry.newestLSN)
         loss.readings = block.entry.firstTime...block.entry.lastTime
-        loss.device = segment.index.series[block.entry.series].device
+        loss.device = segment.series(ofBlock: index).device
         report.losses.append(loss)
       }
     }
     if bad.isEmpty, isWhole(meta, at: FileNames.path(source, name)) {
       try copyFile(FileNames.path(source, name), to: FileNames.path(destination, name))
       var kept = meta
-      kept.rowCount = segment.index.blocks.reduce(0) { $0 + $1.rowCount }
+      kept.rowCount = segment.rowCount
       edits.append(.addData(kept))
     } else {
-      try rewrite(segment, without: bad)
+      try rewrite(segment, meta, without: bad)
     }
   }
 
@@ -246,20 +242,20 @@ package struct Salvage {
   }
 
   private mutating func rewrite(
-    _ segment: DataSegmentReader, without bad: Set<Int>
+    _ segment: BlockDirectory, _ meta: Manifest.DataSegment, without bad: Set<Int>
   ) throws(StorageError) {
     let schema = TableSchema(
-      id: segment.index.table, name: "", columns: segment.index.columns, defaultSpanNanos: 0)
+      id: meta.table, name: "", columns: segment.columns, defaultSpanNanos: 0)
     var writer = try DataSegmentWriter(
       disk, directory: FileNames.path(destination, FileNames.dataDirectory), store: storeID,
-      id: segment.id, schema: schema)
+      id: meta.id, schema: schema)
     var builder = BlockBuilder(schema: schema, symbols: symbols)
     do throws(StorageError) {
-      for (series, key) in segment.index.series.enumerated() {
+      for (series, key) in segment.series.enumerated() {
         var main: [Stretch.Source] = []
         var superseded: [RowSet] = []
-        for (index, block) in segment.readers.enumerated()
-        where block.entry.series == series && !bad.contains(index) {
+        for index in segment.blocks(ofSeries: series) where !bad.contains(index) {
+          let block = segment.reader(index)
           switch block.entry.kind {
           case .main: main.append(.block(block))
           case .superseded: superseded.append(try block.rows())

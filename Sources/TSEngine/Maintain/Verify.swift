@@ -24,6 +24,7 @@ package struct Verify {
   private let disk: any Disk
   private let directory: String
   private let storeID: StoreID
+  private let context: SegmentContext
   private var report = Report()
   /// As far as it could be read.
   private var clock = CommitClock()
@@ -35,15 +36,17 @@ package struct Verify {
   package static func run(_ options: StoreOptions, _ directory: String) throws(StorageError) -> Report {
     let file = try StoreFile.open(
       options.disk, directory: directory, creating: false, clock: options.clock, rng: options.rng)
-    // A writer may seal and compact meanwhile: files that go are looked for anew.
+    // A writer may seal meanwhile: log files that go are looked for anew. Data segments are pinned.
     var attempt = 0
     while true {
       attempt += 1
       var verify = Verify(options.disk, directory, file.id)
-      let before = try verify.manifest()
-      try verify.read(before)
-      let after = try verify.manifest()
-      if attempt == attemptLimit || after == before { return verify.report }
+      let pinned = try Store.pinManifest(directory, file.id, options)
+      let before = pinned.manifest
+      try withExtendedLifetime(pinned.pin) { () throws(StorageError) in try verify.read(before) }
+      let after = try Recovery.readManifest(options.disk, directory, file.id).state
+      let isSame = after.sealedLSN == before.sealedLSN && after.bulks == before.bulks
+      if attempt == attemptLimit || isSame { return verify.report }
     }
   }
 
@@ -53,17 +56,13 @@ package struct Verify {
     self.disk = disk
     self.directory = directory
     self.storeID = storeID
-  }
-
-  private func manifest() throws(StorageError) -> Manifest {
-    var manifest = Manifest()
-    let store = FileNames.path(directory, FileNames.manifestDirectory)
-    let scan = try LogReader(disk, store: store, storeID: storeID).scan {
-      info, payload throws(StorageError) in
-      try Recovery.apply(info, payload, to: &manifest)
-    }
-    try scan.requireWholeManifest()
-    return manifest
+    var options = StoreOptions()
+    options.cacheByteLimit = 0
+    options.indexByteLimit = 0
+    options.openFileLimit = 1
+    context = SegmentContext(
+      disk: disk, store: directory, storeID: storeID, symbols: SymbolTable(), options: options,
+      catalog: nil)
   }
 
   private mutating func read(_ manifest: Manifest) throws(StorageError) {
@@ -201,22 +200,23 @@ package struct Verify {
         file: name, offset: offset, byteCount: byteCount, firstLSN: oldest, lastLSN: newest)
     }
     do throws(StorageError) {
-      let segment = try DataSegmentReader(
-        disk, directory: folder, store: storeID, id: meta.id, baseLSN: meta.baseLSN,
-        symbols: SymbolTable(), cache: BlockCache(byteLimit: 0))
+      let blocks = try DataSegmentReader(context, meta).uncached()
       report.fileCount += 1
-      report.byteCount += segment.byteCount
-      for block in segment.readers {
-        let entry = block.entry
+      report.byteCount += meta.byteCount
+      for position in blocks.table.rows.indices {
+        let block = blocks.reader(position)
         do throws(StorageError) {
           try BlockCheck(block).run()
-          report.rowCount += entry.rowCount
+          report.rowCount += block.rowCount
         } catch {
           try contain(error)
-          let lost = damage(error.offset ?? 0, entry.oldestLSN, entry.newestLSN, 0)
+          let lost = damage(error.offset ?? 0, block.entry.oldestLSN, block.entry.newestLSN, 0)
           add(lost)
           readings.append(
-            (lost, entry.firstTime...max(entry.firstTime, entry.lastTime), segment.index.series[entry.series].device))
+            (
+              lost, block.entry.firstTime...max(block.entry.firstTime, block.entry.lastTime),
+              blocks.series(ofBlock: position).device
+            ))
         }
       }
       let file = try disk.open(FileNames.path(folder, name), .read)
@@ -255,7 +255,7 @@ package struct Verify {
 /// Decodes a block and compares it with what its index entry says.
 struct BlockCheck {
   private let block: BlockReader
-  private let entry: BlockEntry
+  private let entry: BlockTable.Row
 
   init(_ block: BlockReader) {
     self.block = block
@@ -265,15 +265,17 @@ struct BlockCheck {
   /// - Throws: `.corrupt`, `.truncated`, `.io`.
   func run() throws(StorageError) {
     let rows = try block.rows()
-    guard rows.count == entry.rowCount, rows.times.first == entry.firstTime,
-      rows.times.last == entry.lastTime, rows.lsns.last?.end == entry.rowCount,
+    guard rows.count == block.rowCount, rows.times.first == entry.firstTime,
+      rows.times.last == entry.lastTime, rows.lsns.last?.end == block.rowCount,
       rows.lsns.map(\.lsn).min() == entry.oldestLSN, rows.lsns.map(\.lsn).max() == entry.newestLSN
     else { throw StorageError(.corrupt, "a block that is not as its index says") }
-    for described in entry.columns {
-      guard let column = rows.column(described.id), let type = block.types[described.id] else {
+    for id in block.columns {
+      guard let column = rows.column(id), let type = block.directory.types[id],
+        let statistics = block.statistics(id)
+      else {
         throw StorageError(.corrupt, "a block column that its segment does not declare")
       }
-      guard holds(described.statistics, column, type, rows) else {
+      guard holds(statistics, column, type, rows) else {
         throw StorageError(.corrupt, "statistics that do not fit their column")
       }
     }

@@ -67,6 +67,13 @@ package final class SimDisk: Disk {
     return SimFile(self, path: path, node: node, life: life, isLock: true)
   }
 
+  package func isUnlocked(_ path: String) throws(StorageError) -> Bool {
+    try run { (state) throws(StorageError) in
+      try state.requirePower()
+      return state.entries[path].map { !state.locks.contains($0) } ?? true
+    }
+  }
+
   package func freeBytes(_ path: String) throws(StorageError) -> Int {
     try run { (state) throws(StorageError) in
       try state.requirePower()
@@ -220,7 +227,7 @@ final class SimFile: DiskFile {
     }
     guard wasOpen, isLock else { return }
     try? disk.run { (state) throws(StorageError) in
-      if state.life == life { state.locks.remove(path) }
+      if state.life == life { state.locks.remove(node) }
     }
   }
 
