@@ -1,7 +1,8 @@
 /// Copies a store as it is at one LSN into a folder of its own, beside its writer and without
-/// holding it up: sealed files, then the unsealed log up to the durable LSN. When files came or went
-/// meanwhile (a sealing, a compaction), what is new is copied in another pass; the last one is
-/// short. A sealed file never changes, so what was copied stays good.
+/// holding it up: sealed files, then the unsealed log up to the durable LSN. A pin keeps the sealed
+/// files of the state that is copied, whatever replaces them meanwhile. When log was sealed or bulk
+/// appends came, what is new is copied in another pass under a pin of its own; the last one is short.
+/// A sealed file never changes, so what was copied stays good.
 package struct Backup {
   package struct Report: Sendable, Equatable {
     package var lsn: LSN = 0
@@ -28,12 +29,12 @@ package struct Backup {
   /// Passes before a store is called too restless; each later one copies only what is new.
   private static let passLimit = 100
 
-  private let disk: any Disk
-  private let clock: any Clock
+  private let options: StoreOptions
   private let source: String
   private let target: String
   private let storeID: StoreID
   private let previous: (backup: BackupFiles, list: BackupList.Previous)?
+  private var disk: any Disk { options.disk }
   /// Sealed files that are settled, by name.
   private var files: [String: BackupList.File] = [:]
 
@@ -61,17 +62,15 @@ package struct Backup {
     }
     try FileCopy.makeEmptyDirectory(options.disk, target)
     var backup = Backup(
-      disk: options.disk, clock: options.clock, source: source, target: target, storeID: store.id,
-      previous: previous)
+      options, source: source, target: target, storeID: store.id, previous: previous)
     return try backup.run(durable)
   }
 
   private init(
-    disk: any Disk, clock: any Clock, source: String, target: String, storeID: StoreID,
+    _ options: StoreOptions, source: String, target: String, storeID: StoreID,
     previous: (BackupFiles, BackupList.Previous)?
   ) {
-    self.disk = disk
-    self.clock = clock
+    self.options = options
     self.source = source
     self.target = target
     self.storeID = storeID
@@ -87,22 +86,39 @@ package struct Backup {
     }
     try settle(FileNames.store)
     for _ in 0..<Self.passLimit {
-      let manifest = try readManifest()
-      var log: (files: [BackupList.File], lsn: LSN)?
-      do throws(StorageError) {
-        for name in Self.sealedNames(manifest) { try settle(name) }
-        log = try copyLog(behind: manifest, durable)
-      } catch {
-        // Files went while they were read, or the log jumped over a bulk append.
-        guard try readManifest() != manifest else { throw error }
-      }
-      if let log, try readManifest() == manifest { return try finish(manifest, log) }
+      let (manifest, pin) = try Store.pinManifest(source, storeID, options)
+      defer { withExtendedLifetime(pin) {} }
+      if let log = try copyPass(manifest, durable) { return try finish(manifest, log) }
     }
     throw StorageError(.busy, "the store's files change faster than they can be copied", file: source)
   }
 
+  /// Copies what `manifest` names and the log behind it.
+  /// - Returns: nil when that is not one moment of the store, for it was sealed or appended to in
+  ///   bulk meanwhile: another pass is needed.
+  private mutating func copyPass(
+    _ manifest: Manifest, _ durable: (() -> LSN)?
+  ) throws(StorageError) -> (files: [BackupList.File], lsn: LSN)? {
+    do throws(StorageError) {
+      for name in Self.sealedNames(manifest) { try settle(name) }
+    } catch {
+      // Where no pin could be made, compaction takes files away.
+      guard error.code == .notFound, try readManifest() != manifest else { throw error }
+      return nil
+    }
+    do throws(StorageError) {
+      let log = try copyLog(behind: manifest, durable)
+      return try readManifest().hasSameLog(as: manifest) ? log : nil
+    } catch {
+      // Segments went, the zeros behind one were cut off, or the log jumped over a bulk append.
+      if error.code == .notFound || error.code == .truncated { return nil }
+      guard try !readManifest().hasSameLog(as: manifest) else { throw error }
+      return nil
+    }
+  }
+
   private func readManifest() throws(StorageError) -> Manifest {
-    try Recovery.readManifest(disk, directory: source, storeID: storeID)
+    try Recovery.readManifest(disk, source, storeID).state
   }
 
   private static func sealedNames(_ manifest: Manifest) -> [String] {
@@ -151,9 +167,8 @@ package struct Backup {
     behind manifest: Manifest, _ durable: (() -> LSN)?
   ) throws(StorageError) -> (files: [BackupList.File], lsn: LSN) {
     let reader = LogReader(disk, store: source, storeID: storeID)
-    // Nobody writes: all that is whole counts. The lock is held while the log is read.
-    let lock = durable == nil ? try? disk.lock(FileNames.path(source, FileNames.lock)) : nil
-    defer { lock?.close() }
+    let lock = FileNames.path(source, FileNames.lock)
+    let wasAlone = durable == nil ? try disk.isUnlocked(lock) : false
     // What is durable now is in the log when it is read afterwards.
     let known = durable?()
     var ends: [(segment: UInt64, last: LSN, end: Int)] = []
@@ -162,8 +177,9 @@ package struct Backup {
       ends.append((info.position.segmentID, info.header.nextLSN - 1, LogFormat.sectorCeiling(end)))
     }
     let seen = scan.nextLSN - 1
-    let lsn = max(
-      manifest.newestLSN, known ?? (lock != nil ? seen : min(seen, scan.witnessedLSN)))
+    // Without a writer before and behind: all that is there was written by one that ended.
+    let isAlone = wasAlone ? try disk.isUnlocked(lock) : false
+    let lsn = max(manifest.newestLSN, known ?? (isAlone ? seen : min(seen, scan.witnessedLSN)))
     var files: [BackupList.File] = []
     for segment in scan.segments where segment.id > manifest.sealedLogSegment {
       let batches = ends.filter { $0.segment == segment.id }
@@ -197,7 +213,7 @@ package struct Backup {
   private mutating func finish(
     _ manifest: Manifest, _ log: (files: [BackupList.File], lsn: LSN)
   ) throws(StorageError) -> Report {
-    var list = BackupList(store: storeID, takenAt: clock.nowNanos(), lsn: log.lsn)
+    var list = BackupList(store: storeID, takenAt: options.clock.nowNanos(), lsn: log.lsn)
     list.previous = previous?.list
     let names = [FileNames.store] + Self.sealedNames(manifest)
     list.files = names.compactMap { files[$0] } + log.files
@@ -220,7 +236,7 @@ package struct Backup {
 
   /// The state of the manifest as a log of its own, in one batch.
   private func writeManifest(_ manifest: Manifest) throws(StorageError) -> [BackupList.File] {
-    let log = try ManifestLog(disk, clock: clock, store: target, storeID: storeID)
+    let log = try ManifestLog(disk, clock: options.clock, store: target, storeID: storeID)
     try log.commit(manifest.edits)
     try log.end()
     let folder = FileNames.path(FileNames.manifestDirectory, FileNames.logDirectory)

@@ -113,5 +113,7 @@ final class BackupDisk: Disk {
   func remove(_ path: String) throws(StorageError) { throw Self.readOnly(path) }
   func syncDirectory(_ directory: String) throws(StorageError) { throw Self.readOnly(directory) }
   func lock(_ path: String) throws(StorageError) -> any DiskFile { throw Self.readOnly(path) }
+  /// Nobody writes to a finished backup.
+  func isUnlocked(_ path: String) throws(StorageError) -> Bool { true }
   func freeBytes(_ path: String) throws(StorageError) -> Int { 0 }
 }

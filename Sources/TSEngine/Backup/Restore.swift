@@ -32,7 +32,8 @@ package struct Restore {
   private let source: BackupDisk
   private let storeID: StoreID
   private let shared: Shared
-  private let cache: BlockCache
+  /// Of the restored store's files.
+  private let context: SegmentContext
   private let outcome: Recovery.Outcome
   private let cut: LSN
   private let newestLSN: LSN
@@ -65,11 +66,17 @@ package struct Restore {
     storeID = store.id
     shared = Shared(
       journalReader: JournalReader(disk: source, directory: BackupDisk.root, storeID: store.id))
-    cache = BlockCache(byteLimit: options.cacheByteLimit)
+    context = SegmentContext(
+      disk: options.disk, store: target, storeID: store.id, symbols: shared.symbols,
+      options: options, catalog: nil)
+    let manifest = try Recovery.readManifest(source, BackupDisk.root, store.id).state
     outcome = try Recovery(
       disk: source, clock: options.clock, directory: BackupDisk.root, storeID: store.id,
-      shared: shared, cache: cache
-    ).read(isAlone: true, toleratesMissing: true)
+      shared: shared,
+      context: SegmentContext(
+        disk: source, store: BackupDisk.root, storeID: store.id, symbols: shared.symbols,
+        options: options, catalog: shared.series)
+    ).read(manifest, toleratesMissing: true)
     let known = outcome.manifest.damages
     if let damage = outcome.damages.first(where: { !known.contains($0) }) {
       throw StorageError(
@@ -148,7 +155,7 @@ package struct Restore {
     }
     if meta.newestLSN + meta.baseLSN <= cut {
       try copy(FileNames.path(FileNames.dataDirectory, FileNames.dataSegment(meta.id)))
-      installation.added.append((segment, meta))
+      add(meta)
       return
     }
     guard let schema = shared.schema(meta.table) else {
@@ -159,8 +166,9 @@ package struct Restore {
       disk, directory: path(FileNames.dataDirectory), store: storeID, id: id, schema: schema)
     var builder = BlockBuilder(schema: schema, symbols: shared.symbols)
     do throws(StorageError) {
-      for (series, key) in segment.index.series.enumerated() {
-        let rows = try rows(of: segment, series: series)
+      let directory = try segment.uncached()
+      for (series, key) in directory.series.enumerated() {
+        let rows = try rows(of: directory, series: series)
         if rows.isEmpty { continue }
         try SeriesRewrite.append(rows.map { .rows($0) }, of: key, to: &writer, builder: &builder)
       }
@@ -172,17 +180,21 @@ package struct Restore {
     if writer.isEmpty {
       writer.abandon()
     } else {
-      installation.added.append((segment, try writer.finish()))
+      add(try writer.finish())
     }
+  }
+
+  private mutating func add(_ meta: Manifest.DataSegment) {
+    installation.added.append((DataSegmentReader(context, meta), meta))
   }
 
   /// Rows up to the cut, superseded versions before those that stood above them: of equal LSNs the
   /// later set wins.
   private func rows(
-    of segment: DataSegmentReader, series: Int
+    of directory: BlockDirectory, series: Int
   ) throws(StorageError) -> [RowSet] {
     var kept: [RowSet] = []
-    let blocks = segment.readers(ofSeries: series)
+    let blocks = directory.blocks(ofSeries: series).map { directory.reader($0) }
     for kind in [BlockEntry.Kind.superseded, .main] {
       for block in blocks where block.entry.kind == kind && block.entry.oldestLSN <= cut {
         let all = try block.rows()
@@ -253,7 +265,7 @@ package struct Restore {
 
   private var sealer: Sealer {
     var sealer = Sealer(
-      disk: disk, directory: target, storeID: storeID, shared: shared, cache: cache)
+      disk: disk, directory: target, storeID: storeID, shared: shared, context: context)
     sealer.log = (source, BackupDisk.root)
     return sealer
   }

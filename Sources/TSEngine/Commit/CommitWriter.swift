@@ -1,5 +1,5 @@
-/// Turns requests into durable batches: decides, encodes, writes, syncs, publishes, answers; in
-/// this order. A state machine: `step` commits one group. One leader at a time (`CommitQueue`).
+/// Turns requests into durable batches: decides, encodes, writes, fills head and coverage while the
+/// disk works, syncs, makes visible, answers; in this order. A state machine: `step` commits one group. One leader at a time (`CommitQueue`).
 ///
 /// - Safety of `@unchecked Sendable`: everything mutable is touched only by the queue's leader.
 package final class CommitWriter: @unchecked Sendable {
@@ -36,6 +36,12 @@ package final class CommitWriter: @unchecked Sendable {
     self.manifest = manifest
     self.headByteLimit = headByteLimit
     intake = Intake(limits: limits)
+    noteSilentFailure()
+    // What was replayed waits for its sealing as what will come.
+    let sealed = manifest.state.sealedLSN
+    firstUnsealedNanos =
+      shared.clock.withLock { clock in clock.entries.first { $0.lsn > sealed }?.time } ?? .max
+    tellMaintenance()
   }
 
   /// Commits groups until nothing waits or `isEnough`, if nobody else does.
@@ -121,7 +127,7 @@ package final class CommitWriter: @unchecked Sendable {
     into group: inout CommitGroup
   ) -> Bool {
     do throws(StorageError) {
-      if isHeadFull { throw StorageError(.overloaded, "memory for unsealed readings is full") }
+      if isHeadFull { throw headFull() }
       try AppendCheck.check(request, registry: group.registry)
       guard builder.payloadByteCount + AppendCheck.byteBound(request, shared.symbols, group.registry)
           <= Self.payloadByteLimit
@@ -134,8 +140,7 @@ package final class CommitWriter: @unchecked Sendable {
       let outcome = try intake.decide(
         request.batch, now: clock.nowNanos(), series: shared.series
       ) { key, number, times throws(StorageError) in
-        let newest = self.shared.series.newestLSN(ofSeries: number)
-        if let known = request.known.rows(number, times, newestLSN: newest) { return known }
+        if let known = self.shared.series.known(request.known, number, times) { return known }
         return try self.existing(key, number, times)
       }
       guard case .accepted(let accepted) = outcome else { return false }
@@ -155,6 +160,11 @@ package final class CommitWriter: @unchecked Sendable {
       done(.failure(error))
     }
     return true
+  }
+
+  private func headFull() -> StorageError {
+    let why = shared.activity.withLock { $0.sealingFailure }.map { ", and sealing fails: \($0.reason)" }
+    return StorageError(.overloaded, "memory for unsealed readings is full" + (why ?? ""))
   }
 
   private func context(_ request: CommitRequest.AppendRequest) -> DecisionContext? {
@@ -202,8 +212,10 @@ package final class CommitWriter: @unchecked Sendable {
       shared.series.insert(part.batch, series: part.series, lsn: group.nextLSN - 1)
     }
     if fullByteCount > Self.encodingByteCount { shared.encoder.withLock { $0 }?.wake() }
+    if Planted.has(.ackBeforeSync) { for answer in group.answers { answer(.success(appended.nextLSN - 1)) } }
+    if Planted.has(.shownBeforeSync) { publish(group, commitNanos: appended.commitNanos) }
     try log.sync()
-    publish(group, commitNanos: appended.commitNanos)
+    if !Planted.has(.shownBeforeSync) { publish(group, commitNanos: appended.commitNanos) }
     return appended.nextLSN - 1
   }
 
@@ -255,6 +267,14 @@ package final class CommitWriter: @unchecked Sendable {
       noteFailure(error)
       request.fail(error)
     }
+    noteSilentFailure()
+  }
+
+  /// The witness behind an edit of the manifest could not be synced: the edit is durable, and was
+  /// answered so, but the disk has failed a sync and nothing more may be promised on it.
+  private func noteSilentFailure() {
+    guard failure == nil, manifest.isFailStopped else { return }
+    noteFailure(StorageError(.failStopped, "a witness of the manifest could not be synced"))
   }
 
   private func rotate() throws(StorageError) -> CommitRequest.Rotation {
@@ -271,6 +291,12 @@ package final class CommitWriter: @unchecked Sendable {
   }
 
   private func install(_ files: CommitRequest.Installation) throws(StorageError) -> LSN {
+    if !files.removed.isEmpty {
+      let live = shared.live.withLock { Set($0.manifest.data.map(\.id)) }
+      guard files.removed.isSubset(of: live) else {
+        throw StorageError(.invalid, "data segments that are to be replaced are not live")
+      }
+    }
     if files.isBulk {
       try requireUnchanged(since: files)
       try makeDevices(of: files)
@@ -284,7 +310,7 @@ package final class CommitWriter: @unchecked Sendable {
       var based = meta
       based.baseLSN = base
       edits.append(.addData(based))
-      readers.append(base == 0 ? reader : DataSegmentReader(rebasing: reader, to: base, symbols: shared.symbols))
+      readers.append(base == 0 ? reader : reader.rebased(to: base))
     }
     edits += files.removed.sorted().map { .removeData(id: $0) }
     edits += files.journals.map { .addJournal($0) }
@@ -294,19 +320,26 @@ package final class CommitWriter: @unchecked Sendable {
     if files.isBulk { edits.append(.bulk(Manifest.LSNRange(first: lsn, last: lsn, time: time))) }
     try manifest.commit(edits)
     if files.isBulk {
-      log.skip(to: lsn + 1, commitNanos: time)
+      if !Planted.has(.bulkLSNForgotten) { log.skip(to: lsn + 1, commitNanos: time) }
       shared.clock.withLock { $0.record(lsn, at: time) }
       shared.series.insert(files.coverage, lsn: lsn)
     }
+    // Before the state that names its file: whoever sees the stretch sealed finds its link.
+    if let link = files.link { shared.chain.withLock { $0.append(link) } }
     let state = manifest.state
-    shared.live.withLock { live in
+    for reader in readers { reader.file.wasBorn(at: manifest.newestLSN) }
+    let replaced = shared.live.withLock { live in
       live.manifest = state
+      let replaced = live.segments.filter { files.removed.contains($0.id) }
       live.segments.removeAll { files.removed.contains($0.id) }
       live.segments += readers
       live.segments.sort { $0.id < $1.id }
       if let sealed = files.sealed { live.heads.removeAll { $0 === sealed.head } }
       live.durableLSN = log.nextLSN - 1
+      return replaced
     }
+    for segment in replaced { segment.retire() }
+    shared.dead.bury(replaced.map(\.file), at: manifest.newestLSN)
     return log.nextLSN - 1
   }
 
@@ -316,12 +349,10 @@ package final class CommitWriter: @unchecked Sendable {
     let live = shared.live.withLock { $0 }
     guard live.durableLSN > files.comparedLSN else { return }
     let sources = SeriesSources(live: live)
-    for (key, run) in files.coverage {
-      let (number, _) = shared.series.lookUp(table: key.table, device: key.device, probe: key.probe)
-      guard shared.series.newestLSN(ofSeries: number) > files.comparedLSN else { continue }
-      let isChanged = try sources.mayHaveRows(
-        of: key, number: number, times: run.first...run.last, after: files.comparedLSN)
-      if isChanged { throw StorageError(.conflict, "rows of a bulk append came by another way, too") }
+    for (key, number, run) in shared.series.changed(files.coverage, after: files.comparedLSN) {
+      if try sources.mayHaveRows(of: key, number: number, run, after: files.comparedLSN) {
+        throw StorageError(.conflict, "rows of a bulk append came by another way, too; try again")
+      }
     }
   }
 

@@ -30,6 +30,8 @@ package final class Shared: Sendable {
   package let symbols = SymbolTable()
   /// What maintenance goes by.
   package let activity = Mutex(Activity())
+  /// Data segments that were replaced and may still be read.
+  package let dead = DeadFiles()
   /// Encodes full chunks of the head; nil in a store that is stepped by hand.
   package let encoder = Mutex<(any Wakeable)?>(nil)
   /// Frozen heads whose sealing has not succeeded yet.
@@ -41,6 +43,8 @@ package final class Shared: Sendable {
     package var segmentByteCount = 0
     /// Commit time of the oldest unsealed batch of this process.
     package var oldestCommitNanos: Int64 = .max
+    /// Why the last sealing failed; nil since one succeeded.
+    package var sealingFailure: StorageError?
     /// By the monotonic clock.
     package var sealNotBeforeNanos: Int64 = .min
   }

@@ -35,28 +35,29 @@ struct SealedLeaves {
     }
   }
 
-  /// Calls `emit` with the key of each leaf, and the leaf in the writer, of readings within `bounds`, series by series and in each by LSN.
-  /// - Parameter skipsDamage: leaves out blocks that fail their check.
+  /// Calls `emit` with the key of each leaf, and the leaf in the writer, of readings within `bounds`,
+  /// series by series and in each by LSN.
+  /// - Parameter skipsDamage: leaves out segments and blocks that fail their check.
   /// - Throws: `.corrupt` and its kin for a damaged block, what `emit` throws.
-  /// - Complexity: decodes the blocks whose LSNs meet the bounds; one series in memory at a time.
+  /// - Complexity: decodes the blocks whose LSNs meet the bounds; the rows of one series in memory at a
+  ///   time, and the directories of all segments whose LSNs meet them.
   func forEach(
-    _ bounds: Bounds, skipsDamage: Bool = false, _ emit: (LeafKey, LeafWriter) throws(StorageError) -> Void
+    _ bounds: Bounds, skipsDamage: Bool = false,
+    _ emit: (LeafKey, LeafWriter) throws(StorageError) -> Void
   ) throws(StorageError) {
     guard let lsns = bounds.lsns else { return }
     var writer = LeafWriter(symbols: symbols)
-    let wanted = segments.filter { segment in
-      segment.index.blocks.contains { lsns.overlaps($0.oldestLSN...$0.newestLSN) }
-    }
-    for key in Set(wanted.flatMap { $0.index.series }).sorted() {
+    let wanted = try directories(lsns, skipsDamage: skipsDamage)
+    for key in Set(wanted.flatMap(\.series)).sorted() {
       // One LSN (a bulk append): series outside are known without reading.
       if lsns.count == 1, bounds.times(of: key, lsn: lsns.lowerBound) == nil { continue }
       var rows: [LSN: [RowSet]] = [:]
-      for segment in wanted {
-        guard let series = segment.index.series.sortedIndex(of: key) else { continue }
-        for block in segment.readers(ofSeries: series)
-        where lsns.overlaps(block.entry.oldestLSN...block.entry.newestLSN) {
+      for directory in wanted {
+        guard let series = directory.series(key) else { continue }
+        for position in directory.blocks(ofSeries: series)
+        where directory.table.rows[position].meets(lsns) {
           do throws(StorageError) {
-            try Self.gather(block, key, bounds, lsns, into: &rows)
+            try Self.gather(directory.reader(position), key, bounds, lsns, into: &rows)
           } catch {
             guard skipsDamage, error.code == .corrupt || error.code == .truncated else { throw error }
           }
@@ -73,12 +74,30 @@ struct SealedLeaves {
     }
   }
 
+  /// Of the segments that have rows of `lsns`.
+  private func directories(
+    _ lsns: ClosedRange<LSN>, skipsDamage: Bool
+  ) throws(StorageError) -> [BlockDirectory] {
+    var directories: [BlockDirectory] = []
+    for segment in segments {
+      let meta = segment.meta
+      guard lsns.overlaps((meta.oldestLSN + meta.baseLSN)...(meta.newestLSN + meta.baseLSN)) else {
+        continue
+      }
+      let directory = skipsDamage ? try segment.directoryIfWhole() : try segment.directory()
+      if let directory, directory.table.rows.contains(where: { $0.meets(lsns) }) {
+        directories.append(directory)
+      }
+    }
+    return directories
+  }
+
   private static func gather(
     _ block: BlockReader, _ key: SeriesKey, _ bounds: Bounds, _ lsns: ClosedRange<LSN>,
     into rows: inout [LSN: [RowSet]]
   ) throws(StorageError) {
     if lsns.count == 1, let times = bounds.times(of: key, lsn: lsns.lowerBound),
-      block.entry.lastTime < times.lowerBound || block.entry.firstTime > times.upperBound
+      block.lastTime < times.lowerBound || block.firstTime > times.upperBound
     {
       return
     }
@@ -96,5 +115,11 @@ struct SealedLeaves {
       // Side blocks may hold one LSN in several runs: each is a set of its own.
       rows[run.lsn, default: []].append(all.slice(part))
     }
+  }
+}
+
+extension BlockTable.Row {
+  fileprivate func meets(_ lsns: ClosedRange<LSN>) -> Bool {
+    oldestLSN <= lsns.upperBound && newestLSN >= lsns.lowerBound
   }
 }

@@ -36,7 +36,9 @@ extension Store {
 
   /// - Parameter key: in the leaf, or its very key.
   private func prove(_ key: LeafKey, _ live: Live) throws(StorageError) -> Proof {
-    guard let link = chain.first(where: { $0.lsns.contains(key.lsn) }) else {
+    // The chain may know of a stretch that was sealed since `live` was taken.
+    let sealed = chain.prefix { $0.lsns.upperBound <= live.manifest.sealedLSN }
+    guard let link = sealed.first(where: { $0.lsns.contains(key.lsn) }) else {
       let isSealed = key.lsn <= live.manifest.sealedLSN
       throw StorageError(
         .invalid,

@@ -65,10 +65,12 @@ package struct Manifest: Sendable, Equatable {
     case .reset:
       self = Manifest()
     case .addData(let segment):
-      data.append(segment)
+      // Ids are taken before files are written, and a long compaction ends late.
+      data.insert(segment, at: place(of: segment.id))
       nextFileID = max(nextFileID, segment.id + 1)
     case .removeData(let id):
-      data.removeAll { $0.id == id }
+      let place = place(of: id)
+      if place < data.count, data[place].id == id { data.remove(at: place) }
     case .addJournal(let segment):
       journals.append(segment)
       nextFileID = max(nextFileID, segment.id + 1)
@@ -82,6 +84,19 @@ package struct Manifest: Sendable, Equatable {
       if !damages.contains(damage) { damages.append(damage) }
     }
   }
+
+  /// Where a data segment is, or would be. O(log segments).
+  private func place(of id: UInt64) -> Int {
+    var (low, high) = (0, data.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if data[middle].id < id { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  /// How many `edits` there are. O(1).
+  package var editCount: Int { 2 + data.count + journals.count + bulks.count + damages.count }
 
   /// Edits that fold to this state from nothing: what a new manifest file starts with.
   package var edits: [ManifestEdit] {

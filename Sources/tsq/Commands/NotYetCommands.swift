@@ -26,12 +26,6 @@ struct ExportCommand: NotYetCommand {
   @Argument(parsing: .allUnrecognized) var rest: [String] = []
 }
 
-struct TypeCommand: NotYetCommand {
-  static let configuration = help(
-    "type", "Device types and their settings.", example: "tsq type set power voltage.wire=1V")
-  @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-
 struct TokenCommand: NotYetCommand {
   static let configuration = help(
     "token", "Access tokens.", example: "tsq token create --role reader")
@@ -46,12 +40,6 @@ struct CommandCommand: NotYetCommand {
 
 struct TariffCommand: NotYetCommand {
   static let configuration = help("tariff", "Prices and their validity.", example: "tsq tariff list")
-  @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-
-struct SalvageCommand: NotYetCommand {
-  static let configuration = help(
-    "salvage", "Copy what is good out of a damaged store.", example: "tsq salvage --store damaged rescued")
   @Argument(parsing: .allUnrecognized) var rest: [String] = []
 }
 

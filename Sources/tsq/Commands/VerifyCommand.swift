@@ -30,10 +30,7 @@ struct VerifyCommand: ParsableCommand {
         + "\(report.batchCount) batches of the log, \(report.eventCount) sealed events, "
         + "\(report.linkCount) roots, up to lsn \(report.newestLSN)")
     for name in report.setAside { print("set aside: \(name)") }
-    for damage in report.damages {
-      let lsns = damage.lastLSN == 0 ? "no lsn lost" : "lsn \(damage.firstLSN) to \(damage.lastLSN)"
-      print("damaged: \(damage.file) at byte \(damage.offset), \(damage.byteCount) bytes, \(lsns)")
-    }
+    for loss in report.losses { print("damaged: \(LossText.sentence(loss))") }
     guard report.isWhole else {
       throw CommandError(
         .damaged,

@@ -417,5 +417,6 @@ final class MeddlingDisk: Disk, @unchecked Sendable {
   func remove(_ path: String) throws(StorageError) { try disk.remove(path) }
   func syncDirectory(_ directory: String) throws(StorageError) { try disk.syncDirectory(directory) }
   func lock(_ path: String) throws(StorageError) -> any DiskFile { try disk.lock(path) }
+  func isUnlocked(_ path: String) throws(StorageError) -> Bool { try disk.isUnlocked(path) }
   func freeBytes(_ path: String) throws(StorageError) -> Int { try disk.freeBytes(path) }
 }
