@@ -8,6 +8,8 @@ public struct Snapshot: Sendable {
   public let tables: [TableSchema]
   package let registry: Registry
   let backing: Backing
+  /// Set on a snapshot of the past: readings as they were known at this LSN.
+  let knownAt: LSN?
 
   enum Backing: Sendable {
     case memory([TableID: [Stretch]])
@@ -23,10 +25,12 @@ public struct Snapshot: Sendable {
     self.tables = tables
     registry = Registry()
     backing = .memory(stretches)
+    knownAt = nil
   }
 
-  init(live: Live, shared: Shared) {
-    lsn = live.durableLSN
+  init(live: Live, shared: Shared, knownAt: LSN? = nil) {
+    lsn = knownAt ?? live.durableLSN
+    self.knownAt = knownAt
     symbols = shared.symbols
     registry = live.registry
     tables = live.registry.types.all.map(\.schema)
@@ -59,6 +63,7 @@ public struct Snapshot: Sendable {
 
   /// The stretches of `table` that may hold rows of `filter`.
   /// O(blocks of the segments in the time range), no I/O on blocks.
+  /// - Throws: `.invalid` where this snapshot is of the past and rows it would show are gone.
   public func scan(
     _ table: TableID, _ filter: ScanFilter = ScanFilter()
   ) throws(StorageError) -> ScanPlan {
@@ -75,7 +80,8 @@ public struct Snapshot: Sendable {
       }
       return ScanPlan(stretches: kept, prunedCount: all.count - kept.count)
     case .store(let live, let shared):
-      let sources = SeriesSources(live: live)
+      try checkKnown(table)
+      let sources = SeriesSources(live: live, through: knownAt)
       var found: [(SeriesKey, [Stretch.Source])] = []
       var pruned = 0
       if let devices = filter.devices {
@@ -92,8 +98,9 @@ public struct Snapshot: Sendable {
         pruned = all.pruned
       }
       found.sort { $0.0 < $1.0 }
+      let order = sources.order(of: table)
       let stretches = found.flatMap { key, sources in
-        Stretch.Source.grouped(sources).map { Stretch(series: key, source: $0) }
+        Stretch.Source.grouped(sources, order).map { Stretch(series: key, source: $0) }
       }
       return ScanPlan(stretches: stretches, prunedCount: pruned)
     }

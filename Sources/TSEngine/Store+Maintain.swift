@@ -102,7 +102,9 @@ extension Store {
         let compactor = Compactor(
           disk: options.disk, directory: directory, storeID: storeID, symbols: symbols,
           cache: cache)
-        if let installation = try compactor.compact(segments, schema: schema, id: takeFileID()) {
+        if let installation = try compactor.compact(
+          segments, schema: schema, registry: live.registry, id: takeFileID())
+        {
           _ = try install(installation)
         }
       }
@@ -210,6 +212,6 @@ extension Store {
     for times in sets where coverage.check(times) != .absent {
       if let rows = try sources.rows(of: key, number: number, at: times) { known.append(rows) }
     }
-    return known.isEmpty ? nil : RowMerge.newest(known)
+    return known.isEmpty ? nil : RowMerge.winners(known, sources.order(of: key.table))
   }
 }

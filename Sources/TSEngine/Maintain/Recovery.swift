@@ -178,7 +178,7 @@ struct Recovery {
       let opened = try contained(toleratesMissing) { () throws(StorageError) in
         try DataSegmentReader(
           disk, directory: FileNames.path(directory, FileNames.dataDirectory), store: storeID,
-          id: meta.id, baseLSN: meta.baseLSN, symbols: shared.symbols, cache: cache)
+          id: meta.id, baseLSN: meta.baseLSN, appliedLSN: meta.appliedLSN, symbols: shared.symbols, cache: cache)
       }
       if let opened {
         segments.append(opened)

@@ -6,6 +6,10 @@ package struct Types: Sendable, Equatable {
     /// How often it was declared; 1 at first.
     package var version: UInt32
     package var settings: [String: String] = [:]
+
+    package var conflictPolicy: ConflictPolicy {
+      settings[ConflictPolicy.settingKey].flatMap(ConflictPolicy.init) ?? .last
+    }
   }
 
   /// Ids below are the engine's own.

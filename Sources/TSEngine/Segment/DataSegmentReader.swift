@@ -9,6 +9,8 @@ package final class DataSegmentReader: Sendable {
   package let types: [ColumnID: ColumnType]
   /// Added to the LSNs of LSN sections; those of `index` have it already.
   package let baseLSN: LSN
+  /// Removals up to this LSN have been applied to its rows.
+  package let appliedLSN: LSN
   package let byteCount: Int
   /// First block of each series in `index.blocks`, and one past the end.
   package let firstBlock: [Int]
@@ -21,9 +23,10 @@ package final class DataSegmentReader: Sendable {
   /// - Throws: `.io`, `.corrupt`, `.truncated`, `.unsupportedVersion`, naming the file.
   package init(
     _ disk: any Disk, directory: String, store: StoreID, id: UInt64, baseLSN: LSN = 0,
-    symbols: SymbolTable, cache: BlockCache
+    appliedLSN: LSN = 0, symbols: SymbolTable, cache: BlockCache
   ) throws(StorageError) {
     self.baseLSN = baseLSN
+    self.appliedLSN = appliedLSN
     let path = FileNames.path(directory, FileNames.dataSegment(id))
     do throws(StorageError) {
       let file = try disk.open(path, .read)
@@ -65,6 +68,7 @@ package final class DataSegmentReader: Sendable {
     lastTime = other.lastTime
     sections = other.sections
     baseLSN = base
+    appliedLSN = other.appliedLSN
     index = other.index.rebased(to: base)
     readers = Self.readers(index, sections, types, symbols, base)
   }

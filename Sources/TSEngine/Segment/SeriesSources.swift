@@ -1,32 +1,51 @@
 /// Where the rows of a series are: blocks of data segments and chunks of heads, as one state of
-/// the store shows them.
+/// the store shows them, without what is removed. A source that no removal touches comes as it lies:
+/// where nothing was ever removed of a table this costs one look-up a series.
 package struct SeriesSources {
   private let live: Live
+  private let lifecycles: Lifecycles
+  private let through: LSN
+  /// Rows newer than `through` are there, so superseded ones may be what was visible.
+  private let isHistoric: Bool
 
-  package init(live: Live) { self.live = live }
+  /// - Parameters:
+  ///   - lifecycles: what happened to readings; nil is as of the durable LSN.
+  ///   - through: what was known at this LSN; nil is all that is durable.
+  package init(live: Live, lifecycles: Lifecycles? = nil, through: LSN? = nil) {
+    self.live = live
+    self.lifecycles = lifecycles ?? live.registry.lifecycles
+    self.through = min(through ?? .max, live.durableLSN)
+    isHistoric = self.through < live.durableLSN
+  }
 
-  /// What one series has around `times` (inclusive), in no order, through the durable LSN.
-  /// `number` is its number in the series index, nil when unknown to it.
+  package func order(of table: TableID) -> VersionOrder { lifecycles.order(of: table) }
+
+  /// What one series has around `times` (inclusive), in no order, through the durable LSN; of a
+  /// past LSN, superseded versions too, before the others. `number` is its number in the series
+  /// index, nil when unknown to it.
   package func sources(
     of key: SeriesKey, number: Int?, times: ClosedRange<Int64>, kind: BlockEntry.Kind = .main
   ) throws(StorageError) -> [Stretch.Source] {
     var sources: [Stretch.Source] = []
-    for segment in live.segments where segment.overlaps(key.table, times) {
-      guard let series = segment.index.series.sortedIndex(of: key) else { continue }
-      Self.add(segment, series: series, times, kind, to: &sources)
+    let removals = lifecycles.removals(of: key)
+    for kind in isHistoric && kind == .main ? [.superseded, .main] : [kind] {
+      for segment in live.segments where segment.overlaps(key.table, times) {
+        guard let series = segment.index.series.sortedIndex(of: key) else { continue }
+        add(segment, series: series, times, kind, removals, to: &sources)
+      }
     }
     guard let number, kind == .main else { return sources }
     for head in live.heads {
-      for (_, chunks) in try head.chunks(of: [number], through: live.durableLSN) {
+      for (_, chunks) in try head.chunks(of: [number], through: through) {
         for chunk in chunks where chunk.firstTime <= times.upperBound {
-          sources.append(chunk.source)
+          add(chunk.source, removals, applied: 0, to: &sources)
         }
       }
     }
     return sources.filter { $0.lastTime >= times.lowerBound }
   }
 
-  /// Rows of one series that may lie at some of `times`, newest LSN winning; nil when none. Only
+  /// Rows of one series that may lie at some of `times`, as readers see them; nil when none. Only
   /// sources that hold one of the instants between their first and last are decoded, so a frame
   /// of two instants years apart costs two blocks.
   ///
@@ -40,12 +59,13 @@ package struct SeriesSources {
       let row = times.firstRow(atOrAfter: source.firstTime)
       guard row < times.count, times.tick(row) <= source.lastTime else { continue }
       do throws(StorageError) {
-        sets.append(try source.rows())
+        let rows = try source.rows()
+        if rows.count > 0 { sets.append(rows) }
       } catch {
         guard error.code == .corrupt || error.code == .truncated else { throw error }
       }
     }
-    return sets.isEmpty ? nil : RowMerge.newest(sets)
+    return sets.isEmpty ? nil : RowMerge.winners(sets, order(of: key.table))
   }
 
   /// All series of a table that `wanted` lets through, each with its sources around `times`.
@@ -68,19 +88,23 @@ package struct SeriesSources {
           continue
         }
         let before = found[key]?.count ?? 0
-        Self.add(segment, series: series, times, kind, to: &found[key, default: []])
+        let removals = lifecycles.removals(of: key)
+        for kind in isHistoric && kind == .main ? [.superseded, .main] : [kind] {
+          add(segment, series: series, times, kind, removals, to: &found[key, default: []])
+        }
         pruned += blocks.count - ((found[key]?.count ?? 0) - before)
       }
     }
     guard kind == .main else { return (found, pruned) }
     let keys = Dictionary(numbers.map { ($0.number, $0.key) }, uniquingKeysWith: { a, _ in a })
     for head in live.heads {
-      for (number, chunks) in try head.chunks(of: Array(keys.keys), through: live.durableLSN) {
+      for (number, chunks) in try head.chunks(of: Array(keys.keys), through: through) {
         guard let key = keys[number], wanted(key) else { continue }
+        let removals = lifecycles.removals(of: key)
         for chunk in chunks {
           let source = chunk.source
           if source.firstTime <= times.upperBound, source.lastTime >= times.lowerBound {
-            found[key, default: []].append(source)
+            add(source, removals, applied: 0, to: &found[key, default: []])
           } else {
             pruned += 1
           }
@@ -90,16 +114,36 @@ package struct SeriesSources {
     return (found.filter { !$0.value.isEmpty }, pruned)
   }
 
-  private static func add(
+  private func add(
     _ segment: DataSegmentReader, series: Int, _ times: ClosedRange<Int64>,
-    _ kind: BlockEntry.Kind, to sources: inout [Stretch.Source]
+    _ kind: BlockEntry.Kind, _ removals: SeriesRemovals?, to sources: inout [Stretch.Source]
   ) {
     for reader in segment.readers(ofSeries: series)
     where reader.entry.kind == kind && reader.entry.firstTime <= times.upperBound
-      && reader.entry.lastTime >= times.lowerBound
+      && reader.entry.lastTime >= times.lowerBound && reader.entry.oldestLSN <= through
     {
-      sources.append(.block(reader))
+      add(.block(reader), removals, applied: segment.appliedLSN, to: &sources)
     }
+  }
+
+  /// Adds `source` without its removed rows and, of a past LSN, without later ones.
+  private func add(
+    _ source: Stretch.Source, _ removals: SeriesRemovals?, applied: LSN,
+    to sources: inout [Stretch.Source]
+  ) {
+    let lsns = source.lsnBounds
+    guard removals != nil || lsns.upperBound > through else { return sources.append(source) }
+    var mask = RowMask(removals: [])
+    if lsns.upperBound > through { mask.through = through }
+    switch removals?.mask(
+      source.firstTime...source.lastTime, lsns: lsns, applied: applied,
+      through: isHistoric ? through : .max)
+    {
+    case .everything: return
+    case .part(let found): mask.removals = found.removals
+    case .nothing, nil: break
+    }
+    sources.append(mask.isEmpty ? source : .masked(source, mask))
   }
 }
 
