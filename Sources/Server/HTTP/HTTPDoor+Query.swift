@@ -6,15 +6,15 @@ import TSEngine
 
 /// `GET/POST /api/query?q=…&format=json|csv|ndjson`. SQL comes in the query, or as the body: SQL
 /// itself, a form, or `{"q","format","params"}` where `params` is a list for `$1` or an object for
-/// `:name`. Rows stream; a slow reader slows its query, one that leaves ends it.
+/// `:name`. A DELETE must come by POST, for a link must not change anything. Rows stream; a slow reader slows its query, one that leaves ends it.
 extension HTTPDoor {
   static let queryTimeoutNanos: Int64 = 60_000_000_000
   private static let concurrentQueries = 16
   /// What is sent at once; an error before that much is still an error with a status.
   private static let chunkByteCount = 64 << 10
 
-  func query(_ request: Request) async throws -> Response {
-    let asked = try await QueryRequest(request, self)
+  func query(_ request: Request, _ actor: Actor) async throws -> Response {
+    let asked = try await QueryRequest(request, self, by: actor)
     let started = store.options.clock.monotonicNanos()
     guard runningQueries.enter(limit: Self.concurrentQueries) else {
       throw Refused(
@@ -62,6 +62,7 @@ extension HTTPDoor {
       switch "\(error.state)" {
       case "0A000": .notImplemented
       case "57014": .requestTimeout
+      case "40001": .conflict
       case "53200", "53300": .serviceUnavailable
       case let state where state.hasPrefix("XX") || state.hasPrefix("58"): .internalServerError
       default: .badRequest
@@ -105,12 +106,20 @@ private struct QueryRun: Sendable {
     self.begun = begun
   }
 
+  private func prepared() throws(SQLError) -> PreparedQuery {
+    guard let actor = asked.changer else {
+      return try QueryEngine.prepare(
+        asked.sql, StoreCatalog(store.snapshot()), parameters: asked.parameters, named: asked.named)
+    }
+    return try QueryEngine.execute(
+      asked.sql, on: store, actor: actor, parameters: asked.parameters, named: asked.named)
+  }
+
   /// Tells once, through `begun`, the nanoseconds to the first chunk or what is wrong.
   func run(chunkByteCount: Int, elapsed: @escaping () -> Int64) {
     var hasBegun = false
     do throws(SQLError) {
-      let query = try QueryEngine.prepare(
-        asked.sql, StoreCatalog(store.snapshot()), parameters: asked.parameters, named: asked.named)
+      let query = try prepared()
       var encoder = ResultEncoder(asked.format, columns: query.columns.map(\.name))
       func flush() -> Bool {
         if !hasBegun {
@@ -138,12 +147,15 @@ struct QueryRequest: Sendable {
   var format = ResultEncoder.Format.json
   var parameters: [SQLValue] = []
   var named: [String: SQLValue] = [:]
+  /// Who may change readings by it; nil for nobody.
+  var changer: Actor?
 
-  init(_ request: Request, _ door: HTTPDoor) async throws {
+  init(_ request: Request, _ door: HTTPDoor, by actor: Actor) async throws {
     var fields = Self.form(request.uri.query ?? "")
     switch request.method {
     case .get: break
     case .post:
+      changer = actor
       let bytes = Data(try await door.body(request, limit: 1 << 20).readableBytesView)
       let type = request.headers[.contentType] ?? ""
       if type.hasPrefix("application/json") {

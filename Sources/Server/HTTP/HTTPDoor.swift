@@ -76,8 +76,8 @@ package struct HTTPDoor: HTTPResponder {
       let actor = try admit(request)
       return try await registry(request, path, actor)
     case "query":
-      _ = try admit(request)
-      return try await query(request)
+      let actor = try admit(request)
+      return try await query(request, actor)
     case "login", "logout", "chat", "v2", "v3", "openapi.json": throw Refused.notYet(request.uri.path)
     default: throw Refused.notFound("There is nothing at this path")
     }
