@@ -117,6 +117,7 @@ extension Stretch.Source {
   var byteCount: Int {
     switch self {
     case .rows(let rows): rows.count * 8 * (rows.columns.count + 1)
+    case .open: rowCount * 32
     case .block(let block):
       block.entry.columns.reduce(block.entry.timeSection?.byteCount ?? 0) {
         $0 + $1.section.byteCount

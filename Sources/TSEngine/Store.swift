@@ -5,7 +5,8 @@ import Synchronization
 ///
 /// Thread-safe. One process may have a store open for writing; any number may read beside it.
 public final class Store: Sendable {
-  package let shared: Shared
+  /// Of the engine alone: other rooms see a store through its snapshots and the calls below.
+  let shared: Shared
   package let options: StoreOptions
   package let directory: String
   package let storeID: StoreID
@@ -189,6 +190,10 @@ public final class Store: Sendable {
   public func snapshot() -> Snapshot {
     Snapshot(live: shared.live.withLock { $0 }, shared: shared)
   }
+
+  /// Devices, users, types and tokens as every durable event left them; with more beside it, take a
+  /// `snapshot`. O(1).
+  package var registry: Registry { shared.live.withLock { $0.registry } }
 
   public var durableLSN: LSN { shared.live.withLock { $0.durableLSN } }
   public var symbols: SymbolTable { shared.symbols }

@@ -6,6 +6,8 @@ package final class CommitWriter: @unchecked Sendable {
   /// Payload after which a group is full; a batch holds 16 MiB at most.
   private static let groupByteLimit = 4 << 20
   private static let payloadByteLimit = 12 << 20
+  /// Full chunks of the head that are worth waking their encoder for.
+  private static let encodingByteCount = 512 << 10
 
   package let queue: CommitQueue
   private let shared: Shared
@@ -173,23 +175,38 @@ package final class CommitWriter: @unchecked Sendable {
       return
     }
     do throws(StorageError) {
-      let appended = try log.append(&builder)
-      try log.sync()
-      publish(group, commitNanos: appended.commitNanos)
-      for answer in group.answers { answer(.success(appended.nextLSN - 1)) }
+      let durable = try write(group)
+      for answer in group.answers { answer(.success(durable)) }
     } catch {
       noteFailure(error)
       for answer in group.answers { answer(.failure(error)) }
     }
   }
 
+  /// Writes what the builder holds of `group`, durably, and makes it visible.
+  ///
+  /// While the disk works, the rows go into head and coverage: they stay invisible, as snapshots end
+  /// at the durable LSN, and after a failed sync nothing is ever decided by them, as the store
+  /// refuses writes from then on.
+  private func write(_ group: CommitGroup) throws(StorageError) -> LSN {
+    let appended = try log.append(&builder)
+    log.startWriteback()
+    let head = shared.live.withLock { $0.heads[$0.heads.count - 1] }
+    var fullByteCount = 0
+    for part in group.parts {
+      fullByteCount = head.append(part.batch, series: part.series) { part.firstLSN + LSN($0) }
+      shared.series.insert(part.batch, series: part.series)
+    }
+    if fullByteCount > Self.encodingByteCount { shared.encoder.withLock { $0 }?.wake() }
+    try log.sync()
+    publish(group, commitNanos: appended.commitNanos)
+    return appended.nextLSN - 1
+  }
+
   /// Makes a durable group visible.
   private func publish(_ group: CommitGroup, commitNanos: Int64) {
     firstUnsealedNanos = min(firstUnsealedNanos, commitNanos)
-    let head = shared.live.withLock { $0.heads[$0.heads.count - 1] }
     shared.clock.withLock { $0.record(group.firstLSN, at: commitNanos) }
-    for part in group.parts { head.append(part.appends, of: part.batch) }
-    for part in group.parts { shared.series.insert(part.appends) }
     if !group.events.isEmpty { shared.events.withLock { $0.append(contentsOf: group.events) } }
     if !group.records.isEmpty { shared.records.withLock { $0.append(contentsOf: group.records) } }
     shared.live.withLock { live in
@@ -365,9 +382,7 @@ package final class CommitWriter: @unchecked Sendable {
     try group.addMissingDevices(
       of: batch, DecisionContext(now: clock.nowNanos(), actor: creator, random: rng), to: &builder)
     guard !builder.isEmpty else { return }
-    let appended = try log.append(&builder)
-    try log.sync()
-    publish(group, commitNanos: appended.commitNanos)
+    _ = try write(group)
   }
 }
 

@@ -28,6 +28,23 @@ package struct SeriesIndex: Sendable {
     return number
   }
 
+  /// Numbers of the series of a device's probes, in their order, giving new ones where needed.
+  /// O(probes): the device is looked up once.
+  package mutating func append(
+    numbersOf runs: ArraySlice<FrameBatch.Run>, table: TableID, device: String, to numbers: inout [Int]
+  ) {
+    let known = probes[Device(table: table, name: device)] ?? []
+    for (at, run) in runs.enumerated() {
+      if at < known.count, known[at].probe == run.probe {
+        numbers.append(known[at].number)
+      } else if let found = known.first(where: { $0.probe == run.probe }) {
+        numbers.append(found.number)
+      } else {
+        numbers.append(number(table: table, device: device, probe: run.probe))
+      }
+    }
+  }
+
   /// The number of a series, or nil when it is unknown. O(1).
   package func existingNumber(table: TableID, device: String, probe: Int32) -> Int? {
     probes[Device(table: table, name: device)]?.first { $0.probe == probe }?.number
@@ -62,9 +79,23 @@ package final class SeriesCatalog: Sendable {
     }
   }
 
-  package func insert(_ appends: [Head.Append]) {
+  /// The series number of each run of a batch.
+  package func numbers(of batch: FrameBatch) -> [Int] {
     index.withLock { index in
-      for append in appends { index.insert(append.run.times, series: append.series) }
+      var numbers: [Int] = []
+      numbers.reserveCapacity(batch.runs.count)
+      for frame in batch.frames {
+        index.append(
+          numbersOf: batch.runs[frame.runs], table: batch.table, device: frame.device, to: &numbers)
+      }
+      return numbers
+    }
+  }
+
+  /// Adds the rows of a batch whose run r is of the series `numbers[r]`.
+  package func insert(_ batch: FrameBatch, series numbers: [Int]) {
+    index.withLock { index in
+      for (run, number) in zip(batch.runs, numbers) { index.insert(run.times, series: number) }
     }
   }
 

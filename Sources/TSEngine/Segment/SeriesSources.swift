@@ -154,15 +154,6 @@ extension DataSegmentReader {
   }
 }
 
-extension HeadChunk {
-  package var source: Stretch.Source {
-    switch self {
-    case .rows(let rows): .rows(rows)
-    case .block(let block): .block(block.reader)
-    }
-  }
-}
-
 extension [SeriesKey] {
   /// The index of `key` in this sorted array, or nil. O(log n).
   func sortedIndex(of key: SeriesKey) -> Int? {

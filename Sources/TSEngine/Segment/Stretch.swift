@@ -4,6 +4,8 @@
 public struct Stretch: Sendable {
   package enum Source: Sendable {
     case rows(RowSet)
+    /// Rows of a head that still grow; these are those the snapshot shows.
+    case open(OpenRows)
     case block(BlockReader)
     /// Sources that overlap in time: merged when read.
     case merged([Source], VersionOrder = VersionOrder())
@@ -33,7 +35,7 @@ public struct Stretch: Sendable {
   /// be removed.
   public var hasExactRowCount: Bool {
     switch source {
-    case .rows, .block: true
+    case .rows, .open, .block: true
     case .merged, .masked: false
     }
   }
@@ -50,6 +52,7 @@ public struct Stretch: Sendable {
   public var regularTimes: RegularTimes? {
     switch source {
     case .rows(let rows): if case .regular(let times) = rows.times { times } else { nil }
+    case .open(let rows): rows.regularTimes
     case .block(let block): block.entry.regular
     case .merged, .masked: nil
     }
@@ -72,7 +75,8 @@ public struct Stretch: Sendable {
     switch source {
     case .rows(let rows): return StretchReader(rows: rows, columns: columns)
     case .block(let block): return try StretchReader(block: block, columns: columns)
-    case .merged, .masked: return StretchReader(rows: try source.rows(), columns: columns)
+    case .open, .merged, .masked:
+      return StretchReader(rows: try source.rows(), columns: columns)
     }
   }
 
@@ -84,6 +88,7 @@ extension Stretch.Source {
   var rowCount: Int {
     switch self {
     case .rows(let rows): rows.count
+    case .open(let rows): rows.count
     case .block(let block): block.entry.rowCount
     case .merged(let sources, _): sources.reduce(0) { $0 + $1.rowCount }
     case .masked(let source, _): source.rowCount
@@ -92,6 +97,7 @@ extension Stretch.Source {
   package var firstTime: Int64 {
     switch self {
     case .rows(let rows): rows.times.first
+    case .open(let rows): rows.firstTime
     case .block(let block): block.entry.firstTime
     case .merged(let sources, _): sources.map(\.firstTime).min() ?? 0
     case .masked(let source, _): source.firstTime
@@ -100,6 +106,7 @@ extension Stretch.Source {
   package var lastTime: Int64 {
     switch self {
     case .rows(let rows): rows.times.last
+    case .open(let rows): rows.lastTime
     case .block(let block): block.entry.lastTime
     case .merged(let sources, _): sources.map(\.lastTime).max() ?? 0
     case .masked(let source, _): source.lastTime
@@ -109,6 +116,7 @@ extension Stretch.Source {
     switch self {
     case .rows(let rows):
       return (rows.lsns.map(\.lsn).min() ?? 0)...(rows.lsns.map(\.lsn).max() ?? 0)
+    case .open(let rows): return rows.lsnBounds
     case .block(let block): return block.entry.oldestLSN...block.entry.newestLSN
     case .masked(let source, let mask):
       let bounds = source.lsnBounds
@@ -122,6 +130,7 @@ extension Stretch.Source {
   package func rows() throws(StorageError) -> RowSet {
     switch self {
     case .rows(let rows): return rows
+    case .open(let rows): return rows.rows()
     case .block(let block): return try block.rows()
     case .merged(let sources, let order):
       var decoded: [RowSet] = []
