@@ -131,8 +131,8 @@ package struct SeriesSources {
     _ source: Stretch.Source, _ removals: SeriesRemovals?, applied: LSN,
     to sources: inout [Stretch.Source]
   ) {
+    guard removals != nil || isHistoric else { return sources.append(source) }
     let lsns = source.lsnBounds
-    guard removals != nil || lsns.upperBound > through else { return sources.append(source) }
     var mask = RowMask(removals: [])
     if lsns.upperBound > through { mask.through = through }
     switch removals?.mask(

@@ -56,6 +56,8 @@ struct LifecycleModelRun {
     try reopen(crash: false)
     try compareAll()
     try store.close()
+    let report = try Verify.run(bench.options(readOnly: true), StoreBench.path)
+    #expect(report.damages.isEmpty, "\(note): \(report.damages)")
   }
 
   private mutating func operate() throws {
