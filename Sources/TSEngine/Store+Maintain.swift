@@ -64,7 +64,7 @@ extension Store {
     if options.clock.monotonicNanos() < activity.sealNotBeforeNanos { return false }
     if activity.segmentByteCount > options.tailByteLimit || !pendingRotations().isEmpty { return true }
     guard head.rowCount > 0 else { return false }
-    return head.byteCount > options.headByteLimit
+    return head.byteCount > options.headByteLimit / 2
       || options.clock.nowNanos() - activity.oldestCommitNanos > options.sealAgeNanos
   }
 
@@ -214,6 +214,11 @@ extension Store {
       options.disk, directory: FileNames.path(directory, FileNames.dataDirectory), store: storeID,
       id: meta.id, symbols: symbols, cache: cache)
     return (reader, meta)
+  }
+
+  /// Removes the files of an installation that was given up.
+  func remove(_ installation: CommitRequest.Installation) {
+    installation.removeFiles(options.disk, of: directory)
   }
 
   /// Durable rows of a series that may share instants with `sets`; nil when surely none does.

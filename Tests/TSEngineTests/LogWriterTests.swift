@@ -36,9 +36,9 @@ import Testing
     let bench = try LogBench()
     let writer = try bench.open().writer
     try writer.commit([1])
-    writer.skip(to: 100)
+    writer.skip(to: 100, commitNanos: 0)
     #expect(try writer.commit([2]) == 100)
-    writer.skip(to: 200)
+    writer.skip(to: 200, commitNanos: 0)
     try writer.rotate()
     #expect(try writer.commit([3]) == 200)
     try writer.close()

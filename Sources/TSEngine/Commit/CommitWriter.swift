@@ -6,6 +6,7 @@ package final class CommitWriter: @unchecked Sendable {
   /// Payload after which a group is full; a batch holds 16 MiB at most.
   private static let groupByteLimit = 4 << 20
   private static let payloadByteLimit = 12 << 20
+  private static let devicesInABatch = 10_000
   /// Full chunks of the head that are worth waking their encoder for.
   private static let encodingByteCount = 512 << 10
 
@@ -15,6 +16,8 @@ package final class CommitWriter: @unchecked Sendable {
   private let rng: any RNG
   private let log: LogWriter
   private let manifest: ManifestLog
+  private let headByteLimit: Int
+  private var isHeadFull = false
   private var intake: Intake
   private var builder = LogBatchBuilder(reserving: 256 << 10)
   private var failure: StorageError?
@@ -23,7 +26,7 @@ package final class CommitWriter: @unchecked Sendable {
 
   package init(
     queue: CommitQueue, shared: Shared, clock: any Clock, rng: any RNG, log: LogWriter,
-    manifest: ManifestLog, limits: Intake.Limits
+    manifest: ManifestLog, limits: Intake.Limits, headByteLimit: Int
   ) {
     self.queue = queue
     self.shared = shared
@@ -31,6 +34,7 @@ package final class CommitWriter: @unchecked Sendable {
     self.rng = rng
     self.log = log
     self.manifest = manifest
+    self.headByteLimit = headByteLimit
     intake = Intake(limits: limits)
   }
 
@@ -58,7 +62,9 @@ package final class CommitWriter: @unchecked Sendable {
       for request in requests { request.fail(failure) }
       return
     }
-    var group = CommitGroup(registry: shared.live.withLock { $0.registry }, firstLSN: log.nextLSN)
+    let live = shared.live.withLock { $0 }
+    isHeadFull = live.heads.reduce(0) { $0 + $1.byteCount } > headByteLimit
+    var group = CommitGroup(registry: live.registry, firstLSN: log.nextLSN)
     builder.removeAll()
     intake.beginGroup()
     var index = 0
@@ -115,6 +121,7 @@ package final class CommitWriter: @unchecked Sendable {
     into group: inout CommitGroup
   ) -> Bool {
     do throws(StorageError) {
+      if isHeadFull { throw StorageError(.overloaded, "memory for unsealed readings is full") }
       try AppendCheck.check(request, registry: group.registry)
       guard builder.payloadByteCount + AppendCheck.byteBound(request, shared.symbols, group.registry)
           <= Self.payloadByteLimit
@@ -126,7 +133,8 @@ package final class CommitWriter: @unchecked Sendable {
       }
       let outcome = try sort(
         request.batch,
-        intake.bounds(of: request.batch.table, now: clock.nowNanos(), group.registry), group.registry)
+        intake.bounds(of: request.batch.table, now: clock.nowNanos(), group.registry),
+        group.registry, request.known)
       guard case .accepted(let accepted) = outcome else { return false }
       let result = try group.add(
         accepted, request, now: clock.nowNanos(), context: context(request),
@@ -154,13 +162,19 @@ package final class CommitWriter: @unchecked Sendable {
 
   /// - Parameter registry: with the events of the group that is being gathered.
   private func sort(
-    _ batch: FrameBatch, _ bounds: Intake.Bounds, _ registry: Registry
+    _ batch: FrameBatch, _ bounds: Intake.Bounds, _ registry: Registry,
+    _ known: KnownRows = KnownRows()
   ) throws(StorageError) -> Intake.Outcome {
     try intake.decide(
       batch, bounds, policy: registry.types[batch.table]?.conflictPolicy ?? .last,
       series: shared.series
     ) { key, number, times throws(StorageError) in
-      try SeriesSources(live: shared.live.withLock { $0 }, lifecycles: registry.lifecycles)
+      let newest = max(
+        self.shared.series.newestLSN(ofSeries: number),
+        registry.lifecycles[key.table]?.changedLSN ?? 0)
+      if let rows = known.rows(number, times, newestLSN: newest) { return rows }
+      let live = self.shared.live.withLock { $0 }
+      return try SeriesSources(live: live, lifecycles: registry.lifecycles)
         .rows(of: key, number: number, at: times)
     }
   }
@@ -195,7 +209,7 @@ package final class CommitWriter: @unchecked Sendable {
     var fullByteCount = 0
     for part in group.parts {
       fullByteCount = head.append(part.batch, series: part.series) { part.firstLSN + LSN($0) }
-      shared.series.insert(part.batch, series: part.series)
+      shared.series.insert(part.batch, series: part.series, lsn: group.nextLSN - 1)
     }
     if fullByteCount > Self.encodingByteCount { shared.encoder.withLock { $0 }?.wake() }
     try log.sync()
@@ -325,12 +339,9 @@ package final class CommitWriter: @unchecked Sendable {
   }
 
   private func install(_ files: CommitRequest.Installation) throws(StorageError) -> LSN {
-    if files.isBulk { try makeDevices(of: files) }
-    if let (table, policy) = files.policy {
-      let current = shared.live.withLock { $0.registry }.types[table]?.conflictPolicy ?? .last
-      guard current == policy else {
-        throw StorageError(.conflict, "the table's policy of conflicts changed during the load")
-      }
+    if files.isBulk {
+      try requireUnchanged(since: files)
+      try makeDevices(of: files)
     }
     let lsn = log.nextLSN
     let base = files.isBulk ? lsn : 0
@@ -356,9 +367,9 @@ package final class CommitWriter: @unchecked Sendable {
     if files.isBulk { edits.append(.bulk(Manifest.LSNRange(first: lsn, last: last, time: time))) }
     try manifest.commit(edits)
     if files.isBulk {
-      log.skip(to: last + 1)
+      log.skip(to: last + 1, commitNanos: time)
       shared.clock.withLock { $0.record(lsn, at: time) }
-      shared.series.insert(files.coverage)
+      shared.series.insert(files.coverage, lsn: last)
     }
     let state = manifest.state
     shared.live.withLock { live in
@@ -372,17 +383,38 @@ package final class CommitWriter: @unchecked Sendable {
     return log.nextLSN - 1
   }
 
-  /// Devices that a bulk append names and nobody knows are made first, in a batch of their own.
+  /// A bulk append was compared with the store outside the writer's turn.
+  /// - Throws: `.conflict` when rows that may be its own have come since; it must be compared anew.
+  private func requireUnchanged(since files: CommitRequest.Installation) throws(StorageError) {
+    let live = shared.live.withLock { $0 }
+    guard live.durableLSN > files.comparedLSN else { return }
+    let changed = StorageError(.conflict, "rows of a bulk append came by another way, too")
+    let sources = SeriesSources(live: live)
+    for (key, run) in files.coverage {
+      // What it met may be gone, or its table's policy another.
+      if live.registry.lifecycles[key.table]?.changedLSN ?? 0 > files.comparedLSN { throw changed }
+      let (number, _) = shared.series.lookUp(table: key.table, device: key.device, probe: key.probe)
+      guard shared.series.newestLSN(ofSeries: number) > files.comparedLSN else { continue }
+      let isChanged = try sources.mayHaveRows(
+        of: key, number: number, times: run.first...run.last, after: files.comparedLSN)
+      if isChanged { throw changed }
+    }
+  }
+
+  /// Devices that a bulk append names and nobody knows are made first, in batches of their own.
   private func makeDevices(of files: CommitRequest.Installation) throws(StorageError) {
     guard let creator = files.creator, let table = files.added.first?.meta.table else { return }
-    var batch = FrameBatch(table: table)
-    for device in files.devices { batch.beginFrame(device: device) }
-    var group = CommitGroup(registry: shared.live.withLock { $0.registry }, firstLSN: log.nextLSN)
-    builder.removeAll()
-    try group.addMissingDevices(
-      of: batch, DecisionContext(now: clock.nowNanos(), actor: creator, random: rng), to: &builder)
-    guard !builder.isEmpty else { return }
-    _ = try write(group)
+    var rest = files.devices[...]
+    while !rest.isEmpty {
+      var batch = FrameBatch(table: table & ~TableID(0).quarantine)
+      for device in rest.prefix(Self.devicesInABatch) { batch.beginFrame(device: device) }
+      rest = rest.dropFirst(Self.devicesInABatch)
+      var group = CommitGroup(registry: shared.live.withLock { $0.registry }, firstLSN: log.nextLSN)
+      builder.removeAll()
+      try group.addMissingDevices(
+        of: batch, DecisionContext(now: clock.nowNanos(), actor: creator, random: rng), to: &builder)
+      if !builder.isEmpty { _ = try write(group) }
+    }
   }
 }
 

@@ -12,6 +12,8 @@ package struct SeriesIndex: Sendable {
   package private(set) var keys: [SeriesKey] = []
   /// By series number.
   package private(set) var coverage: [Coverage] = []
+  /// The newest LSN of this process that brought rows of a series, by number; 0 when none did.
+  package private(set) var newestLSN: [LSN] = []
 
   package init() {}
 
@@ -24,6 +26,7 @@ package struct SeriesIndex: Sendable {
     let number = keys.count
     keys.append(SeriesKey(table: table, device: device, probe: probe))
     coverage.append(Coverage())
+    newestLSN.append(0)
     probes[owner, default: []].append((probe, number))
     return number
   }
@@ -55,8 +58,15 @@ package struct SeriesIndex: Sendable {
     probes[Device(table: table, name: device)]?.map(\.number) ?? []
   }
 
-  package mutating func insert(_ times: SampleTimes, series: Int) { coverage[series].insert(times) }
-  package mutating func insert(_ run: Coverage.Run, series: Int) { coverage[series].insert(run) }
+  package mutating func insert(_ times: SampleTimes, series: Int, lsn: LSN) {
+    coverage[series].insert(times)
+    newestLSN[series] = max(newestLSN[series], lsn)
+  }
+
+  package mutating func insert(_ run: Coverage.Run, series: Int, lsn: LSN) {
+    coverage[series].insert(run)
+    newestLSN[series] = max(newestLSN[series], lsn)
+  }
 }
 
 /// The series index behind a lock that is held for one question or one batch, never across I/O.
@@ -92,18 +102,21 @@ package final class SeriesCatalog: Sendable {
     }
   }
 
-  /// Adds the rows of a batch whose run r is of the series `numbers[r]`.
-  package func insert(_ batch: FrameBatch, series numbers: [Int]) {
+  /// Adds the rows of a batch whose run r is of the series `numbers[r]`; `lsn` is its newest.
+  package func insert(_ batch: FrameBatch, series numbers: [Int], lsn: LSN) {
     index.withLock { index in
-      for (run, number) in zip(batch.runs, numbers) { index.insert(run.times, series: number) }
+      for (run, number) in zip(batch.runs, numbers) {
+        index.insert(run.times, series: number, lsn: lsn)
+      }
     }
   }
 
-  package func insert(_ runs: [(key: SeriesKey, run: Coverage.Run)]) {
+  /// Adds rows that `lsn` brought, 0 for those that were there when the store was opened.
+  package func insert(_ runs: [(key: SeriesKey, run: Coverage.Run)], lsn: LSN = 0) {
     index.withLock { index in
       for (key, run) in runs {
         let number = index.number(table: key.table, device: key.device, probe: key.probe)
-        index.insert(run, series: number)
+        index.insert(run, series: number, lsn: lsn)
       }
     }
   }

@@ -177,10 +177,11 @@ package final class LogWriter {
     durable = now
   }
 
-  /// Goes on with a later LSN: the ones between were taken outside the log (bulk append) and are
-  /// named by the manifest. Precondition: nothing waits for a sync.
-  package func skip(to lsn: LSN) {
+  /// Goes on with a later LSN: the ones between were taken outside the log (bulk append), at
+  /// `commitNanos`, and are named by the manifest. Precondition: nothing waits for a sync.
+  package func skip(to lsn: LSN, commitNanos: Int64) {
     precondition(!hasUnsynced && lsn >= now.nextLSN, "LSNs are taken in order")
+    lastCommitNanos = max(lastCommitNanos, commitNanos)
     now.nextLSN = lsn
     durable.nextLSN = lsn
   }

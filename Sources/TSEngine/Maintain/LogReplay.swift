@@ -36,7 +36,7 @@ struct LogReplay {
     for (table, batch) in frames {
       let (numbers, lsns) = (shared.series.numbers(of: batch), lsns[table] ?? [])
       head.append(batch, series: numbers) { lsns[$0] }
-      shared.series.insert(batch, series: numbers)
+      shared.series.insert(batch, series: numbers, lsn: 0)
     }
   }
 }

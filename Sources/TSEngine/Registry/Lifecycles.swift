@@ -8,6 +8,8 @@ package struct Lifecycles: Sendable, Equatable {
     package fileprivate(set) var order = VersionOrder()
     /// LSNs of the events that resolved a conflict, ascending; each brought the row behind it.
     package fileprivate(set) var resolutions: [LSN] = []
+    /// The last event of these: what was told of the table's readings before it may not hold.
+    package fileprivate(set) var changedLSN: LSN = 0
 
     var removesNothing: Bool { removals.isEmpty && floors.all.isEmpty }
   }
@@ -46,26 +48,28 @@ package struct Lifecycles: Sendable, Equatable {
     switch event.kind {
     case .retentionSet(let table, let floor):
       tables[table, default: Table()].floors.append(.init(instant: floor, lsn: event.lsn))
+      tables[table]?.changedLSN = event.lsn
     case .readingsDeleted(let table, let spans, _, _):
       remove(spans, of: table, event.lsn)
     case .quarantineSettled(let table, let spans, _, _, _):
       remove(spans, of: table.quarantine, event.lsn)
     case .conflictResolved(let series, _, _):
       tables[series.table, default: Table()].resolutions.append(event.lsn)
+      tables[series.table]?.changedLSN = event.lsn
       guard order(of: series.table).keepsFirst else { return }
       tables[series.table]?.order.append(.init(lsn: event.lsn + 1, keepsFirst: false))
       tables[series.table]?.order.append(.init(lsn: event.lsn + 2, keepsFirst: true))
     case .typeSettingChanged(let type, ConflictPolicy.settingKey, let value):
       guard let table = types[type]?.schema.id else { return }
       let keepsFirst = (ConflictPolicy(rawValue: value) ?? .last) != .last
-      guard keepsFirst != order(of: table).keepsFirst else { return }
-      tables[table, default: Table()].order.append(
-        .init(lsn: event.lsn + 1, keepsFirst: keepsFirst))
+      tables[table, default: Table()].changedLSN = event.lsn
+      tables[table]?.order.append(.init(lsn: event.lsn + 1, keepsFirst: keepsFirst))
     default: break
     }
   }
 
   private mutating func remove(_ spans: [SeriesSpans], of table: TableID, _ lsn: LSN) {
+    tables[table, default: Table()].changedLSN = lsn
     for span in spans where !span.times.isEmpty {
       let key = SeriesKey(table: table, device: span.device, probe: span.probe)
       tables[table, default: Table()].removals[key, default: Removals()].insert(
@@ -139,6 +143,7 @@ extension Lifecycles: Checkpointed {
       }
       writer.varint(table.resolutions.count)
       for lsn in table.resolutions { writer.varint(lsn) }
+      writer.varint(table.changedLSN)
     }
   }
 
@@ -179,5 +184,6 @@ extension Lifecycles.Table {
     for _ in 0..<(try reader.count(limit: reader.remaining)) {
       resolutions.append(try reader.varint())
     }
+    changedLSN = try reader.varint()
   }
 }

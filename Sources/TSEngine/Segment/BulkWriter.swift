@@ -82,18 +82,43 @@ public struct BulkWriter: ~Copyable {
     return result
   }
 
+  /// How often a part is compared anew because its rows came by another way meanwhile.
+  private static let flushAttempts = 8
+
+  /// Writes what was gathered; on a failure it stays gathered and is not counted.
   private mutating func flush() throws(StorageError) {
     guard rowCount > 0 else { return }
-    var installation = CommitRequest.Installation()
-    installation.isBulk = true
-    installation.creator = creator
-    policy = store.shared.live.withLock { $0.registry }.types[schema.id]?.conflictPolicy ?? .last
-    installation.policy = (schema.id, policy)
-    for (table, keys) in Dictionary(grouping: series.keys, by: \.table).sorted(by: { $0.key < $1.key }) {
-      try write(table, keys.sorted(), into: &installation)
+    var attempt = 1
+    while true {
+      let counted = result
+      do throws(StorageError) {
+        try flushOnce()
+        break
+      } catch {
+        result = counted
+        guard error.code == .conflict, error != Intake.rejected, attempt < Self.flushAttempts
+        else { throw error }
+        attempt += 1
+      }
     }
     series.removeAll(keepingCapacity: true)
     rowCount = 0
+  }
+
+  private mutating func flushOnce() throws(StorageError) {
+    var installation = CommitRequest.Installation()
+    installation.isBulk = true
+    installation.creator = creator
+    installation.comparedLSN = store.durableLSN
+    policy = store.registry.types[schema.id]?.conflictPolicy ?? .last
+    do throws(StorageError) {
+      for (table, keys) in Dictionary(grouping: series.keys, by: \.table).sorted(by: { $0.key < $1.key }) {
+        try write(table, keys.sorted(), into: &installation)
+      }
+    } catch {
+      store.remove(installation)
+      throw error
+    }
     installation.devices = Array(Set(installation.devices)).sorted()
     if !installation.added.isEmpty { _ = try store.install(installation) }
   }

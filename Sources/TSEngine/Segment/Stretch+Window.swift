@@ -8,12 +8,14 @@ extension Stretch {
 }
 
 extension Stretch.Source {
-  fileprivate func rows(in times: Range<Int64>) throws(StorageError) -> RowSet? {
+  func rows(in times: Range<Int64>) throws(StorageError) -> RowSet? {
     switch self {
     case .rows(let rows):
       let range = rows.times.rows(within: times)
       return range.isEmpty ? nil : rows.slice(range)
-    case .open(let rows): return try Stretch.Source.rows(rows.rows()).rows(in: times)
+    case .open(let open):
+      guard open.firstTime < times.upperBound, open.lastTime >= times.lowerBound else { return nil }
+      return try Stretch.Source.rows(open.rows()).rows(in: times)
     case .block(let block): return try block.rows(in: times)
     case .masked(let source, let mask):
       let rows = try source.rows(in: times).map(mask.applied)
