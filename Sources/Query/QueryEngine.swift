@@ -29,6 +29,16 @@ package enum QueryEngine {
       let bound = try binder.query(query)
       return (bound, PhysicalBuilder(pool: pool).build(bound.plan))
     }
+    if case .delete = statement.kind {
+      throw SQLError(
+        .readOnlyTransaction, "the store is open for reading", at: statement.range,
+        hint: "EXPLAIN DELETE tells what it would take")
+    }
+    if case .explain(let inner, let options) = statement.kind, case .delete(let delete) = inner.kind {
+      if options.analyze { throw .unsupported("EXPLAIN ANALYZE of a DELETE", at: statement.range) }
+      let removal = try DeletePlan(delete, catalog, parameters: parameters, named: named, nowNanos: nowNanos)
+      return try prepare(removal.answer(), catalog)
+    }
     switch statement.kind {
     case .query(let query):
       let (bound, root) = try plan(query)

@@ -4,7 +4,7 @@ extension Snapshot {
   package struct Conflict: Sendable {
     package var series: SeriesKey
     package var time: Int64
-    /// The version that readers see, then the others, newest first.
+    /// The version that readers see, then the others as they would follow it.
     package var versions: [(lsn: LSN, values: [(column: ColumnID, slot: Int64?)])]
   }
 
@@ -15,38 +15,44 @@ extension Snapshot {
     of table: TableID, _ emit: (Conflict) throws(Failure) -> Bool
   ) throws(Failure) -> StorageError? {
     guard case .store(let live, let shared) = backing else { return nil }
+    do throws(StorageError) { try checkKnown(table) } catch { return error }
     let everything = Int64.min...Int64.max
-    let sources = SeriesSources(live: live)
+    let sources = SeriesSources(live: live, through: knownAt)
+    let order = sources.order(of: table)
     let numbers = shared.series.series(of: table)
     for key in series(of: table) {
       let found: [RowSet]
       do throws(StorageError) {
         let number = numbers.first { $0.key == key }?.number
         let main = try sources.sources(of: key, number: number, times: everything)
-        let side = try sources.sources(
-          of: key, number: nil, times: everything, kind: .superseded)
-        found = try Self.overlapping(main, side)
+        // Of the past, these are among the others.
+        let side =
+          knownAt == nil
+          ? try sources.sources(of: key, number: nil, times: everything, kind: .superseded) : []
+        found = try Self.overlapping(side + main)
       } catch {
         return error
       }
-      for conflict in Self.versions(of: key, in: found) where try !emit(conflict) { return nil }
+      for conflict in Self.versions(of: key, in: found, order) where try !emit(conflict) {
+        return nil
+      }
     }
     return nil
   }
 
   /// The sources that share time with another, decoded.
-  private static func overlapping(
-    _ main: [Stretch.Source], _ side: [Stretch.Source]
-  ) throws(StorageError) -> [RowSet] {
+  private static func overlapping(_ sources: [Stretch.Source]) throws(StorageError) -> [RowSet] {
     var sets: [RowSet] = []
-    for case .merged(let group) in Stretch.Source.grouped(main + side) {
+    for case .merged(let group, _) in Stretch.Source.grouped(sources) {
       for source in group { sets.append(try source.rows()) }
     }
     // Side rows of several depths may stand alone in time only when their winner was removed.
     return sets
   }
 
-  private static func versions(of key: SeriesKey, in sets: [RowSet]) -> [Conflict] {
+  private static func versions(
+    of key: SeriesKey, in sets: [RowSet], _ order: VersionOrder
+  ) -> [Conflict] {
     guard sets.count > 1 else { return [] }
     var places: [(time: Int64, lsn: LSN, set: Int, row: Int)] = []
     for (index, rows) in sets.enumerated() {
@@ -56,7 +62,7 @@ extension Snapshot {
         places.append((rows.times.tick(row), rows.lsns[run].lsn, index, row))
       }
     }
-    places.sort { ($0.time, $1.lsn) < ($1.time, $0.lsn) }
+    places.sort { ($0.time, order.rank(of: $1.lsn)) < ($1.time, order.rank(of: $0.lsn)) }
     var conflicts: [Conflict] = []
     var start = 0
     while start < places.count {

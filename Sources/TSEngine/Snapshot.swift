@@ -8,6 +8,8 @@ public struct Snapshot: Sendable {
   public let tables: [TableSchema]
   package let registry: Registry
   let backing: Backing
+  /// Set on a snapshot of the past: readings as they were known at this LSN.
+  let knownAt: LSN?
 
   enum Backing: Sendable {
     case memory([TableID: [Stretch]])
@@ -23,10 +25,12 @@ public struct Snapshot: Sendable {
     self.tables = tables
     registry = Registry()
     backing = .memory(stretches)
+    knownAt = nil
   }
 
-  init(live: Live, shared: Shared) {
-    lsn = live.durableLSN
+  init(live: Live, shared: Shared, knownAt: LSN? = nil) {
+    lsn = knownAt ?? live.durableLSN
+    self.knownAt = knownAt
     symbols = shared.symbols
     registry = live.registry
     tables = live.registry.types.all.map(\.schema)
@@ -59,6 +63,7 @@ public struct Snapshot: Sendable {
 
   /// The stretches of `table` that may hold rows of `filter`.
   /// O(blocks of the segments in the time range), no I/O on blocks.
+  /// - Throws: `.invalid` where this snapshot is of the past and rows it would show are gone.
   public func scan(
     _ table: TableID, _ filter: ScanFilter = ScanFilter()
   ) throws(StorageError) -> ScanPlan {
@@ -75,7 +80,8 @@ public struct Snapshot: Sendable {
       }
       return ScanPlan(stretches: kept, prunedCount: all.count - kept.count)
     case .store(let live, let shared):
-      let sources = SeriesSources(live: live)
+      try checkKnown(table)
+      let sources = SeriesSources(live: live, through: knownAt)
       var found: [(key: SeriesKey, sources: [Stretch.Source])] = []
       var pruned = 0
       if let devices = filter.devices {
@@ -90,10 +96,11 @@ public struct Snapshot: Sendable {
         (found, pruned) = try sources.all(
           of: table, times: bounds, numbers: shared.series.series(of: table), wanted: isWanted)
       }
+      let order = sources.order(of: table)
       var stretches: [Stretch] = []
       stretches.reserveCapacity(found.reduce(0) { $0 + $1.sources.count })
       for (key, sources) in found {
-        for source in Stretch.Source.grouped(sources) {
+        for source in Stretch.Source.grouped(sources, order) {
           stretches.append(Stretch(series: key, source: source))
         }
       }

@@ -7,6 +7,8 @@ extension Store {
     var job: CompactionJob?
     /// Inputs that jobs failed for, and when (monotonic) they may be tried again.
     var failed: [UInt64: Int64] = [:]
+    /// Segments that no removal up to an LSN touches.
+    var untouched: [UInt64: LSN] = [:]
     /// The newest sealed LSN, and when (monotonic) it was first seen.
     var sealedLSN: LSN?
     var sealedNanos: Int64 = 0
@@ -54,7 +56,9 @@ extension Store {
   private func workOnJob(_ writing: Writing, isFinal: Bool) throws(StorageError) -> Bool {
     if let failure { throw failure }
     let running = writing.compaction.withLock { $0.job }
-    guard let job = running ?? nextJob(writing, isFinal: isFinal) else { return false }
+    var next = running
+    if next == nil { next = try nextJob(writing, isFinal: isFinal) }
+    guard let job = next else { return false }
     writing.compaction.withLock { $0.job = job }
     do throws(StorageError) {
       if case .done(let installation) = try job.step(byteLimit: Self.stepByteCount) {
@@ -72,13 +76,15 @@ extension Store {
     return true
   }
 
-  private func nextJob(_ writing: Writing, isFinal: Bool) -> CompactionJob? {
+  private func nextJob(
+    _ writing: Writing, isFinal: Bool
+  ) throws(StorageError) -> CompactionJob? {
     let now = options.clock.monotonicNanos()
     let avoided = writing.compaction.withLock { state in
       state.failed = state.failed.filter { $0.value > now }
       return Set(state.failed.keys)
     }
-    let segments = shared.live.withLock { $0.segments }
+    let (segments, registry) = shared.live.withLock { ($0.segments, $0.registry) }
     var tables: [TableID: [DataSegmentReader]] = [:]
     for segment in segments where !segment.isDamaged && !avoided.contains(segment.id) {
       tables[segment.table, default: []].append(segment)
@@ -86,13 +92,30 @@ extension Store {
     for (table, segments) in tables.sorted(by: { $0.key < $1.key }) {
       // A type whose declaration is damaged: its rows stay as they are.
       guard let schema = shared.schema(table) else { continue }
-      let next = CompactionPlan.next(
+      var plan = CompactionPlan.next(
         segments.map(\.meta), isFinal: isFinal, options: options.compaction)
-      guard let next else { continue }
+      if plan == nil { plan = try removal(writing, segments, registry.lifecycles) }
+      guard let next = plan else { continue }
       let inputs = Set(next.inputs)
       return CompactionJob(
         next, segments.filter { inputs.contains($0.id) }, schema: schema,
-        context: self.segments, takeID: { [weak self] in self?.takeFileID() ?? 0 })
+        registry: registry, context: self.segments, takeID: { [weak self] in self?.takeFileID() ?? 0 })
+    }
+    return nil
+  }
+
+  /// A segment of which rows were removed, to be written anew without them; nil when there is none.
+  private func removal(
+    _ writing: Writing, _ segments: [DataSegmentReader], _ lifecycles: Lifecycles
+  ) throws(StorageError) -> CompactionPlan.Job? {
+    for segment in segments {
+      guard let changed = lifecycles[segment.table]?.changedLSN, segment.meta.appliedLSN < changed,
+        writing.compaction.withLock({ $0.untouched[segment.id] }) != changed
+      else { continue }
+      if try segment.isTouched(by: lifecycles) {
+        return CompactionPlan.Job(inputs: [segment.id], windows: [.min ... .max])
+      }
+      writing.compaction.withLock { $0.untouched[segment.id] = changed }
     }
     return nil
   }

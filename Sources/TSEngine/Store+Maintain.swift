@@ -222,6 +222,6 @@ extension Store {
     for times in sets where coverage.check(times) != .absent {
       if let rows = try sources.rows(of: key, number: number, at: times) { known.append(rows) }
     }
-    return known.isEmpty ? nil : RowMerge.newest(known)
+    return known.isEmpty ? nil : RowMerge.winners(known, sources.order(of: key.table))
   }
 }

@@ -180,7 +180,8 @@ public final class Store: Sendable {
         directory: directory, options: options, storeID: file.id, shared: shared,
         segments: segments,
         writing: Writing(
-          queue: queue, writer: writer, nextFileID: manifest.state.nextFileID, lock: lock),
+          queue: queue, writer: writer,
+          nextFileID: try max(manifest.state.nextFileID, unusedFileID(disk, directory)), lock: lock),
         outcome: outcome)
       store.startMaintenance()
       return store
@@ -188,6 +189,15 @@ public final class Store: Sendable {
       lock.close()
       throw error
     }
+  }
+
+  /// An id above those of all data segments that are still there: a reader may have pinned one that
+  /// the manifest names no more.
+  private static func unusedFileID(
+    _ disk: any Disk, _ directory: String
+  ) throws(StorageError) -> UInt64 {
+    let names = try disk.list(FileNames.path(directory, FileNames.dataDirectory))
+    return (names.compactMap(FileNames.dataSegmentID).max() ?? 0) + 1
   }
 
   /// Makes the folder, durably: what will be acknowledged lies in it.

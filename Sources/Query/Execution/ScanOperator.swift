@@ -58,6 +58,7 @@ final class ScanOperator: Operator {
 
   override var title: String {
     var text = (specification.isLatest ? "LATEST " : "SCAN ") + specification.table.name
+    if let past = specification.past { text += " as known at lsn \(past.lsn)" }
     if aliasTitle != specification.table.name { text += " AS \(aliasTitle)" }
     if let devices = specification.filter.devices {
       text += devices.count <= 3 ? " sensor in (\(devices.sorted().joined(separator: ", ")))" : " \(devices.count) sensors"
@@ -89,7 +90,7 @@ final class ScanOperator: Operator {
       filter.devices = filter.devices?.intersection(devices) ?? devices
     }
     do throws(StorageError) {
-      return try context.snapshot.scan(specification.table.id, filter)
+      return try (specification.past ?? context.snapshot).scan(specification.table.id, filter)
     } catch {
       throw error.sqlError
     }

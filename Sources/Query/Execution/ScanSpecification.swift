@@ -24,6 +24,8 @@ package enum ScanColumn: Hashable, Sendable {
 struct ScanSpecification {
   var table: TableSchema
   var columns: [ScanColumn]
+  /// Read instead of the query's snapshot.
+  var past: Snapshot?
   /// Series and time.
   var filter = Snapshot.ScanFilter()
   /// Integer columns within bounds: tested on packed pages.
@@ -96,6 +98,11 @@ extension StorageError {
     case .corrupt, .truncated:
       SQLError(SQLState("XX001"), description, hint: "run \"tsq verify\"")
     case .io: SQLError(SQLState("58030"), description)
+    case .invalid: SQLError(.invalidParameterValue, reason)
+    case .conflict: SQLError(.serializationFailure, reason)
+    case .closed: SQLError(.readOnlyTransaction, reason)
+    case .diskFull: SQLError(SQLState("53100"), reason)
+    case .overloaded: SQLError(SQLState("53300"), reason)
     default: SQLError(.internalError, description)
     }
   }

@@ -43,7 +43,6 @@ extension Binder {
   ) throws(SQLError) -> (LogicalPlan, Scope) {
     if travel.systemTime != nil { throw .unsupported("FOR SYSTEM_TIME", at: reference.range) }
     if travel.registryAt != nil { throw .unsupported("WITH REGISTRY AT", at: reference.range) }
-    if travel.knownAt != nil { throw .unsupported("AS KNOWN AT", at: reference.range) }
     let word = name.last.name
     let alias = reference.alias?.name ?? word
     var (plan, scope) = try resolved(word, alias, name.range)
@@ -51,8 +50,32 @@ extension Binder {
       throw SQLError(.invalidColumnReference, "more names than columns", at: reference.range)
     }
     for (index, column) in reference.columnAliases.enumerated() { scope.columns[index].name = column.name }
-    if case .readings(let table) = plan { plan = .readings(table) }
+    if let instant = travel.knownAt {
+      guard case .readings(var table) = plan else {
+        throw SQLError(
+          .featureNotSupported, "AS KNOWN AT is for tables of readings", at: instant.range,
+          hint: "for the registry write FOR SYSTEM_TIME AS OF")
+      }
+      table.past = try known(at: instant)
+      plan = .readings(table)
+    }
     return (plan, scope)
+  }
+
+  /// A constant: an instant of the commit clock, or an LSN.
+  private func known(at expression: Expression) throws(SQLError) -> Snapshot {
+    let bound = try bind(expression, Scope())
+    if bound.type == .int, case .int(let lsn) = bound.constantValue {
+      guard lsn >= 0 else {
+        throw SQLError(.invalidParameterValue, "an LSN is not negative", at: expression.range)
+      }
+      return catalog.snapshot.asKnown(at: LSN(lsn))
+    }
+    guard case .timestamp(let instant) = try coerce(bound, to: .timestamp, expression.range).constantValue else {
+      throw SQLError(
+        .invalidParameterValue, "AS KNOWN AT takes a constant instant or LSN", at: expression.range)
+    }
+    return catalog.snapshot.asKnown(atTime: instant)
   }
 
   private func resolved(_ word: String, _ alias: String, _ range: SourceRange) throws(SQLError) -> (LogicalPlan, Scope) {

@@ -46,6 +46,8 @@ package struct ReadingsTable: Sendable {
   package let schema: TableSchema
   package let alias: String
   package let columns: [Column]
+  /// Set by AS KNOWN AT: the readings as they were known then.
+  package var past: Snapshot?
 
   package init(_ schema: TableSchema, alias: String) {
     self.schema = schema

@@ -8,6 +8,7 @@ extension PhysicalBuilder {
     for filter in filters { pushdown.take(filter) }
     let columns = required.union(pushdown.residual.columns).sorted()
     var specification = ScanSpecification(table: table.schema, columns: columns.map { table.columns[$0].column })
+    specification.past = table.past
     specification.filter = pushdown.filter
     specification.ranges = pushdown.ranges.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     specification.texts = pushdown.texts

@@ -15,11 +15,13 @@ enum StoreTables {
         RowColumn("ts", .timestamp), RowColumn("lsn", .int), RowColumn("kept", .text),
         RowColumn("received_at", .timestamp), RowColumn("superseded_lsn", .int),
         RowColumn("superseded", .text), RowColumn("superseded_received_at", .timestamp),
+        RowColumn("resolution", .int),
       ]
     ) { emit throws(SQLError) in
       for table in snapshot.tables {
         let failure = try snapshot.conflicts(of: table.id) { conflict throws(SQLError) in
           let kept = conflict.versions[0]
+          let resolution = snapshot.registry.lifecycles.resolution(of: table.id, lsn: kept.lsn)
           for lost in conflict.versions.dropFirst() {
             let goOn = try emit([
               .text(table.name), .text(conflict.series.device), .int(Int64(conflict.series.probe)),
@@ -28,6 +30,7 @@ enum StoreTables {
               .optional(snapshot.commitTime(of: kept.lsn)), .int(Int64(bitPattern: lost.lsn)),
               .text(RowJSON.row(lost.values, table, snapshot.symbols)),
               .optional(snapshot.commitTime(of: lost.lsn)),
+              resolution.map { .int(Int64(bitPattern: $0)) } ?? .null,
             ])
             if !goOn { return false }
           }

@@ -6,13 +6,15 @@ import TSEngine
 
 /// `GET/POST /api/query?q=…&format=json|csv|ndjson`. SQL comes in the query, or as the body: SQL
 /// itself, a form, or `{"q","format","params"}` where `params` is a list for `$1` or an object for
-/// `:name`. Rows stream; a slow reader slows its query, one that leaves ends it.
+/// `:name`. A DELETE must come by POST, for a link must not change anything. Rows stream; a slow reader slows its query, one that leaves ends it.
 extension HTTPDoor {
   static let queryTimeoutNanos: Int64 = 60_000_000_000
   private static let concurrentQueries = 16
 
-  func query(_ request: Request, cut: @escaping @Sendable () -> Void) async throws -> Response {
-    let asked = try await QueryRequest(request, self)
+  func query(
+    _ request: Request, _ actor: Actor, cut: @escaping @Sendable () -> Void
+  ) async throws -> Response {
+    let asked = try await QueryRequest(request, self, by: actor)
     let started = store.options.clock.monotonicNanos()
     guard runningQueries.enter(limit: Self.concurrentQueries) else {
       throw Refused(
@@ -64,6 +66,7 @@ extension HTTPDoor {
       switch "\(error.state)" {
       case "0A000": .notImplemented
       case "57014": .requestTimeout
+      case "40001": .conflict
       case "53200", "53300": .serviceUnavailable
       case let state where state.hasPrefix("XX") || state.hasPrefix("58"): .internalServerError
       default: .badRequest
@@ -109,12 +112,20 @@ private struct QueryRun: Sendable {
     self.begun = begun
   }
 
+  private func prepared() throws(SQLError) -> PreparedQuery {
+    guard let actor = asked.changer else {
+      return try QueryEngine.prepare(
+        asked.sql, StoreCatalog(store.snapshot()), parameters: asked.parameters, named: asked.named)
+    }
+    return try QueryEngine.execute(
+      asked.sql, on: store, actor: actor, parameters: asked.parameters, named: asked.named)
+  }
+
   /// Tells once, through `begun`, the nanoseconds to the first chunk or what is wrong.
   func run(elapsed: @escaping () -> Int64) {
     let sink = PipeSink(pipe) { begun.resume(returning: .success(elapsed())) }
     do throws(SQLError) {
-      let query = try QueryEngine.prepare(
-        asked.sql, StoreCatalog(store.snapshot()), parameters: asked.parameters, named: asked.named)
+      let query = try prepared()
       var writer = asked.format.writer(to: sink)
       // A reader who has gone is no failure of the query, and there is nobody to tell.
       _ = try query.run(
@@ -166,12 +177,15 @@ struct QueryRequest: Sendable {
   var format = ResultFormat.json
   var parameters: [SQLValue] = []
   var named: [String: SQLValue] = [:]
+  /// Who may change readings by it; nil for nobody.
+  var changer: Actor?
 
-  init(_ request: Request, _ door: HTTPDoor) async throws {
+  init(_ request: Request, _ door: HTTPDoor, by actor: Actor) async throws {
     var fields = Self.form(request.uri.query ?? "")
     switch request.method {
     case .get: break
     case .post:
+      changer = actor
       let bytes = Data(try await door.body(request, limit: 1 << 20).readableBytesView)
       let type = request.headers[.contentType] ?? ""
       if type.hasPrefix("application/json") {

@@ -86,8 +86,8 @@ package struct HTTPDoor: HTTPResponder {
       let actor = try admit(request)
       return try await registry(request, path, actor)
     case "query":
-      _ = try admit(request)
-      return try await query(request, cut: context.cut)
+      let actor = try admit(request)
+      return try await query(request, actor, cut: context.cut)
     case "login", "logout", "chat", "v2", "v3", "openapi.json": throw Refused.notYet(request.uri.path)
     default: throw Refused.notFound("There is nothing at this path")
     }

@@ -10,8 +10,22 @@ package enum CommitRequest: Sendable {
   case rotate(@Sendable (Result<Rotation, StorageError>) -> Void)
   /// Makes files live that were written beside the log, and others dead. Gives the newest LSN.
   case install(Installation, @Sendable (Result<LSN, StorageError>) -> Void)
+  /// An act on stored readings, in a batch of its own.
+  case amend(
+    @Sendable (Live) throws(StorageError) -> Amendment,
+    @Sendable (Result<AppendResult, StorageError>) -> Void)
   /// Witnesses the last batch, when nothing has followed it.
   case idleSeal
+
+  /// What an act on stored readings records: events, and behind them rows that come back by it.
+  package struct Amendment: Sendable {
+    package var events: [Event]
+    package var rows: FrameBatch?
+    /// Stored as they are, although the store may have them; else they are sorted like any append,
+    /// whatever their times.
+    package var isVerbatim = false
+    package init(_ events: [Event]) { self.events = events }
+  }
 
   package struct AppendRequest: Sendable {
     package var batch: FrameBatch
@@ -48,6 +62,8 @@ package enum CommitRequest: Sendable {
     /// Devices of a bulk append that may be new, made by `creator`.
     package var devices: [String] = []
     package var creator: Actor?
+    /// Rows that are gone from the files by what the log says up to an LSN.
+    package var removedRows: (table: TableID, through: LSN)?
     package init() {}
   }
 
@@ -75,6 +91,7 @@ package enum CommitRequest: Sendable {
     case .record(_, let done): done(.failure(error))
     case .rotate(let done): done(.failure(error))
     case .install(_, let done): done(.failure(error))
+    case .amend(_, let done): done(.failure(error))
     case .idleSeal: break
     }
   }

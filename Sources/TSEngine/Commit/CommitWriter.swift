@@ -115,7 +115,7 @@ package final class CommitWriter: @unchecked Sendable {
       } catch {
         done(.failure(error))
       }
-    case .rotate, .install, .idleSeal:
+    case .rotate, .install, .amend, .idleSeal:
       preconditionFailure("served alone")
     }
     return true
@@ -137,12 +137,10 @@ package final class CommitWriter: @unchecked Sendable {
         }
         return false
       }
-      let outcome = try intake.decide(
-        request.batch, now: clock.nowNanos(), series: shared.series
-      ) { key, number, times throws(StorageError) in
-        if let known = self.shared.series.known(request.known, number, times) { return known }
-        return try self.existing(key, number, times)
-      }
+      let outcome = try sort(
+        request.batch,
+        intake.bounds(of: request.batch.table, now: clock.nowNanos(), group.registry),
+        group.registry, request.known)
       guard case .accepted(let accepted) = outcome else { return false }
       let result = try group.add(
         accepted, request, now: clock.nowNanos(), context: context(request),
@@ -173,10 +171,22 @@ package final class CommitWriter: @unchecked Sendable {
     }
   }
 
-  private func existing(
-    _ key: SeriesKey, _ number: Int, _ times: SampleTimes
-  ) throws(StorageError) -> RowSet? {
-    try SeriesSources(live: shared.live.withLock { $0 }).rows(of: key, number: number, at: times)
+  /// - Parameter registry: with the events of the group that is being gathered.
+  private func sort(
+    _ batch: FrameBatch, _ bounds: Intake.Bounds, _ registry: Registry,
+    _ known: KnownRows = KnownRows()
+  ) throws(StorageError) -> Intake.Outcome {
+    try intake.decide(
+      batch, bounds, policy: registry.types[batch.table]?.conflictPolicy ?? .last,
+      series: shared.series
+    ) { key, number, times throws(StorageError) in
+      // What was met may be gone since, or the table's policy another.
+      let isUnchanged = registry.lifecycles[key.table]?.changedLSN ?? 0 <= known.lsn
+      if isUnchanged, let rows = self.shared.series.known(known, number, times) { return rows }
+      let live = self.shared.live.withLock { $0 }
+      return try SeriesSources(live: live, lifecycles: registry.lifecycles)
+        .rows(of: key, number: number, at: times)
+    }
   }
 
   // MARK: Committing
@@ -260,6 +270,7 @@ package final class CommitWriter: @unchecked Sendable {
       case .rotate(let done): done(.success(try rotate()))
       case .install(let files, let done): done(.success(try install(files)))
       // A batch that waits is a witness as good.
+      case .amend(let make, let done): try amend(make, done)
       case .idleSeal: if queue.isEmpty { try log.writeIdleSeal() }
       case .append, .decide, .record: preconditionFailure("served in groups")
       }
@@ -275,6 +286,63 @@ package final class CommitWriter: @unchecked Sendable {
   private func noteSilentFailure() {
     guard failure == nil, manifest.isFailStopped else { return }
     noteFailure(StorageError(.failStopped, "a witness of the manifest could not be synced"))
+  }
+
+  /// Records an act on stored readings. Alone in its batch, it sees all that came before it.
+  private func amend(
+    _ make: (Live) throws(StorageError) -> CommitRequest.Amendment,
+    _ done: @escaping @Sendable (Result<AppendResult, StorageError>) -> Void
+  ) throws(StorageError) {
+    let live = shared.live.withLock { $0 }
+    let amendment = try make(live)
+    var group = CommitGroup(registry: live.registry, firstLSN: log.nextLSN)
+    builder.removeAll()
+    intake.beginGroup()
+    try group.add(amendment.events, to: &builder)
+    var answer = AppendResult()
+    if let rows = amendment.rows {
+      let accepted = amendment.isVerbatim ? verbatim(rows) : try sorted(rows, group.registry)
+      answer = try group.add(
+        accepted, .init(rows), now: clock.nowNanos(), context: nil, symbols: shared.symbols,
+        to: &builder)
+    }
+    guard builder.payloadByteCount <= Self.payloadByteLimit else {
+      throw StorageError(.invalid, "too much for one commit; do it in parts")
+    }
+    let (result, last) = (answer, group.nextLSN - 1)
+    group.answers.append { committed in
+      done(
+        committed.map { durable in
+          var answer = result
+          answer.lsn = min(durable, last)
+          return answer
+        })
+    }
+    commit(group)
+  }
+
+  /// Every row, known or not.
+  private func verbatim(_ rows: FrameBatch) -> Intake.Accepted {
+    var accepted = Intake.Accepted()
+    let series = shared.series.withLock { index in
+      rows.frames.flatMap { frame in
+        rows.runs[frame.runs].map {
+          index.number(table: rows.table, device: frame.device, probe: $0.probe)
+        }
+      }
+    }
+    accepted.parts = [Intake.Part(batch: rows, series: series, frames: Array(rows.frames.indices))]
+    return accepted
+  }
+
+  private func sorted(
+    _ rows: FrameBatch, _ registry: Registry
+  ) throws(StorageError) -> Intake.Accepted {
+    let bounds = Intake.Bounds(.min ... .max, floor: registry.lifecycles.floor(of: rows.table))
+    guard case .accepted(let accepted) = try sort(rows, bounds, registry) else {
+      preconditionFailure("a batch of its own waits for nobody")
+    }
+    return accepted
   }
 
   private func rotate() throws(StorageError) -> CommitRequest.Rotation {
@@ -303,6 +371,8 @@ package final class CommitWriter: @unchecked Sendable {
     }
     let lsn = log.nextLSN
     let base = files.isBulk ? lsn : 0
+    // Versions of one reading within a load have LSNs of their own.
+    let last = lsn + (files.isBulk ? files.added.map(\.meta.newestLSN).max() ?? 0 : 0)
     let time = max(clock.nowNanos(), shared.clock.withLock { $0.entries.last?.time ?? .min })
     var edits: [ManifestEdit] = []
     var readers: [DataSegmentReader] = []
@@ -317,12 +387,15 @@ package final class CommitWriter: @unchecked Sendable {
     if let sealed = files.sealed {
       edits.append(.sealed(logSegment: sealed.logSegment, lsn: sealed.lastLSN))
     }
-    if files.isBulk { edits.append(.bulk(Manifest.LSNRange(first: lsn, last: lsn, time: time))) }
+    if let (table, through) = files.removedRows {
+      edits.append(.removedRows(table: table, through: through))
+    }
+    if files.isBulk { edits.append(.bulk(Manifest.LSNRange(first: lsn, last: last, time: time))) }
     try manifest.commit(edits)
     if files.isBulk {
-      if !Planted.has(.bulkLSNForgotten) { log.skip(to: lsn + 1, commitNanos: time) }
+      if !Planted.has(.bulkLSNForgotten) { log.skip(to: last + 1, commitNanos: time) }
       shared.clock.withLock { $0.record(lsn, at: time) }
-      shared.series.insert(files.coverage, lsn: lsn)
+      shared.series.insert(files.coverage, lsn: last)
     }
     // Before the state that names its file: whoever sees the stretch sealed finds its link.
     if let link = files.link { shared.chain.withLock { $0.append(link) } }
@@ -348,10 +421,16 @@ package final class CommitWriter: @unchecked Sendable {
   private func requireUnchanged(since files: CommitRequest.Installation) throws(StorageError) {
     let live = shared.live.withLock { $0 }
     guard live.durableLSN > files.comparedLSN else { return }
+    let changed = StorageError(.conflict, "rows of a bulk append came by another way, too")
     let sources = SeriesSources(live: live)
+    for (key, _) in files.coverage
+    where live.registry.lifecycles[key.table]?.changedLSN ?? 0 > files.comparedLSN {
+      // What it met may be gone, or its table's policy another.
+      throw changed
+    }
     for (key, number, run) in shared.series.changed(files.coverage, after: files.comparedLSN) {
       if try sources.mayHaveRows(of: key, number: number, run, after: files.comparedLSN) {
-        throw StorageError(.conflict, "rows of a bulk append came by another way, too; try again")
+        throw changed
       }
     }
   }
@@ -378,7 +457,7 @@ extension CommitRequest {
   var standsAlone: Bool {
     switch self {
     case .append, .decide, .record: false
-    case .rotate, .install, .idleSeal: true
+    case .rotate, .install, .amend, .idleSeal: true
     }
   }
 }

@@ -86,7 +86,33 @@ package enum EventKind: Sendable, Equatable {
 
   case typeDeclared(schema: TableSchema, label: String)
   case typeSettingChanged(type: String, key: String, value: String)
+
+  /// Readings before `floor` are gone and later ones below it expire; `.min` keeps all from now on.
+  case retentionSet(table: TableID, floor: Int64)
+  /// `rows` and `bytes` are what whoever did it was shown.
+  case readingsDeleted(table: TableID, spans: [SeriesSpans], rows: UInt64, bytes: UInt64)
+  /// The version that `chosenLSN` brought is right; the frame behind this event repeats it.
+  case conflictResolved(series: SeriesKey, time: Int64, chosenLSN: LSN)
+  /// These readings leave the quarantine of `table`; released ones follow as frames, moved by `shift`.
+  case quarantineSettled(
+    table: TableID, spans: [SeriesSpans], action: QuarantineAction, shift: Int64, rows: UInt64)
 }
+
+/// Instants of one series.
+package struct SeriesSpans: Sendable, Equatable {
+  package var device: String
+  package var probe: Int32
+  /// Ascending and apart from each other.
+  package var times: [ClosedRange<Int64>]
+
+  package init(device: String, probe: Int32, times: [ClosedRange<Int64>]) {
+    self.device = device
+    self.probe = probe
+    self.times = times
+  }
+}
+
+package enum QuarantineAction: String, Sendable, CaseIterable { case released, dropped }
 
 package enum AssociationVia: String, Sendable { case claim, admin }
 

@@ -109,6 +109,8 @@ extension EventKind {
           $0.key = key
           $0.value = value
         })
+    case .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
+      lifecycleMessage
     }
   }
 
@@ -188,6 +190,8 @@ extension EventKind {
     case .typeSettingChanged(let m):
       try Known.check(m)
       return .typeSettingChanged(type: m.type, key: m.key, value: m.value)
+    case .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
+      return try ofLifecycle(message)
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
       .deviceAssociated, .deviceDissociated, .codeIssued, .announcementRequested,
       .announcementConfirmed:

@@ -66,8 +66,42 @@ extension EventKind {
       json.add("type", type)
       json.add("key", key)
       json.add("value", value)
+    case .retentionSet(let table, let floor):
+      json.add("table", table)
+      json.add("floor", floor)
+    case .readingsDeleted(let table, let spans, let rows, let bytes):
+      json.add("table", table)
+      json.add("rows", rows)
+      json.add("bytes", bytes)
+      json.add("spans", raw: SeriesSpans.json(spans))
+    case .conflictResolved(let series, let time, let chosenLSN):
+      json.add("table", series.table)
+      json.add("probe", series.probe)
+      json.add("time", time)
+      json.add("chosen_lsn", chosenLSN)
+    case .quarantineSettled(let table, let spans, let action, let shift, let rows):
+      json.add("table", table)
+      json.add("action", action.rawValue)
+      json.add("shift", shift)
+      json.add("rows", rows)
+      json.add("spans", raw: SeriesSpans.json(spans))
     }
     return json.closed
+  }
+}
+
+extension SeriesSpans {
+  /// `[{"device":…,"probe":…,"times":[[first,last],…]},…]`
+  static func json(_ spans: [SeriesSpans]) -> String {
+    let items = spans.map { span in
+      var json = JSONText()
+      json.add("device", span.device)
+      json.add("probe", span.probe)
+      let times = span.times.map { "[\($0.lowerBound),\($0.upperBound)]" }
+      json.add("times", raw: "[" + times.joined(separator: ",") + "]")
+      return json.closed
+    }
+    return "[" + items.joined(separator: ",") + "]"
   }
 }
 

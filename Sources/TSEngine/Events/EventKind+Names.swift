@@ -21,6 +21,10 @@ extension EventKind {
     case .tokenRevoked: "token.revoked"
     case .typeDeclared: "type.declared"
     case .typeSettingChanged: "type.setting_changed"
+    case .retentionSet: "retention.set"
+    case .readingsDeleted: "readings.deleted"
+    case .conflictResolved: "conflict.resolved"
+    case .quarantineSettled: "quarantine.settled"
     }
   }
 
@@ -34,8 +38,10 @@ extension EventKind {
       .announcementRequested(let device), .announcementConfirmed(let device, _):
       device
     case .tokenIssued(let grant): grant.device
+    case .conflictResolved(let series, _, _): series.device
     case .codeTried, .userCreated, .userDeleted, .userPasswordSet, .userFieldChanged,
-      .tokenRevoked, .typeDeclared, .typeSettingChanged:
+      .tokenRevoked, .typeDeclared, .typeSettingChanged, .retentionSet, .readingsDeleted,
+      .quarantineSettled:
       nil
     }
   }
@@ -50,7 +56,7 @@ extension EventKind {
     case .tokenIssued(let grant): grant.user
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
       .codeIssued, .announcementRequested, .announcementConfirmed, .tokenRevoked, .typeDeclared,
-      .typeSettingChanged:
+      .typeSettingChanged, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
       nil
     }
   }

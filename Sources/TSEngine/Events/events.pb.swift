@@ -239,6 +239,44 @@ nonisolated enum PBColumnType: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+nonisolated enum PBQuarantineAction: SwiftProtobuf.Enum, Swift.CaseIterable {
+  typealias RawValue = Int
+  case unspecified // = 0
+  case released // = 1
+  case dropped // = 2
+  case UNRECOGNIZED(Int)
+
+  init() {
+    self = .unspecified
+  }
+
+  init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .released
+    case 2: self = .dropped
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .released: return 1
+    case .dropped: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  static let allCases: [PBQuarantineAction] = [
+    .unspecified,
+    .released,
+    .dropped,
+  ]
+
+}
+
 /// One fact about the registry. Its position (LSN) is the log's and is not in these bytes.
 nonisolated struct PBEvent: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -452,6 +490,42 @@ nonisolated struct PBEvent: @unchecked Sendable {
     set {_uniqueStorage()._kind = .typeSettingChanged(newValue)}
   }
 
+  /// 150-159 retention
+  var retentionSet: PBRetentionSet {
+    get {
+      if case .retentionSet(let v)? = _storage._kind {return v}
+      return PBRetentionSet()
+    }
+    set {_uniqueStorage()._kind = .retentionSet(newValue)}
+  }
+
+  /// 160-169 deletes
+  var readingsDeleted: PBReadingsDeleted {
+    get {
+      if case .readingsDeleted(let v)? = _storage._kind {return v}
+      return PBReadingsDeleted()
+    }
+    set {_uniqueStorage()._kind = .readingsDeleted(newValue)}
+  }
+
+  /// 190-199 corrections and conflict resolutions
+  var conflictResolved: PBConflictResolved {
+    get {
+      if case .conflictResolved(let v)? = _storage._kind {return v}
+      return PBConflictResolved()
+    }
+    set {_uniqueStorage()._kind = .conflictResolved(newValue)}
+  }
+
+  /// 200-209 quarantine
+  var quarantineSettled: PBQuarantineSettled {
+    get {
+      if case .quarantineSettled(let v)? = _storage._kind {return v}
+      return PBQuarantineSettled()
+    }
+    set {_uniqueStorage()._kind = .quarantineSettled(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -479,6 +553,14 @@ nonisolated struct PBEvent: @unchecked Sendable {
     /// 110-129 types
     case typeDeclared(PBTypeDeclared)
     case typeSettingChanged(PBTypeSettingChanged)
+    /// 150-159 retention
+    case retentionSet(PBRetentionSet)
+    /// 160-169 deletes
+    case readingsDeleted(PBReadingsDeleted)
+    /// 190-199 corrections and conflict resolutions
+    case conflictResolved(PBConflictResolved)
+    /// 200-209 quarantine
+    case quarantineSettled(PBQuarantineSettled)
 
   }
 
@@ -935,6 +1017,104 @@ nonisolated struct PBTypeSettingChanged: Sendable {
   init() {}
 }
 
+/// Readings of the table before `floor` are gone, and those that come later below it expire.
+nonisolated struct PBRetentionSet: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var table: UInt32 = 0
+
+  /// The smallest instant: everything is kept from now on.
+  var floor: Int64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Instants of one series: pairs of first and last, both inclusive, ascending, apart from each other.
+nonisolated struct PBSeriesSpans: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var device: String = String()
+
+  var probe: Int32 = 0
+
+  /// first, last, first, last, ...; each but the first as its distance to the one before, modulo 2^64.
+  var bounds: [Int64] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// The readings of these instants that the log brought before this event are gone.
+nonisolated struct PBReadingsDeleted: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var table: UInt32 = 0
+
+  var spans: [PBSeriesSpans] = []
+
+  /// What it took, as it was shown to whoever did it.
+  var rows: UInt64 = 0
+
+  var bytes: UInt64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Of a reading's versions the one that `chosen_lsn` brought is right. The frame that follows this
+/// event in its batch repeats it, and wins whatever the table's policy says.
+nonisolated struct PBConflictResolved: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var table: UInt32 = 0
+
+  var device: String = String()
+
+  var probe: Int32 = 0
+
+  var time: Int64 = 0
+
+  var chosenLsn: UInt64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// These readings leave the quarantine of `table`. Released ones, their times moved by `shift`,
+/// follow as frames of the table in the same batch.
+nonisolated struct PBQuarantineSettled: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var table: UInt32 = 0
+
+  var spans: [PBSeriesSpans] = []
+
+  var action: PBQuarantineAction = .unspecified
+
+  var shift: Int64 = 0
+
+  var rows: UInt64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
 nonisolated struct PBOperationalRecord: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -1143,9 +1323,13 @@ nonisolated extension PBColumnType: SwiftProtobuf._ProtoNameProviding {
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0COLUMN_TYPE_UNSPECIFIED\0\u{1}COLUMN_TYPE_INT\0\u{1}COLUMN_TYPE_FLOAT\0\u{1}COLUMN_TYPE_BOOL\0\u{1}COLUMN_TYPE_SYMBOL\0\u{1}COLUMN_TYPE_TEXT\0")
 }
 
+nonisolated extension PBQuarantineAction: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0QUARANTINE_ACTION_UNSPECIFIED\0\u{1}QUARANTINE_ACTION_RELEASED\0\u{1}QUARANTINE_ACTION_DROPPED\0")
+}
+
 nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Event"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{4}\u{10}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{1d}type_declared\0\u{3}type_setting_changed\0\u{c}\u{9}\u{7}")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{4}\u{10}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{1d}type_declared\0\u{3}type_setting_changed\0\u{4}'retention_set\0\u{4}\u{a}readings_deleted\0\u{4}\u{1e}conflict_resolved\0\u{4}\u{a}quarantine_settled\0\u{c}\u{9}\u{7}")
 
   fileprivate class _StorageClass {
     var _idHigh: UInt64 = 0
@@ -1449,6 +1633,58 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
             _storage._kind = .typeSettingChanged(v)
           }
         }()
+        case 150: try {
+          var v: PBRetentionSet?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .retentionSet(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .retentionSet(v)
+          }
+        }()
+        case 160: try {
+          var v: PBReadingsDeleted?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .readingsDeleted(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .readingsDeleted(v)
+          }
+        }()
+        case 190: try {
+          var v: PBConflictResolved?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .conflictResolved(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .conflictResolved(v)
+          }
+        }()
+        case 200: try {
+          var v: PBQuarantineSettled?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .quarantineSettled(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .quarantineSettled(v)
+          }
+        }()
         default: break
         }
       }
@@ -1561,6 +1797,22 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
       case .typeSettingChanged?: try {
         guard case .typeSettingChanged(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 111)
+      }()
+      case .retentionSet?: try {
+        guard case .retentionSet(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 150)
+      }()
+      case .readingsDeleted?: try {
+        guard case .readingsDeleted(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 160)
+      }()
+      case .conflictResolved?: try {
+        guard case .conflictResolved(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 190)
+      }()
+      case .quarantineSettled?: try {
+        guard case .quarantineSettled(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 200)
       }()
       case nil: break
       }
@@ -2531,6 +2783,226 @@ nonisolated extension PBTypeSettingChanged: SwiftProtobuf.Message, SwiftProtobuf
     if lhs.type != rhs.type {return false}
     if lhs.key != rhs.key {return false}
     if lhs.value != rhs.value {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBRetentionSet: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".RetentionSet"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{1}floor\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.table) }()
+      case 2: try { try decoder.decodeSingularSFixed64Field(value: &self.floor) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.table != 0 {
+      try visitor.visitSingularUInt32Field(value: self.table, fieldNumber: 1)
+    }
+    if self.floor != 0 {
+      try visitor.visitSingularSFixed64Field(value: self.floor, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBRetentionSet, rhs: PBRetentionSet) -> Bool {
+    if lhs.table != rhs.table {return false}
+    if lhs.floor != rhs.floor {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBSeriesSpans: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SeriesSpans"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0\u{1}probe\0\u{1}bounds\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 2: try { try decoder.decodeSingularSInt32Field(value: &self.probe) }()
+      case 3: try { try decoder.decodeRepeatedSInt64Field(value: &self.bounds) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
+    }
+    if self.probe != 0 {
+      try visitor.visitSingularSInt32Field(value: self.probe, fieldNumber: 2)
+    }
+    if !self.bounds.isEmpty {
+      try visitor.visitPackedSInt64Field(value: self.bounds, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBSeriesSpans, rhs: PBSeriesSpans) -> Bool {
+    if lhs.device != rhs.device {return false}
+    if lhs.probe != rhs.probe {return false}
+    if lhs.bounds != rhs.bounds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBReadingsDeleted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".ReadingsDeleted"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{1}spans\0\u{1}rows\0\u{1}bytes\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.table) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.spans) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.rows) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.table != 0 {
+      try visitor.visitSingularUInt32Field(value: self.table, fieldNumber: 1)
+    }
+    if !self.spans.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.spans, fieldNumber: 2)
+    }
+    if self.rows != 0 {
+      try visitor.visitSingularUInt64Field(value: self.rows, fieldNumber: 3)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBReadingsDeleted, rhs: PBReadingsDeleted) -> Bool {
+    if lhs.table != rhs.table {return false}
+    if lhs.spans != rhs.spans {return false}
+    if lhs.rows != rhs.rows {return false}
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBConflictResolved: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".ConflictResolved"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{1}device\0\u{1}probe\0\u{1}time\0\u{3}chosen_lsn\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.table) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 3: try { try decoder.decodeSingularSInt32Field(value: &self.probe) }()
+      case 4: try { try decoder.decodeSingularSFixed64Field(value: &self.time) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.chosenLsn) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.table != 0 {
+      try visitor.visitSingularUInt32Field(value: self.table, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    if self.probe != 0 {
+      try visitor.visitSingularSInt32Field(value: self.probe, fieldNumber: 3)
+    }
+    if self.time != 0 {
+      try visitor.visitSingularSFixed64Field(value: self.time, fieldNumber: 4)
+    }
+    if self.chosenLsn != 0 {
+      try visitor.visitSingularUInt64Field(value: self.chosenLsn, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBConflictResolved, rhs: PBConflictResolved) -> Bool {
+    if lhs.table != rhs.table {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.probe != rhs.probe {return false}
+    if lhs.time != rhs.time {return false}
+    if lhs.chosenLsn != rhs.chosenLsn {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBQuarantineSettled: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".QuarantineSettled"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{1}spans\0\u{1}action\0\u{1}shift\0\u{1}rows\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.table) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.spans) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.action) }()
+      case 4: try { try decoder.decodeSingularSInt64Field(value: &self.shift) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.rows) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.table != 0 {
+      try visitor.visitSingularUInt32Field(value: self.table, fieldNumber: 1)
+    }
+    if !self.spans.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.spans, fieldNumber: 2)
+    }
+    if self.action != .unspecified {
+      try visitor.visitSingularEnumField(value: self.action, fieldNumber: 3)
+    }
+    if self.shift != 0 {
+      try visitor.visitSingularSInt64Field(value: self.shift, fieldNumber: 4)
+    }
+    if self.rows != 0 {
+      try visitor.visitSingularUInt64Field(value: self.rows, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBQuarantineSettled, rhs: PBQuarantineSettled) -> Bool {
+    if lhs.table != rhs.table {return false}
+    if lhs.spans != rhs.spans {return false}
+    if lhs.action != rhs.action {return false}
+    if lhs.shift != rhs.shift {return false}
+    if lhs.rows != rhs.rows {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

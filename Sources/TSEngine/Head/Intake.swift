@@ -1,5 +1,5 @@
-/// Decides what becomes of each reading of a batch: new, same, conflict or quarantined; and leaves
-/// only the rows that must be stored. In the common case (all instants later than what the series
+/// Decides what becomes of each reading of a batch: new, same, conflict, quarantined or expired; and
+/// leaves only the rows that must be stored. In the common case (all instants later than what the series
 /// has) this is a comparison a run; only overlaps are decoded.
 ///
 /// Readings held back for an absurd time go to the table's quarantine twin (`TableID.quarantine`),
@@ -12,6 +12,27 @@ package struct Intake {
     package var floor: Int64 = 946_684_800_000_000_000
     package init() {}
   }
+
+  /// Where in time a table's readings may lie.
+  package struct Bounds: Sendable {
+    /// Readings outside are quarantined.
+    package var sane: ClosedRange<Int64>
+    /// Readings before this retention floor expire.
+    package var floor: Int64
+
+    package init(_ sane: ClosedRange<Int64>, floor: Int64 = .min) {
+      self.sane = sane
+      self.floor = floor
+    }
+
+    package func accepts(_ instant: Int64) -> Bool { sane.contains(instant) && instant >= floor }
+  }
+
+  package enum Fate: Sendable { case accepted, quarantined, expired }
+
+  /// A table of policy `reject` takes no reading that says other than the one it has.
+  package static let rejected = StorageError(
+    .conflict, "a reading differs from the stored one, and the table's policy is to reject such")
 
   /// What must be stored of one request.
   package struct Accepted {
@@ -34,7 +55,7 @@ package struct Intake {
     case mustWait
   }
 
-  /// Durable rows of a series that may lie at some of the instants, newest LSN winning; nil when none.
+  /// Durable rows of a series that may lie at some of the instants, as readers see them; nil when none.
   package typealias Existing =
     (_ key: SeriesKey, _ number: Int, _ times: SampleTimes) throws(StorageError) -> RowSet?
 
@@ -58,14 +79,20 @@ package struct Intake {
     groupCoverage.removeAll(keepingCapacity: true)
   }
 
-  /// - Parameter now: wall time, nanoseconds.
-  /// - Throws: what `existing` throws.
-  package mutating func decide(
-    _ batch: FrameBatch, now: Int64, series catalog: SeriesCatalog, existing: Existing
-  ) throws(StorageError) -> Outcome {
+  /// The bounds of `table` at `now`, wall time in nanoseconds.
+  package func bounds(of table: TableID, now: Int64, _ registry: Registry) -> Bounds {
     let horizon = now.addingReportingOverflow(limits.futureNanos)
-    let bounds = limits.floor...max(limits.floor, horizon.overflow ? .max : horizon.partialValue)
+    return Bounds(
+      limits.floor...max(limits.floor, horizon.overflow ? .max : horizon.partialValue),
+      floor: registry.lifecycles.floor(of: table))
+  }
 
+  /// - Parameter policy: the table's; its quarantine twin always shows the newest.
+  /// - Throws: what `existing` throws; `.conflict` when the policy rejects the batch.
+  package mutating func decide(
+    _ batch: FrameBatch, _ bounds: Bounds, policy: ConflictPolicy = .last,
+    series catalog: SeriesCatalog, existing: Existing
+  ) throws(StorageError) -> Outcome {
     if let series = allNew(batch, bounds, catalog) {
       var accepted = Accepted()
       accepted.result.new = batch.rowCount
@@ -74,11 +101,16 @@ package struct Intake {
       return .accepted(accepted)
     }
     request.removeAll(keepingCapacity: true)
-    var sorter = Sorter(batch, bounds)
+    var sorter = Sorter(batch, bounds, policy)
     for (index, frame) in batch.frames.enumerated() {
       sorter.beginFrame(index)
       for run in frame.runs {
-        for (twin, rows) in sorter.split(run) {
+        for (fate, rows) in sorter.split(run) {
+          if fate == .expired {
+            sorter.expire(rows.count)
+            continue
+          }
+          let twin = fate == .quarantined
           let table = twin ? batch.table.quarantine : batch.table
           let key = SeriesKey(table: table, device: frame.device, probe: batch.runs[run].probe)
           let (series, coverage) = catalog.lookUp(
@@ -89,7 +121,7 @@ package struct Intake {
           if case .maybe = coverage.check(times) {
             known = try existing(key, series, times)
           }
-          sorter.place(
+          try sorter.place(
             run, rows, times, twin: twin, series: series, known: known, pending: request[series])
           request[series, default: Coverage()].insert(times)
         }
@@ -116,10 +148,10 @@ package struct Intake {
 
   /// The series of each run when nothing overlaps and no time is absurd; else nil.
   private mutating func allNew(
-    _ batch: FrameBatch, _ bounds: ClosedRange<Int64>, _ catalog: SeriesCatalog
+    _ batch: FrameBatch, _ bounds: Bounds, _ catalog: SeriesCatalog
   ) -> [Int]? {
     for run in batch.runs
-    where !bounds.contains(run.times.first) || !bounds.contains(run.times.last) { return nil }
+    where !bounds.accepts(run.times.first) || !bounds.accepts(run.times.last) { return nil }
     guard let numbers = catalog.numbersIfAbsent(batch) else { return nil }
     for (at, run) in batch.runs.enumerated() {
       if group.reaches(numbers[at], run.times.first) {

@@ -1,19 +1,26 @@
-/// Sorts the rows of one batch into what is new, the same, in conflict or absurd, and builds the
-/// batches that remain. The slow half of `Intake`.
+/// Sorts the rows of one batch into what is new, the same, in conflict, absurd or expired, and builds
+/// the batches that remain. The slow half of `Intake`.
+///
+/// Versions of one reading always get LSNs of their own: a run that says of a series again what its
+/// frame has said starts another frame.
 struct Sorter {
   private let batch: FrameBatch
-  private let bounds: ClosedRange<Int64>
+  private let bounds: Intake.Bounds
+  private let policy: ConflictPolicy
   private var result = AppendResult()
   /// Index 0: the table; 1: its quarantine twin.
   private var out: [Intake.Part]
   private var frameOpen = [false, false]
+  /// Of the open frames.
+  private var frameSeries: [Set<Int>] = [[], []]
   private var frame = 0
   /// Runs placed so far, by series: rows of this very batch that later runs may repeat.
   private var placed: [Int: [(part: Int, run: Int)]] = [:]
 
-  init(_ batch: FrameBatch, _ bounds: ClosedRange<Int64>) {
+  init(_ batch: FrameBatch, _ bounds: Intake.Bounds, _ policy: ConflictPolicy) {
     self.batch = batch
     self.bounds = bounds
+    self.policy = policy
     out = [
       Intake.Part(batch: FrameBatch(table: batch.table), series: [], frames: []),
       Intake.Part(batch: FrameBatch(table: batch.table.quarantine), series: [], frames: []),
@@ -26,27 +33,31 @@ struct Sorter {
   }
 
   /// The rows of a run, cut where its instants leave the accepted bounds.
-  func split(_ run: Int) -> [(twin: Bool, rows: Range<Int>)] {
+  func split(_ run: Int) -> [(fate: Intake.Fate, rows: Range<Int>)] {
     batch.runs[run].times.split(at: bounds)
   }
+
+  mutating func expire(_ count: Int) { result.expired += count }
 
   /// Keeps what must be stored of rows `rows` of `run`. `known` holds the durable rows around
   /// them, `pending` covers what this batch has placed of the series.
   mutating func place(
     _ run: Int, _ rows: Range<Int>, _ times: SampleTimes, twin: Bool, series: Int,
     known: RowSet?, pending: Coverage?
-  ) {
+  ) throws(StorageError) {
     var repeats = false
     if case .maybe = pending?.check(times) ?? .absent { repeats = true }
     var keep: [Int] = []
     for row in rows {
-      switch compare(run, row, known, repeats ? placed[series] ?? [] : []) {
+      let keepsFirst = !twin && policy != .last
+      switch compare(run, row, known, repeats ? placed[series] ?? [] : [], keepsFirst) {
       case .absent:
         if twin { result.quarantined += 1 } else { result.new += 1 }
         keep.append(row)
       case .same:
         result.same += 1
       case .differs:
+        if !twin, policy == .reject { throw Intake.rejected }
         result.conflict += 1
         keep.append(row)
       }
@@ -60,12 +71,24 @@ struct Sorter {
 
   private enum Comparison { case absent, same, differs }
 
-  /// Row `row` of `run` against the newest known row of that instant.
+  /// Row `row` of `run` against the row of that instant that wins so far.
   private func compare(
-    _ run: Int, _ row: Int, _ known: RowSet?, _ earlier: [(part: Int, run: Int)]
+    _ run: Int, _ row: Int, _ known: RowSet?, _ earlier: [(part: Int, run: Int)],
+    _ keepsFirst: Bool
   ) -> Comparison {
     let tick = batch.runs[run].times.tick(row)
-    for place in earlier.reversed() {
+    if keepsFirst {
+      let comparison = compare(run, row, known, tick)
+      return comparison == .absent ? compare(run, row, earlier, tick) : comparison
+    }
+    let comparison = compare(run, row, earlier.reversed(), tick)
+    return comparison == .absent ? compare(run, row, known, tick) : comparison
+  }
+
+  private func compare(
+    _ run: Int, _ row: Int, _ earlier: [(part: Int, run: Int)], _ tick: Int64
+  ) -> Comparison {
+    for place in earlier {
       let have = out[place.part].batch
       guard let at = have.runs[place.run].times.row(of: tick) else { continue }
       let equal = columns(of: run, and: place.run, of: have).allSatisfy {
@@ -73,6 +96,10 @@ struct Sorter {
       }
       return equal ? .same : .differs
     }
+    return .absent
+  }
+
+  private func compare(_ run: Int, _ row: Int, _ known: RowSet?, _ tick: Int64) -> Comparison {
     guard let known, let at = known.times.row(of: tick) else { return .absent }
     var columns = Set(known.columns.map(\.id))
     for cell in batch.runs[run].cells { columns.insert(batch.cells[cell].column) }
@@ -86,11 +113,13 @@ struct Sorter {
   }
 
   private mutating func store(_ run: Int, _ rows: [Int], part: Int, series: Int) {
-    if !frameOpen[part] {
+    if !frameOpen[part] || frameSeries[part].contains(series) {
       out[part].batch.beginFrame(device: batch.frames[frame].device)
       out[part].frames.append(frame)
       frameOpen[part] = true
+      frameSeries[part].removeAll()
     }
+    frameSeries[part].insert(series)
     let source = batch.runs[run]
     let contiguous = rows[rows.count - 1] - rows[0] + 1 == rows.count
     let times =
@@ -117,16 +146,21 @@ struct Sorter {
 }
 
 extension SampleTimes {
-  /// Stretches of rows within `bounds` and outside them (`twin`), in order.
-  package func split(at bounds: ClosedRange<Int64>) -> [(twin: Bool, rows: Range<Int>)] {
-    if bounds.contains(first), bounds.contains(last) { return [(false, 0..<count)] }
-    var parts: [(Bool, Range<Int>)] = []
+  /// Stretches of rows that share a fate, in order. An absurd time is quarantined, retention or not.
+  package func split(at bounds: Intake.Bounds) -> [(fate: Intake.Fate, rows: Range<Int>)] {
+    if bounds.accepts(first), bounds.accepts(last) { return [(.accepted, 0..<count)] }
+    func fate(_ row: Int) -> Intake.Fate {
+      let instant = tick(row)
+      if !bounds.sane.contains(instant) { return .quarantined }
+      return instant < bounds.floor ? .expired : .accepted
+    }
+    var parts: [(Intake.Fate, Range<Int>)] = []
     var row = 0
     while row < count {
-      let twin = !bounds.contains(tick(row))
+      let shared = fate(row)
       var end = row + 1
-      while end < count, bounds.contains(tick(end)) != twin { end += 1 }
-      parts.append((twin, row..<end))
+      while end < count, fate(end) == shared { end += 1 }
+      parts.append((shared, row..<end))
       row = end
     }
     return parts

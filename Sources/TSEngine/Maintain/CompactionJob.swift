@@ -16,9 +16,12 @@ package final class CompactionJob: @unchecked Sendable {
   private let schema: TableSchema
   private let plan: CompactionPlan.Job
   private let takeID: @Sendable () -> UInt64
-  private var inputs: [BlockDirectory] = []
+  private var inputs: [(blocks: BlockDirectory, applied: LSN)] = []
   private let segments: [DataSegmentReader]
   private var builder: BlockBuilder
+  /// What befell the readings when the job began; what comes later is left to readers and the next job.
+  private let registry: Registry
+  private var removal: PhysicalRemoval
 
   /// What is being written: rows of `plan.windows[window]`, series by series.
   private var window = 0
@@ -28,11 +31,14 @@ package final class CompactionJob: @unchecked Sendable {
 
   /// - Parameters:
   ///   - segments: the live segments that `plan` names.
+  ///   - registry: rows that it says are removed go for good.
   ///   - takeID: gives a fresh file id at every call.
   package init(
     _ plan: CompactionPlan.Job, _ segments: [DataSegmentReader], schema: TableSchema,
-    context: SegmentContext, takeID: @escaping @Sendable () -> UInt64
+    registry: Registry, context: SegmentContext, takeID: @escaping @Sendable () -> UInt64
   ) {
+    self.registry = registry
+    removal = PhysicalRemoval(registry.lifecycles)
     self.plan = plan
     self.segments = segments
     self.schema = schema
@@ -63,9 +69,9 @@ package final class CompactionJob: @unchecked Sendable {
 
   private func advance(byteLimit: Int) throws(StorageError) -> Progress {
     if inputs.isEmpty {
-      for segment in segments { inputs.append(try segment.uncached()) }
+      for segment in segments { inputs.append((try segment.uncached(), segment.meta.appliedLSN)) }
       begin()
-      return .working(byteCount: inputs.reduce(0) { $0 + $1.byteCount })
+      return .working(byteCount: inputs.reduce(0) { $0 + $1.blocks.byteCount })
     }
     var byteCount = 0
     while byteCount < byteLimit {
@@ -73,7 +79,10 @@ package final class CompactionJob: @unchecked Sendable {
         byteCount += try rewrite(key)
       } else {
         try finishWindow()
-        guard window < plan.windows.count else { return .done(installation) }
+        guard window < plan.windows.count else {
+          if removal.newestLSN > 0 { installation.removedRows = (schema.id, removal.newestLSN) }
+          return .done(installation)
+        }
         begin()
         // A file is made durable and read back: enough for one step.
         break
@@ -83,7 +92,7 @@ package final class CompactionJob: @unchecked Sendable {
   }
 
   private func begin() {
-    keys = Set(inputs.flatMap(\.series)).sorted()[...]
+    keys = Set(inputs.flatMap(\.blocks.series)).sorted()[...]
   }
 
   /// Bytes of the blocks that were read.
@@ -92,7 +101,7 @@ package final class CompactionJob: @unchecked Sendable {
     var main: [Stretch.Source] = []
     var superseded: [RowSet] = []
     var byteCount = 0
-    for directory in inputs {
+    for (directory, applied) in inputs {
       guard let series = directory.series(key) else { continue }
       for position in directory.blocks(ofSeries: series) {
         let block = directory.reader(position)
@@ -100,18 +109,20 @@ package final class CompactionJob: @unchecked Sendable {
           continue
         }
         byteCount += block.columns.reduce(64) { $0 + block.byteCount($1) }
+        guard let kept = removal.kept(block, of: key, applied: applied) else { continue }
         let isWhole = block.firstTime >= bounds.lowerBound && block.lastTime <= bounds.upperBound
         switch block.entry.kind {
-        case .main where isWhole: main.append(.block(block))
-        case .main: if let part = try block.rows().cut(to: bounds) { main.append(.rows(part)) }
-        case .superseded: if let part = try block.rows().cut(to: bounds) { superseded.append(part) }
+        case .main where isWhole: main.append(kept)
+        case .main: if let part = try kept.rows().cut(to: bounds) { main.append(.rows(part)) }
+        case .superseded: if let part = try kept.rows().cut(to: bounds) { superseded.append(part) }
         }
       }
     }
     guard !main.isEmpty || !superseded.isEmpty else { return 0 }
     try withWriter { (writer) throws(StorageError) in
       _ = try SeriesRewrite.append(
-        main, superseded: superseded, of: key, to: &writer, builder: &builder)
+        main, superseded: superseded, of: key, order: registry.lifecycles.order(of: schema.id),
+        to: &writer, builder: &builder)
     }
     return byteCount
   }
@@ -139,7 +150,9 @@ package final class CompactionJob: @unchecked Sendable {
   private func finishWindow() throws(StorageError) {
     window += 1
     guard let open = writer.take() else { return }
-    let meta = try open.finish()
+    guard !open.isEmpty else { return open.abandon() }
+    var meta = try open.finish()
+    if !registry.lifecycles.isEmpty { meta.appliedLSN = registry.lastEventLSN }
     installation.added.append((DataSegmentReader(context, meta), meta))
   }
 
@@ -154,6 +167,7 @@ package final class CompactionJob: @unchecked Sendable {
 extension RowSet {
   /// The rows within `bounds`; nil when there are none. O(log rows + rows kept).
   fileprivate func cut(to bounds: ClosedRange<Int64>) -> RowSet? {
+    guard count > 0 else { return nil }
     let start = times.firstRow(atOrAfter: bounds.lowerBound)
     let end =
       bounds.upperBound == .max ? count : times.firstRow(atOrAfter: bounds.upperBound + 1)

@@ -33,6 +33,7 @@ package struct Sealer {
   ) throws(StorageError) {
     let numbers = rotation.head.seriesNumbers
     let keys = shared.series.withLock { index in numbers.map { (index.keys[$0], $0) } }
+    let lifecycles = shared.live.withLock { $0.registry }.lifecycles
     for (table, series) in Dictionary(grouping: keys, by: { $0.0.table }).sorted(by: { $0.key < $1.key }) {
       guard let schema = shared.schema(table) else {
         // Its type was declared in events that are damaged: the log must keep the rows.
@@ -46,7 +47,8 @@ package struct Sealer {
         for (key, number) in series.sorted(by: { $0.0 < $1.0 }) {
           for (_, chunks) in try rotation.head.chunks(of: [number], through: rotation.lastLSN) {
             try SeriesRewrite.append(
-              chunks.map(\.source), of: key, to: &writer, builder: &builder)
+              chunks.map(\.source), of: key, order: lifecycles.order(of: table),
+              hidden: lifecycles.removals(of: key)?.mask, to: &writer, builder: &builder)
           }
         }
       } catch {

@@ -36,6 +36,8 @@ extension Registry {
     announcements.encode(into: &writer)
     tokens.encode(into: &writer)
     types.encode(into: &writer)
+    // Nothing when nothing happened: the digest of a log of format version 1 stays what it was.
+    if !lifecycles.isEmpty { lifecycles.encode(into: &writer) }
     return writer.bytes
   }
 

@@ -35,10 +35,17 @@ extension Registry {
   }
 
   /// `<column>.wire` = a scale as `1V` or `1/10 V`; empty sets it back to the stored scale (P-12).
+  /// `conflicts` = `last`, `first` or `reject` (T-03).
   package func setTypeSetting(
     _ type: String, _ key: String, _ value: String, _ context: DecisionContext
   ) -> Decision<Void> {
     guard let declared = types[type] else { return .refused(.unknownType) }
+    if key == ConflictPolicy.settingKey {
+      guard value.isEmpty || ConflictPolicy(rawValue: value) != nil else {
+        return .refused(.invalidValue)
+      }
+      return setting(declared, key, value == ConflictPolicy.last.rawValue ? "" : value, context)
+    }
     let suffix = ".wire"
     guard key.hasSuffix(suffix),
       let index = declared.schema.index(ofColumn: String(key.dropLast(suffix.count)))
@@ -46,12 +53,15 @@ extension Registry {
     let column = declared.schema.columns[index]
     guard value.isEmpty || (column.type == .int && Types.wireMultiplier(value, of: column) != nil)
     else { return .refused(.invalidValue) }
-    guard declared.settings[key] ?? "" != value else {
-      return Decision(events: [], result: .success(()))
-    }
-    return Decision(
-      events: [context.event(self, .typeSettingChanged(type: type, key: key, value: value))],
-      result: .success(()))
+    return setting(declared, key, value, context)
+  }
+
+  private func setting(
+    _ type: Types.Declared, _ key: String, _ value: String, _ context: DecisionContext
+  ) -> Decision<Void> {
+    guard type.settings[key] ?? "" != value else { return Decision(events: [], result: .success(())) }
+    let change = EventKind.typeSettingChanged(type: type.schema.name, key: key, value: value)
+    return Decision(events: [context.event(self, change)], result: .success(()))
   }
 
   /// Several settings of a type, all or none, in order of their names.

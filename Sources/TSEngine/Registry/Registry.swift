@@ -12,6 +12,7 @@ package struct Registry: Sendable, Equatable {
   package private(set) var announcements = Announcements()
   package private(set) var tokens = Tokens()
   package private(set) var types = Types()
+  package private(set) var lifecycles = Lifecycles()
   /// From operational records; not covered by `digest`.
   package private(set) var connections = Connections()
 
@@ -38,6 +39,7 @@ package struct Registry: Sendable, Equatable {
     announcements.apply(event, isAnnounced: isAnnounced)
     tokens.apply(event)
     types.apply(event)
+    lifecycles.apply(event, types: types)
     lastEventLSN = event.lsn
     lastRecordedAt = max(lastRecordedAt, event.recordedAt)
   }
@@ -67,6 +69,7 @@ package struct Registry: Sendable, Equatable {
     announcements = try Announcements(from: &reader)
     tokens = try Tokens(from: &reader)
     types = try Types(from: &reader)
+    if !reader.isAtEnd { lifecycles = try Lifecycles(from: &reader) }
   }
 
   mutating func decodeConnections(from reader: inout ByteReader) throws(StorageError) {

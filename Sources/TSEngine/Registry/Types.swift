@@ -11,6 +11,10 @@ package struct Types: Sendable, Equatable {
     package func wireScale(of column: ColumnSchema) -> String {
       settings["\(column.name).wire"] ?? column.unit
     }
+
+    package var conflictPolicy: ConflictPolicy {
+      settings[ConflictPolicy.settingKey].flatMap(ConflictPolicy.init) ?? .last
+    }
   }
 
   /// Ids below are the engine's own.

@@ -13,6 +13,8 @@ public struct BulkWriter: ~Copyable {
   private var series: [SeriesKey: [RowAccumulator]] = [:]
   private var rowCount = 0
   private var result = AppendResult()
+  /// The table's, as of the part that is being written.
+  private var policy = ConflictPolicy.last
 
   package init(_ store: Store, schema: TableSchema, creator: Actor) {
     self.store = store
@@ -22,25 +24,27 @@ public struct BulkWriter: ~Copyable {
 
   /// Adds the rows of `batch`, which need not be in order.
   /// - Precondition: a batch of this writer's table.
-  /// - Throws: `.invalid`; `.io`, `.diskFull` when a part was full and could not be written.
+  /// - Throws: `.invalid`; `.io`, `.diskFull` when a part was full and could not be written;
+  ///   `.conflict` when it held readings that a table of policy `reject` has otherwise.
   public mutating func append(_ batch: FrameBatch) throws(StorageError) {
     precondition(batch.table == schema.id, "a batch of the writer's table")
     let registry = store.shared.live.withLock { $0.registry }
     try AppendCheck.check(.init(batch, creator: creator), registry: registry)
-    let bounds = store.intakeBounds
+    let limits = Intake.Bounds(
+      store.intakeBounds, floor: registry.lifecycles.floor(of: schema.id))
     for frame in batch.frames {
-      for run in frame.runs { add(batch.runs[run], of: batch, device: frame.device, bounds) }
+      for run in frame.runs { add(batch.runs[run], of: batch, device: frame.device, limits) }
     }
     if rowCount >= Self.flushRows { try flush() }
   }
 
   private mutating func add(
-    _ run: FrameBatch.Run, of batch: FrameBatch, device: String, _ bounds: ClosedRange<Int64>
+    _ run: FrameBatch.Run, of batch: FrameBatch, device: String, _ limits: Intake.Bounds
   ) {
     let key = SeriesKey(table: schema.id, device: device, probe: run.probe)
-    rowCount += run.times.count
-    let parts = run.times.split(at: bounds)
-    if parts.count == 1, !parts[0].twin {
+    let parts = run.times.split(at: limits)
+    if parts.count == 1, parts[0].fate == .accepted {
+      rowCount += run.times.count
       gather(key, run.times) { $0.append(run, of: batch, lsn: 0) }
       return
     }
@@ -48,8 +52,13 @@ public struct BulkWriter: ~Copyable {
     whole.append(run, of: batch, lsn: 0)
     let rows = whole.rows()
     for part in parts {
+      if part.fate == .expired {
+        result.expired += part.rows.count
+        continue
+      }
+      rowCount += part.rows.count
       var key = key
-      if part.twin { key.table = schema.id.quarantine }
+      if part.fate == .quarantined { key.table = schema.id.quarantine }
       gather(key, run.times.rows(part.rows)) { $0.append(rows, part.rows) }
     }
   }
@@ -67,7 +76,7 @@ public struct BulkWriter: ~Copyable {
 
   /// Writes what is left and answers for all of it. Durable on return.
   /// - Throws: `.io`, `.diskFull`, `.failStopped`; `.conflict` when the same rows kept coming by
-  ///   another way.
+  ///   another way, or the table's policy rejects (of this part nothing is stored).
   public consuming func commit() throws(StorageError) -> AppendResult {
     try flush()
     result.lsn = store.durableLSN
@@ -88,7 +97,8 @@ public struct BulkWriter: ~Copyable {
         break
       } catch {
         result = counted
-        guard error.code == .conflict, attempt < Self.flushAttempts else { throw error }
+        guard error.code == .conflict, error != Intake.rejected, attempt < Self.flushAttempts
+        else { throw error }
         attempt += 1
       }
     }
@@ -101,6 +111,7 @@ public struct BulkWriter: ~Copyable {
     installation.isBulk = true
     installation.creator = creator
     installation.comparedLSN = store.durableLSN
+    policy = store.registry.types[schema.id]?.conflictPolicy ?? .last
     do throws(StorageError) {
       for (table, keys) in Dictionary(grouping: series.keys, by: \.table).sorted(by: { $0.key < $1.key }) {
         try write(table, keys.sorted(), into: &installation)
@@ -150,13 +161,15 @@ public struct BulkWriter: ~Copyable {
     let chunks = (series[key] ?? []).map { Stretch.Source.rows($0.rows()) }
     for group in Stretch.Source.grouped(chunks) {
       var sets: [RowSet] = []
-      if case .merged(let overlapping) = group {
+      if case .merged(let overlapping, _) = group {
         for source in overlapping { sets.append(try source.rows()) }
       } else {
         sets.append(try group.rows())
       }
       let known = try store.existingRows(of: key, overlapping: sets.map(\.times))
-      let fold = RowMerge.fold(sets, onto: known)
+      let policy = key.table.isQuarantine ? .last : policy
+      let fold = RowMerge.fold(sets, onto: known, keepsFirst: policy != .last)
+      if policy == .reject, fold.conflict > 0 { throw Intake.rejected }
       if key.table.isQuarantine { result.quarantined += fold.new } else { result.new += fold.new }
       result.same += fold.same
       result.conflict += fold.conflict

@@ -12,6 +12,8 @@ package struct Manifest: Sendable, Equatable {
     package var newestLSN: LSN
     /// Added to the LSNs in the file: a bulk append writes its blocks before it has an LSN.
     package var baseLSN: LSN = 0
+    /// Removals (deletes, retention, settled quarantine) up to this LSN are applied to its rows.
+    package var appliedLSN: LSN = 0
   }
 
   package struct JournalSegment: Sendable, Equatable {
@@ -55,6 +57,9 @@ package struct Manifest: Sendable, Equatable {
   /// LSN ranges of bulk appends, which are not in the log, above `sealedLSN`.
   package var bulks: [LSNRange] = []
   package var damages: [Damage] = []
+  /// By table, the newest event by which rows were physically removed: what was known before it
+  /// cannot be told any more.
+  package var removedLSN: [TableID: LSN] = [:]
   /// The next data or journal segment's id.
   package var nextFileID: UInt64 = 1
 
@@ -71,6 +76,8 @@ package struct Manifest: Sendable, Equatable {
     case .removeData(let id):
       let place = place(of: id)
       if place < data.count, data[place].id == id { data.remove(at: place) }
+      // Of a segment that went without a successor: a reader may still have the file.
+      nextFileID = max(nextFileID, id + 1)
     case .addJournal(let segment):
       journals.append(segment)
       nextFileID = max(nextFileID, segment.id + 1)
@@ -82,6 +89,8 @@ package struct Manifest: Sendable, Equatable {
       bulks.append(range)
     case .damaged(let damage):
       if !damages.contains(damage) { damages.append(damage) }
+    case .removedRows(let table, let lsn):
+      removedLSN[table] = max(removedLSN[table] ?? 0, lsn)
     }
   }
 
@@ -103,6 +112,7 @@ package struct Manifest: Sendable, Equatable {
     [.reset] + data.map { .addData($0) } + journals.map { .addJournal($0) }
       + [.sealed(logSegment: sealedLogSegment, lsn: sealedLSN)] + bulks.map { .bulk($0) }
       + damages.map { .damaged($0) }
+      + removedLSN.sorted { $0.key < $1.key }.map { .removedRows(table: $0.key, through: $0.value) }
   }
 }
 
@@ -116,10 +126,15 @@ package enum ManifestEdit: Sendable, Equatable {
   case sealed(logSegment: UInt64, lsn: LSN)
   case bulk(Manifest.LSNRange)
   case damaged(Manifest.Damage)
+  /// Rows of `table` that events up to `through` removed are no longer in its files.
+  case removedRows(table: TableID, through: LSN)
 
   private enum Kind {
     static let addData: UInt8 = 1, removeData: UInt8 = 2, addJournal: UInt8 = 3
     static let sealed: UInt8 = 4, bulk: UInt8 = 5, damaged: UInt8 = 6, reset: UInt8 = 7
+    /// As `addData`, with the applied LSN behind it; written where that is not 0.
+    static let addRewritten: UInt8 = 8
+    static let removedRows: UInt8 = 9
   }
 
   package func encode(into out: inout ByteWriter) {
@@ -127,7 +142,7 @@ package enum ManifestEdit: Sendable, Equatable {
     case .reset:
       out.put(Kind.reset)
     case .addData(let segment):
-      out.put(Kind.addData)
+      out.put(segment.appliedLSN > 0 ? Kind.addRewritten : Kind.addData)
       out.varint(segment.id)
       out.varint(UInt64(segment.table))
       out.varint(segment.rowCount)
@@ -137,6 +152,7 @@ package enum ManifestEdit: Sendable, Equatable {
       out.varint(segment.oldestLSN)
       out.varint(segment.newestLSN)
       out.varint(segment.baseLSN)
+      if segment.appliedLSN > 0 { out.varint(segment.appliedLSN) }
     case .removeData(let id):
       out.put(Kind.removeData)
       out.varint(id)
@@ -163,23 +179,29 @@ package enum ManifestEdit: Sendable, Equatable {
       out.varint(damage.byteCount)
       out.varint(damage.firstLSN)
       out.varint(damage.lastLSN)
+    case .removedRows(let table, let lsn):
+      out.put(Kind.removedRows)
+      out.varint(UInt64(table))
+      out.varint(lsn)
     }
   }
 
   /// - Throws: `.corrupt`, `.truncated`, `.unsupportedVersion` for an unknown kind.
   package init(decoding bytes: RawSpan) throws(StorageError) {
     var reader = ByteReader(bytes)
-    switch try reader.next(UInt8.self) {
+    let kind = try reader.next(UInt8.self)
+    switch kind {
     case Kind.reset:
       self = .reset
-    case Kind.addData:
-      self = .addData(
-        Manifest.DataSegment(
-          id: try reader.varint(), table: TableID(try reader.count(limit: Int(TableID.max))),
-          rowCount: try reader.count(limit: .max), byteCount: try reader.count(limit: .max),
-          firstTime: try reader.next(Int64.self), lastTime: try reader.next(Int64.self),
-          oldestLSN: try reader.varint(), newestLSN: try reader.varint(),
-          baseLSN: try reader.varint()))
+    case Kind.addData, Kind.addRewritten:
+      var segment = Manifest.DataSegment(
+        id: try reader.varint(), table: TableID(try reader.count(limit: Int(TableID.max))),
+        rowCount: try reader.count(limit: .max), byteCount: try reader.count(limit: .max),
+        firstTime: try reader.next(Int64.self), lastTime: try reader.next(Int64.self),
+        oldestLSN: try reader.varint(), newestLSN: try reader.varint(),
+        baseLSN: try reader.varint())
+      if kind == Kind.addRewritten { segment.appliedLSN = try reader.varint() }
+      self = .addData(segment)
     case Kind.removeData:
       self = .removeData(id: try reader.varint())
     case Kind.addJournal:
@@ -202,6 +224,9 @@ package enum ManifestEdit: Sendable, Equatable {
           file: try reader.string(limit: 4096), offset: try reader.count(limit: .max),
           byteCount: try reader.count(limit: .max), firstLSN: try reader.varint(),
           lastLSN: try reader.varint()))
+    case Kind.removedRows:
+      self = .removedRows(
+        table: TableID(try reader.count(limit: Int(TableID.max))), through: try reader.varint())
     default:
       throw StorageError(.unsupportedVersion, "manifest edit of an unknown kind", offset: 0)
     }

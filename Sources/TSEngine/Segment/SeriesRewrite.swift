@@ -1,5 +1,6 @@
 /// Writes the rows of one series into a data segment: merged, cut on the grid, superseded versions
-/// in side blocks behind the main ones.
+/// in side blocks behind the main ones. What is removed goes when the sources come masked; when it
+/// must stay, a mask of `hidden` rows keeps it from winning.
 package struct SeriesRewrite {
   /// Rows after which whole cells are written, so that a series of any length fits in memory.
   private static let flushRows = 4 * BlockGrid.maxRows
@@ -9,18 +10,25 @@ package struct SeriesRewrite {
   package private(set) var supersededCount = 0
   private var rows = RowAccumulator()
   private var superseded: [RowSet]
+  private let order: VersionOrder
+  private let hidden: RowMask?
 
   /// - Parameter superseded: side rows of earlier segments, to be kept.
-  private init(superseded: [RowSet]) { self.superseded = superseded }
+  private init(superseded: [RowSet], _ order: VersionOrder, hidden: RowMask?) {
+    self.superseded = superseded
+    self.order = order
+    self.hidden = hidden
+  }
 
   /// - Returns: how many rows were dropped as identical, and superseded.
   @discardableResult
   package static func append(
     _ sources: [Stretch.Source], superseded: [RowSet] = [], of key: SeriesKey,
+    order: VersionOrder = VersionOrder(), hidden: RowMask? = nil,
     to writer: inout DataSegmentWriter, builder: inout BlockBuilder
   ) throws(StorageError) -> (identical: Int, superseded: Int) {
-    var rewrite = SeriesRewrite(superseded: superseded)
-    for group in Stretch.Source.grouped(sources) {
+    var rewrite = SeriesRewrite(superseded: superseded, order, hidden: hidden)
+    for group in Stretch.Source.grouped(sources, order) {
       try rewrite.add(group)
       if rewrite.rows.count >= flushRows { try rewrite.flush(isLast: false, key, &writer, &builder) }
     }
@@ -36,15 +44,15 @@ package struct SeriesRewrite {
   }
 
   private mutating func add(_ group: Stretch.Source) throws(StorageError) {
-    guard case .merged(let overlapping) = group else {
+    guard case .merged(let overlapping, _) = group else {
       let set = try group.rows()
       rows.append(set, 0..<set.count)
       return
     }
     var sets: [RowSet] = []
     for source in overlapping { sets.append(try source.rows()) }
-    let split = RowMerge.split(sets)
-    rows.append(split.newest, 0..<split.newest.count)
+    let split = RowMerge.split(sets, order, hiding: hidden)
+    rows.append(split.winners, 0..<split.winners.count)
     superseded += split.superseded
     identicalCount += split.identicalCount
     supersededCount += split.superseded.reduce(0) { $0 + $1.count }

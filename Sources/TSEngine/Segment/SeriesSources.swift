@@ -1,33 +1,52 @@
 /// Where the rows of a series are: blocks of data segments and chunks of heads, as one state of
-/// the store shows them.
+/// the store shows them, without what is removed. A source that no removal touches comes as it lies:
+/// where nothing was ever removed of a table this costs one look-up a series.
 package struct SeriesSources {
   private let live: Live
+  private let lifecycles: Lifecycles
+  private let through: LSN
+  /// Rows newer than `through` are there, so superseded ones may be what was visible.
+  private let isHistoric: Bool
 
-  package init(live: Live) { self.live = live }
+  /// - Parameters:
+  ///   - lifecycles: what happened to readings; nil is as of the durable LSN.
+  ///   - through: what was known at this LSN; nil is all that is durable.
+  package init(live: Live, lifecycles: Lifecycles? = nil, through: LSN? = nil) {
+    self.live = live
+    self.lifecycles = lifecycles ?? live.registry.lifecycles
+    self.through = min(through ?? .max, live.durableLSN)
+    isHistoric = self.through < live.durableLSN
+  }
 
-  /// What one series has around `times` (inclusive), in no order, through the durable LSN.
-  /// `number` is its number in the series index, nil when unknown to it.
+  package func order(of table: TableID) -> VersionOrder { lifecycles.order(of: table) }
+
+  /// What one series has around `times` (inclusive), in no order, through the durable LSN; of a
+  /// past LSN, superseded versions too, before the others. `number` is its number in the series
+  /// index, nil when unknown to it.
   package func sources(
     of key: SeriesKey, number: Int?, times: ClosedRange<Int64>, kind: BlockEntry.Kind = .main
   ) throws(StorageError) -> [Stretch.Source] {
     var sources: [Stretch.Source] = []
-    for segment in live.segments where segment.overlaps(key.table, times) {
-      guard let directory = try segment.directoryIfWhole(), let series = directory.series(key)
-      else { continue }
-      Self.add(directory, series: series, times, kind, to: &sources)
+    let removals = lifecycles.removals(of: key)
+    for kind in isHistoric && kind == .main ? [.superseded, .main] : [kind] {
+      for segment in live.segments where segment.overlaps(key.table, times) {
+        guard let directory = try segment.directoryIfWhole(), let series = directory.series(key)
+        else { continue }
+        add(directory, series: series, times, kind, removals, applied: segment.meta.appliedLSN, to: &sources)
+      }
     }
     guard let number, kind == .main else { return sources }
     for head in live.heads {
-      for (_, chunks) in try head.chunks(of: [number], through: live.durableLSN) {
+      for (_, chunks) in try head.chunks(of: [number], through: through) {
         for chunk in chunks where chunk.firstTime <= times.upperBound {
-          sources.append(chunk.source)
+          add(chunk.source, removals, applied: 0, to: &sources)
         }
       }
     }
     return sources.filter { $0.lastTime >= times.lowerBound }
   }
 
-  /// Rows of one series that may lie at some of `times`, newest LSN winning; nil when none. Only
+  /// Rows of one series that may lie at some of `times`, as readers see them; nil when none. Only
   /// sources that hold one of the instants between their first and last are decoded, of blocks only
   /// the pages around, so a frame of two instants years apart costs two pages.
   ///
@@ -45,7 +64,8 @@ package struct SeriesSources {
       let last = times.tick(end - 1)
       do throws(StorageError) {
         if last == .max {
-          sets.append(try source.rows())
+          let rows = try source.rows()
+          if rows.count > 0 { sets.append(rows) }
         } else if let rows = try source.rows(in: times.tick(row)..<(last + 1)) {
           sets.append(rows)
         }
@@ -53,7 +73,7 @@ package struct SeriesSources {
         guard error.code == .corrupt || error.code == .truncated else { throw error }
       }
     }
-    return sets.isEmpty ? nil : RowMerge.newest(sets)
+    return sets.isEmpty ? nil : RowMerge.winners(sets, order(of: key.table))
   }
 
   /// Whether one series has rows that came after `lsn` at instants of `run`, or may have them where
@@ -98,7 +118,12 @@ package struct SeriesSources {
         pruned += blockCount
         guard wanted(key) else { continue }
         let slot = gathered.slot(of: Int(directory.numbers[series]), key)
-        pruned -= Self.add(directory, series: series, times, kind, to: &gathered.found[slot].sources)
+        let removals = lifecycles.removals(of: key)
+        for kind in isHistoric && kind == .main ? [.superseded, .main] : [kind] {
+          pruned -= add(
+            directory, series: series, times, kind, removals, applied: segment.meta.appliedLSN,
+            to: &gathered.found[slot].sources)
+        }
       }
     }
     if kind == .main { try addHeads(numbers, times, wanted, &gathered, &pruned) }
@@ -113,13 +138,14 @@ package struct SeriesSources {
     guard !heads.isEmpty else { return }
     let keys = Dictionary(numbers.map { ($0.number, $0.key) }, uniquingKeysWith: { a, _ in a })
     for head in heads {
-      for (number, chunks) in try head.chunks(of: Array(keys.keys), through: live.durableLSN) {
+      for (number, chunks) in try head.chunks(of: Array(keys.keys), through: through) {
         guard let key = keys[number], wanted(key) else { continue }
         let slot = gathered.slot(of: number, key)
+        let removals = lifecycles.removals(of: key)
         for chunk in chunks {
           let source = chunk.source
           if source.firstTime <= times.upperBound, source.lastTime >= times.lowerBound {
-            gathered.found[slot].sources.append(source)
+            add(source, removals, applied: 0, to: &gathered.found[slot].sources)
           } else {
             pruned += 1
           }
@@ -152,19 +178,41 @@ package struct SeriesSources {
     }
   }
 
+  /// Adds `source` without its removed rows and, of a past LSN, without later ones.
+  private func add(
+    _ source: Stretch.Source, _ removals: SeriesRemovals?, applied: LSN,
+    to sources: inout [Stretch.Source]
+  ) {
+    guard removals != nil || isHistoric else { return sources.append(source) }
+    let lsns = source.lsnBounds
+    var mask = RowMask(removals: [])
+    if lsns.upperBound > through { mask.through = through }
+    switch removals?.mask(
+      source.firstTime...source.lastTime, lsns: lsns, applied: applied,
+      through: isHistoric ? through : .max)
+    {
+    case .everything: return
+    case .part(let found): mask.removals = found.removals
+    case .nothing, nil: break
+    }
+    sources.append(mask.isEmpty ? source : .masked(source, mask))
+  }
+
   /// - Returns: how many were added.
   @discardableResult
-  private static func add(
-    _ directory: BlockDirectory, series: Int, _ times: ClosedRange<Int64>,
-    _ kind: BlockEntry.Kind, to sources: inout [Stretch.Source]
+  private func add(
+    _ directory: BlockDirectory, series: Int, _ times: ClosedRange<Int64>, _ kind: BlockEntry.Kind,
+    _ removals: SeriesRemovals?, applied: LSN, to sources: inout [Stretch.Source]
   ) -> Int {
     let before = sources.count
     let blocks = directory.blocks(ofSeries: series)
     if before == 0 { sources.reserveCapacity(blocks.count) }
     for position in blocks {
       let row = directory.table.rows[position]
-      if row.kind == kind, row.firstTime <= times.upperBound, row.lastTime >= times.lowerBound {
-        sources.append(.block(directory.reader(position)))
+      if row.kind == kind, row.firstTime <= times.upperBound, row.lastTime >= times.lowerBound,
+        row.oldestLSN <= through
+      {
+        add(.block(directory.reader(position)), removals, applied: applied, to: &sources)
       }
     }
     return sources.count - before

@@ -1,7 +1,7 @@
 /// The rows of a stretch within some instants, decoded by the pages that hold them: for readers of
 /// a second out of a block of five minutes.
 extension Stretch {
-  /// Rows within `times`, newest LSN winning; nil when there are none.
+  /// Rows within `times`, as readers see them; nil when there are none.
   /// - Throws: `.io`, `.corrupt` when the bytes on disk fail their check.
   /// - Complexity: O(pages that hold them × columns); and the instants of a block that is not regular.
   package func rows(in times: Range<Int64>) throws(StorageError) -> RowSet? { try source.rows(in: times) }
@@ -17,12 +17,15 @@ extension Stretch.Source {
       guard open.firstTime < times.upperBound, open.lastTime >= times.lowerBound else { return nil }
       return try Stretch.Source.rows(open.rows()).rows(in: times)
     case .block(let block): return try block.rows(in: times)
-    case .merged(let sources):
+    case .masked(let source, let mask):
+      let rows = try source.rows(in: times).map(mask.applied)
+      return rows.map { $0.count > 0 } == true ? rows : nil
+    case .merged(let sources, let order):
       var sets: [RowSet] = []
       for source in sources {
         if let rows = try source.rows(in: times) { sets.append(rows) }
       }
-      return sets.isEmpty ? nil : RowMerge.newest(sets)
+      return sets.isEmpty ? nil : RowMerge.winners(sets, order)
     }
   }
 }

@@ -7,8 +7,10 @@ public struct Stretch: Sendable {
     /// Rows of a head that still grow; these are those the snapshot shows.
     case open(OpenRows)
     case block(BlockReader)
-    /// Sources that overlap in time: merged when read, the newest LSN winning.
-    case merged([Source])
+    /// Sources that overlap in time: merged when read.
+    case merged([Source], VersionOrder = VersionOrder())
+    /// Rows of which some may not count; possibly none is left.
+    indirect case masked(Source, RowMask)
   }
 
   public let series: SeriesKey
@@ -29,8 +31,14 @@ public struct Stretch: Sendable {
 
   package init(series: SeriesKey, rows: RowSet) { self.init(series: series, source: .rows(rows)) }
 
-  /// False where overlapping sources may hold the same instant more than once.
-  public var hasExactRowCount: Bool { if case .merged = source { false } else { true } }
+  /// False where overlapping sources may hold the same instant more than once, and where rows may
+  /// be removed.
+  public var hasExactRowCount: Bool {
+    switch source {
+    case .rows, .open, .block: true
+    case .merged, .masked: false
+    }
+  }
 
   /// True when the rows lie in sealed or encoded blocks, false while they are only in the head.
   public var isBlock: Bool { if case .block = source { true } else { false } }
@@ -46,7 +54,7 @@ public struct Stretch: Sendable {
     case .rows(let rows): if case .regular(let times) = rows.times { times } else { nil }
     case .open(let rows): rows.regularTimes
     case .block(let block): block.entry.regular
-    case .merged: nil
+    case .merged, .masked: nil
     }
   }
 
@@ -67,7 +75,8 @@ public struct Stretch: Sendable {
     switch source {
     case .rows(let rows): return StretchReader(rows: rows, columns: columns)
     case .block(let block): return try StretchReader(block: block, columns: columns)
-    case .open, .merged: return StretchReader(rows: try source.rows(), columns: columns)
+    case .open, .merged, .masked:
+      return StretchReader(rows: try source.rows(), columns: columns)
     }
   }
 
@@ -81,7 +90,8 @@ extension Stretch.Source {
     case .rows(let rows): rows.count
     case .open(let rows): rows.count
     case .block(let block): block.rowCount
-    case .merged(let sources): sources.reduce(0) { $0 + $1.rowCount }
+    case .merged(let sources, _): sources.reduce(0) { $0 + $1.rowCount }
+    case .masked(let source, _): source.rowCount
     }
   }
   package var firstTime: Int64 {
@@ -89,7 +99,8 @@ extension Stretch.Source {
     case .rows(let rows): rows.times.first
     case .open(let rows): rows.firstTime
     case .block(let block): block.firstTime
-    case .merged(let sources): sources.map(\.firstTime).min() ?? 0
+    case .merged(let sources, _): sources.map(\.firstTime).min() ?? 0
+    case .masked(let source, _): source.firstTime
     }
   }
   package var lastTime: Int64 {
@@ -97,7 +108,8 @@ extension Stretch.Source {
     case .rows(let rows): rows.times.last
     case .open(let rows): rows.lastTime
     case .block(let block): block.lastTime
-    case .merged(let sources): sources.map(\.lastTime).max() ?? 0
+    case .merged(let sources, _): sources.map(\.lastTime).max() ?? 0
+    case .masked(let source, _): source.lastTime
     }
   }
   var lsnBounds: ClosedRange<LSN> {
@@ -106,7 +118,10 @@ extension Stretch.Source {
       return (rows.lsns.map(\.lsn).min() ?? 0)...(rows.lsns.map(\.lsn).max() ?? 0)
     case .open(let rows): return rows.lsnBounds
     case .block(let block): return block.entry.oldestLSN...block.entry.newestLSN
-    case .merged(let sources):
+    case .masked(let source, let mask):
+      let bounds = source.lsnBounds
+      return min(bounds.lowerBound, mask.through)...min(bounds.upperBound, mask.through)
+    case .merged(let sources, _):
       let bounds = sources.map(\.lsnBounds)
       return (bounds.map(\.lowerBound).min() ?? 0)...(bounds.map(\.upperBound).max() ?? 0)
     }
@@ -117,16 +132,19 @@ extension Stretch.Source {
     case .rows(let rows): return rows
     case .open(let rows): return rows.rows()
     case .block(let block): return try block.rows()
-    case .merged(let sources):
+    case .merged(let sources, let order):
       var decoded: [RowSet] = []
       for source in sources { decoded.append(try source.rows()) }
-      return RowMerge.newest(decoded)
+      return RowMerge.winners(decoded, order)
+    case .masked(let source, let mask): return mask.applied(to: try source.rows())
     }
   }
 
   /// `sources` of one series, in order of arrival, put in time order and grouped so that groups do
   /// not overlap. Within a group they stay in order of arrival: it decides between equal LSNs.
-  package static func grouped(_ sources: [Stretch.Source]) -> [Stretch.Source] {
+  package static func grouped(
+    _ sources: [Stretch.Source], _ order: VersionOrder = VersionOrder()
+  ) -> [Stretch.Source] {
     if areInOrder(sources) { return sources }
     let sorted = sources.enumerated().sorted {
       ($0.element.firstTime, $0.offset) < ($1.element.firstTime, $1.offset)
@@ -136,7 +154,7 @@ extension Stretch.Source {
     func close() {
       if open.count == 1 { groups.append(open[0].element) }
       if open.count > 1 {
-        groups.append(.merged(open.sorted { $0.offset < $1.offset }.map(\.element)))
+        groups.append(.merged(open.sorted { $0.offset < $1.offset }.map(\.element), order))
       }
       open.removeAll()
     }

@@ -2,22 +2,39 @@ import Query
 import TSEngine
 
 /// A store opened by this process for reading, also beside one that writes. Each statement sees
-/// the store as it was when the session began.
+/// the store as it was when the session began, or when it last changed it: for a DELETE the store is
+/// opened for writing as long as that takes.
 final class LocalSession: SQLSession {
   let place: String
-  private let store: Store
+  private let directory: String
+  private var store: Store
   private let cancellation = Cancellation()
 
   init(_ directory: String) throws {
     place = directory
+    self.directory = directory
+    store = try Self.open(directory)
+  }
+
+  private static func open(_ directory: String) throws -> Store {
     var options = StoreOptions()
     options.isReadOnly = true
     options.createIfMissing = false
     do throws(StorageError) {
-      store = try Store.open(System.resolved(directory), options)
+      return try Store.open(System.resolved(directory), options)
     } catch {
       throw CommandError(error, store: directory)
     }
+  }
+
+  /// Does a statement that changes readings; gives its answer.
+  private func change(_ sql: String, _ values: QueryParameters) throws -> PreparedQuery {
+    let answer = try StoreAccess.writing(directory) { store in
+      try QueryEngine.execute(
+        sql, on: store, actor: StoreAccess.actor, parameters: values.positional, named: values.named)
+    }
+    store = try Self.open(directory)
+    return answer
   }
 
   var canceller: @Sendable () -> Void { { [cancellation] in cancellation.cancel() } }
@@ -30,8 +47,11 @@ final class LocalSession: SQLSession {
     cancellation.begin(flag)
     defer { cancellation.end() }
     let values = try QueryParameters(parameters)
-    let query = try QueryEngine.prepare(
-      sql, StoreCatalog(store.snapshot()), parameters: values.positional, named: values.named)
+    let query =
+      QueryEngine.isChange(sql)
+      ? try change(sql, values)
+      : try QueryEngine.prepare(
+        sql, StoreCatalog(store.snapshot()), parameters: values.positional, named: values.named)
     let printed: Result<Int, OutputError>
     do throws(SQLError) {
       printed = try query.run(into: &writer, cancel: flag)

@@ -24,7 +24,8 @@ import Testing
 
     /// Rows that are new, or nil when the request must wait for the group before it.
     mutating func new(_ batch: FrameBatch) throws -> Int? {
-      let outcome = try intake.decide(batch, now: IntakeTests.start, series: catalog) {
+      let bounds = intake.bounds(of: batch.table, now: IntakeTests.start, Registry())
+      let outcome = try intake.decide(batch, bounds, series: catalog) {
         (_, _, _) throws(StorageError) in nil
       }
       guard case .accepted(let accepted) = outcome else { return nil }

@@ -51,7 +51,27 @@ enum EventSamples {
           ColumnSchema(id: 5, name: "t", type: .text),
         ], defaultSpanNanos: 1_000_000_000), label: "Weather Station"),
     .typeSettingChanged(type: "power", key: "voltage.wire", value: "1V"),
+    .retentionSet(table: 1, floor: 1_700_000_000_000_000_000),
+    .readingsDeleted(
+      table: 16,
+      spans: [
+        SeriesSpans(device: "a", probe: -1, times: [.min ... .max]),
+        SeriesSpans(
+          device: "b", probe: 2,
+          times: [
+            1_700_000_000_000_000_000...1_700_000_000_950_000_000,
+            1_700_000_002_000_000_000...1_700_000_002_000_000_000,
+          ]),
+      ], rows: 60, bytes: 1234),
+    .conflictResolved(
+      series: SeriesKey(table: 1, device: "a", probe: 3), time: 1_700_000_000_000_000_000,
+      chosenLSN: 300),
+    .quarantineSettled(table: 1, spans: [absurd], action: .released, shift: -5, rows: 1),
+    .quarantineSettled(table: 1, spans: [absurd], action: .dropped, shift: 0, rows: 1),
   ]
+
+  private static let absurd = SeriesSpans(
+    device: "a", probe: 1, times: [4_000_000_000_000_000_000...4_000_000_000_000_000_000])
 
   static let records: [OperationalKind] = [
     .connectionChanged(

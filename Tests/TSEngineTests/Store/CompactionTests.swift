@@ -217,7 +217,7 @@ import Testing
     let inputs = Set(store.snapshot().segments.map(\.id))
     let job = CompactionJob(
       .init(inputs: inputs.sorted(), windows: [.min ... .max]), store.snapshot().segments,
-      schema: .power, context: store.segments, takeID: { store.takeFileID() })
+      schema: .power, registry: store.registry, context: store.segments, takeID: { store.takeFileID() })
     var round: Int64 = 4
     var steps = 0
     var installation: CommitRequest.Installation?

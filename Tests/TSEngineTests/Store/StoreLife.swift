@@ -8,7 +8,9 @@ import Testing
 /// `possible` holds the states that a recovery may show: what is acknowledged, then that with one,
 /// two, … of the requests whose outcome nobody learned. The store must be in one of them, whole.
 final class StoreLife {
-  enum Kind: CaseIterable { case append, group, bulk, seal, compact, witness, decide, reopen, step }
+  enum Kind: CaseIterable {
+    case append, group, bulk, seal, delete, compact, witness, decide, reopen, step
+  }
 
   let bench: StoreBench
   private(set) var store: Store?
@@ -30,7 +32,8 @@ final class StoreLife {
       for step in 0..<steps {
         bench.clock.advance(nanos: 1_000_000)
         guard let store else { return }
-        let kind = Kind.allCases[(step < Kind.allCases.count ? step : random.below(Kind.allCases.count))]
+        let count = Kind.allCases.count
+        let kind = Kind.allCases[step < count ? step : random.below(count)]
         kinds.insert(kind)
         do throws(StorageError) {
           try run(kind, store)
@@ -63,6 +66,7 @@ final class StoreLife {
         _ = try writer.commit()
       }
     case .seal: try store.seal()
+    case .delete: try delete(store)
     case .compact: try store.compact()
     case .step:
       // Of a day behind the last seal: everything is worth merging.
@@ -79,12 +83,34 @@ final class StoreLife {
     }
   }
 
-  /// The state after `batch` is possible from now on, and the only one once it is acknowledged.
+  /// Some instants of one device.
+  private func delete(_ store: Store) throws(StorageError) {
+    let device = "d\(random.below(3))"
+    let first = StoreBench.start + Int64(random.below(4)) * 500_000_000
+    let times = first...(first + Int64(random.below(4)) * 500_000_000)
+    let spans = (0..<2).map { SeriesSpans(device: device, probe: Int32($0), times: [times]) }
+    var after = possible[possible.count - 1]
+    after.versions = after.versions.filter { key, _ in
+      key.series.table != 1 || key.series.device != device || !(0...1).contains(key.series.probe)
+        || !times.contains(key.time)
+    }
+    try attempt(after, store) { () throws(StorageError) in
+      _ = try store.delete(1, spans, extent: RemovalExtent(), actor: StoreBench.actor)
+    }
+  }
+
   private func attempt(
     _ batch: FrameBatch, _ store: Store, _ work: () throws(StorageError) -> Void
   ) throws(StorageError) {
     var after = possible[possible.count - 1]
     _ = after.append(batch, now: bench.clock.nowNanos(), symbols: store.symbols, schema: .power)
+    try attempt(after, store, work)
+  }
+
+  /// The state `after` is possible from now on, and the only one once `work` is acknowledged.
+  private func attempt(
+    _ after: StoreModel, _ store: Store, _ work: () throws(StorageError) -> Void
+  ) throws(StorageError) {
     do throws(StorageError) {
       try work()
       possible = [after]

@@ -1,0 +1,66 @@
+/// Rows of a source that do not count: removed ones, and ones that came after what is asked for.
+package struct RowMask: Sendable {
+  package enum Verdict: Sendable {
+    case nothing
+    case part(RowMask)
+    /// No row is left; the mask says by what.
+    case everything(RowMask)
+  }
+
+  package var removals: [Removal]
+  /// Rows that later LSNs brought do not count.
+  package var through: LSN = .max
+
+  package init(removals: [Removal], through: LSN = .max) {
+    self.removals = removals
+    self.through = through
+  }
+
+  package var isEmpty: Bool { removals.isEmpty && through == .max }
+
+  /// The newest event that removes by this mask, or 0.
+  package var newestRemovalLSN: LSN { removals.map(\.lsn).max() ?? 0 }
+
+  /// Element r tells whether row r is masked. O(rows + removals · log rows + masked rows).
+  package func hidden(of rows: RowSet) -> [Bool] {
+    var hidden = [Bool](repeating: false, count: rows.count)
+    if rows.count == 0 { return hidden }
+    let lsns = rows.lsnOfEachRow()
+    for removal in removals {
+      var row = rows.times.firstRow(atOrAfter: removal.times.lowerBound)
+      while row < rows.count, rows.times.tick(row) <= removal.times.upperBound {
+        if lsns[row] < removal.lsn { hidden[row] = true }
+        row += 1
+      }
+    }
+    if through != .max {
+      for row in 0..<rows.count where lsns[row] > through { hidden[row] = true }
+    }
+    return hidden
+  }
+
+  /// The rows that count; possibly none.
+  package func applied(to rows: RowSet) -> RowSet {
+    let hidden = hidden(of: rows)
+    guard hidden.contains(true) else { return rows }
+    var kept = RowAccumulator()
+    var row = 0
+    while row < rows.count {
+      let start = row
+      while row < rows.count, !hidden[row] { row += 1 }
+      kept.append(rows, start..<row)
+      while row < rows.count, hidden[row] { row += 1 }
+    }
+    return kept.rows().compacted()
+  }
+}
+
+extension RowSet {
+  /// Which LSN brought each row. O(rows).
+  func lsnOfEachRow() -> [LSN] {
+    var all: [LSN] = []
+    all.reserveCapacity(count)
+    for run in lsns { for _ in all.count..<run.end { all.append(run.lsn) } }
+    return all
+  }
+}
