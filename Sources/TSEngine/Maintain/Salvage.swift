@@ -27,6 +27,8 @@ package struct Salvage {
   private let context: SegmentContext
   private let clock = ReplayClock()
   private var received = CommitClock()
+  /// Roots over the leaf groups of sealed stretches, by their last LSN.
+  private var roots: [LSN: Digest] = [:]
   private var report = Report()
   private var edits: [ManifestEdit] = []
 
@@ -90,12 +92,16 @@ package struct Salvage {
   private mutating func copyAll() throws(StorageError) {
     try makeFolders()
     let manifest = try readManifest()
-    for journal in manifest.journals { try copy(journal) }
+    // Hashes first: a root is kept where they lead to it.
+    for journal in manifest.journals where journal.content == .leaves { try copy(journal) }
+    for journal in manifest.journals where journal.content != .leaves { try copy(journal) }
     for bulk in manifest.bulks { received.insert(bulk.first, at: bulk.time) }
     for segment in manifest.data { try copy(segment) }
     try copyLog(manifest)
     edits.append(.sealed(logSegment: manifest.sealedLogSegment, lsn: manifest.sealedLSN))
     edits += manifest.bulks.map { .bulk($0) }
+    edits += manifest.removedLSN.sorted { $0.key < $1.key }
+      .map { .removedRows(table: $0.key, through: $0.value) }
     let target = try ManifestLog(disk, clock: clock, store: destination, storeID: storeID)
     try target.commit(edits)
     try target.close()
@@ -190,11 +196,30 @@ package struct Salvage {
       report.losses.append(
         Loss(file: name, bytes: range, lsns: journal.oldestLSN...journal.newestLSN))
     }
+    if journal.content == .leaves {
+      // Of no use in part.
+      guard content.damaged.isEmpty else { return }
+      var groups: [Digest] = []
+      for record in content.records {
+        groups.append(try LeafGroup(decoding: record.bytes.rawSpan, lsn: record.lsn).root)
+      }
+      roots[journal.newestLSN] = MerkleTree.root(groups)
+    }
+    var records: [JournalSegment.Record] = []
+    for record in content.records where try isProvable(record) { records.append(record) }
     let bytes = JournalSegment.encode(
-      content.records, clock: content.clock, store: storeID, id: journal.id)
+      records, clock: content.clock, store: storeID, id: journal.id)
     kept.byteCount = bytes.count
     try write(bytes, to: FileNames.path(destination, name))
     edits.append(.addJournal(kept))
+  }
+
+  /// False for the link of a stretch whose hashes are lost: nothing in it can be proven any more, and
+  /// its loss is named with theirs.
+  private func isProvable(_ record: JournalSegment.Record) throws(StorageError) -> Bool {
+    guard record.kind == ProofRecordKind.chainLink.rawValue else { return true }
+    let link = try ChainLink(decoding: record.bytes.rawSpan)
+    return link.root == roots[link.lsns.upperBound] ?? MerkleTree.root([])
   }
 
   // MARK: Data

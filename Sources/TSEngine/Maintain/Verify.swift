@@ -204,15 +204,16 @@ package struct Verify {
     }
   }
 
-  /// Each link must name the head of the one before it, and its hashes must lead to its root.
-  /// Damage that is known already explains what is missing.
+  /// Each link must name the head of the one right before it, and its hashes must lead to its root.
+  /// Behind a stretch without a link (one that a salvage lost) the head before is not known; whoever
+  /// kept it elsewhere misses it. Damage that is known already explains what is missing.
   private mutating func checkChain() {
     links.sort { $0.link.lsns.lowerBound < $1.link.lsns.lowerBound }
     report.linkCount = links.count
-    var head = Digest.zero
+    var (head, next) = (Digest.zero, LSN(1))
     for (file, link) in links {
-      let isTied = link.previous == head
-      head = link.head(storeID)
+      let isTied = link.previous == head || link.lsns.lowerBound > next
+      (head, next) = (link.head(storeID), link.lsns.upperBound + 1)
       let isRooted = MerkleTree.root(roots[link.lsns.upperBound] ?? []) == link.root
       guard !isTied || !isRooted, report.damages.isEmpty else { continue }
       add(
