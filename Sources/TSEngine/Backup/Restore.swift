@@ -36,12 +36,15 @@ package struct Restore {
   private let context: SegmentContext
   private let outcome: Recovery.Outcome
   private let cut: LSN
+  /// What had befallen the readings by then.
+  private let lifecycles: Lifecycles
   private let newestLSN: LSN
   private var nextFileID: UInt64
   private var installation = CommitRequest.Installation()
   private var report = Report()
 
-  /// - Throws: `.invalid` when `target` is not empty or the moment lies outside the backup;
+  /// - Throws: `.invalid` when `target` is not empty, the moment lies outside the backup, or readings
+  ///   of that moment were physically removed by a later event (a wrong answer would be the alternative);
   ///   `.notFound` when `directory` holds no finished backup; `.corrupt` when any of its files is
   ///   not what was copied; `.io`, `.diskFull`. `target` is no store then: STORE is made last.
   package static func run(
@@ -88,6 +91,20 @@ package struct Restore {
     }
     cut = try Self.lsn(of: moment, shared, newest: newestLSN)
     nextFileID = outcome.manifest.nextFileID
+    try Self.checkRemovals(outcome.manifest, at: cut)
+    var registry = Registry()
+    for event in shared.events.withLock({ $0 }) where event.lsn <= cut { registry.apply(event) }
+    lifecycles = registry.lifecycles
+  }
+
+  /// - Throws: `.invalid` when files no longer hold all that was known at `cut`.
+  private static func checkRemovals(_ manifest: Manifest, at cut: LSN) throws(StorageError) {
+    for (table, removed) in manifest.removedLSN.sorted(by: { $0.key < $1.key }) where cut < removed {
+      throw StorageError(
+        .invalid,
+        "readings of table \(table) known at lsn \(cut) were removed for good at lsn \(removed); "
+          + "restore to lsn \(removed) or later, or from an older backup")
+    }
   }
 
   private static func lsn(
@@ -153,7 +170,7 @@ package struct Restore {
     guard let segment = shared.live.withLock({ $0.segments.first { $0.id == meta.id } }) else {
       throw StorageError(.corrupt, "the backup lacks \(FileNames.dataSegment(meta.id))")
     }
-    if meta.newestLSN + meta.baseLSN <= cut {
+    if meta.newestLSN + meta.baseLSN <= cut, !mayBeReordered(meta.table) {
       try copy(FileNames.path(FileNames.dataDirectory, FileNames.dataSegment(meta.id)))
       add(meta)
       return
@@ -170,7 +187,9 @@ package struct Restore {
       for (series, key) in directory.series.enumerated() {
         let rows = try rows(of: directory, series: series)
         if rows.isEmpty { continue }
-        try SeriesRewrite.append(rows.map { .rows($0) }, of: key, to: &writer, builder: &builder)
+        try SeriesRewrite.append(
+          rows.map { .rows($0) }, of: key, order: lifecycles.order(of: key.table),
+          hidden: lifecycles.removals(of: key)?.mask, to: &writer, builder: &builder)
       }
     } catch {
       writer.abandon()
@@ -180,12 +199,24 @@ package struct Restore {
     if writer.isEmpty {
       writer.abandon()
     } else {
-      add(try writer.finish())
+      var kept = try writer.finish()
+      kept.appliedLSN = meta.appliedLSN
+      add(kept)
     }
   }
 
   private mutating func add(_ meta: Manifest.DataSegment) {
+    var meta = meta
+    // Later ones took nothing from it, or the cut would have been refused.
+    meta.appliedLSN = min(meta.appliedLSN, cut)
     installation.added.append((DataSegmentReader(context, meta), meta))
+  }
+
+  /// Whether an act above the cut may have changed which versions stand in main blocks: one that is
+  /// removed loses against all others, and where the first may win that is not the order of LSNs.
+  private func mayBeReordered(_ table: TableID) -> Bool {
+    let known = shared.live.withLock { $0.registry.lifecycles[table] }
+    return known.map { !$0.order.isNewestAlways && $0.changedLSN > cut } ?? false
   }
 
   /// Rows up to the cut, superseded versions before those that stood above them: of equal LSNs the
@@ -267,6 +298,7 @@ package struct Restore {
     var sealer = Sealer(
       disk: disk, directory: target, storeID: storeID, shared: shared, context: context)
     sealer.log = (source, BackupDisk.root)
+    sealer.lifecycles = lifecycles
     return sealer
   }
 
@@ -298,6 +330,8 @@ package struct Restore {
     // No LSN of the backup is given again, kept or not.
     edits.append(.sealed(logSegment: lastLogSegment, lsn: newestLSN))
     edits += outcome.manifest.damages.map { .damaged($0) }
+    edits += outcome.manifest.removedLSN.sorted { $0.key < $1.key }
+      .map { .removedRows(table: $0.key, through: $0.value) }
     try log.commit(edits)
     try log.end()
   }

@@ -8,6 +8,8 @@ package struct Sealer {
   let context: SegmentContext
   /// Where the log is read, when not in the store itself.
   var log: (disk: any Disk, directory: String)?
+  /// What befell the readings, when not all that the store knows of.
+  var lifecycles: Lifecycles?
 
   /// Writes all files of one sealing, durable but not yet live.
   /// - Parameter nextFileID: gives a fresh id at every call.
@@ -33,7 +35,7 @@ package struct Sealer {
   ) throws(StorageError) {
     let numbers = rotation.head.seriesNumbers
     let keys = shared.series.withLock { index in numbers.map { (index.keys[$0], $0) } }
-    let lifecycles = shared.live.withLock { $0.registry }.lifecycles
+    let lifecycles = lifecycles ?? shared.live.withLock { $0.registry }.lifecycles
     for (table, series) in Dictionary(grouping: keys, by: { $0.0.table }).sorted(by: { $0.key < $1.key }) {
       guard let schema = shared.schema(table) else {
         // Its type was declared in events that are damaged: the log must keep the rows.

@@ -17,7 +17,7 @@ extension Store {
     guard let rows = try SeriesSources(live: live).rows(of: key, number: number, at: times) else {
       throw StorageError(.notFound, "no such reading")
     }
-    let row = rows.times.firstRow(atOrAfter: time)
+    let row = rows.count == 0 ? 0 : rows.times.firstRow(atOrAfter: time)
     guard row < rows.count, rows.times.tick(row) == time,
       let run = rows.lsns.first(where: { $0.end > row })
     else { throw StorageError(.notFound, "no such reading") }
@@ -53,25 +53,31 @@ extension Store {
     let end = number + 1 < groups.count ? groups[number + 1].first : nil
     let leaves = try self.leaves(from: groups[number].first, to: end, of: link, live)
     guard let index = leaves.lastIndex(where: { $0.key <= key }) else {
-      throw StorageError(.corrupt, "the leaf of lsn \(key.lsn) is gone")
+      throw Self.mismatch(key, live.manifest)
     }
     // Where rows were removed, the hashes kept of them stand in.
     let kept = groups[number].leaves
     let hashes = kept.isEmpty ? leaves.map(\.digest) : kept
     let place = kept.isEmpty ? index : kept.firstIndex(of: leaves[index].digest)
-    guard let place else {
-      throw StorageError(.corrupt, "the leaf of lsn \(key.lsn) is not what was sealed")
-    }
+    guard let place else { throw Self.mismatch(key, live.manifest) }
     let proof = Proof(
       store: storeID, leaf: leaves[index].bytes,
       index: UInt64(number * ProofFormat.groupLeafCount + place),
       path: MerkleTree.path(hashes, index: place)
         + MerkleTree.path(groups.map(\.root), index: number),
       link: link)
-    guard proof.holds else {
-      throw StorageError(.corrupt, "what is stored around lsn \(key.lsn) is not what was sealed")
-    }
+    guard proof.holds else { throw Self.mismatch(key, live.manifest) }
     return proof
+  }
+
+  /// What is stored is not what was sealed: rows were removed by an act, or changed by nobody's.
+  private static func mismatch(_ key: LeafKey, _ manifest: Manifest) -> StorageError {
+    if manifest.removedLSN.values.contains(where: { $0 > key.lsn }) {
+      return StorageError(
+        .invalid, "readings beside lsn \(key.lsn) were removed for good, and its proof with them")
+    }
+    return StorageError(
+      .corrupt, "what is stored around lsn \(key.lsn) is not what was sealed")
   }
 
   private func groups(of link: ChainLink, _ manifest: Manifest) throws(StorageError) -> [LeafGroup] {

@@ -372,6 +372,131 @@ import Testing
     }
   }
 
+  private static func delete(_ store: Store, _ device: String) throws -> LSN {
+    let spans = [SeriesSpans(device: device, probe: 1, times: [.min ... .max])]
+    return try store.delete(
+      1, spans, extent: store.snapshot().extent(of: 1, spans), actor: StoreBench.actor)
+  }
+
+  /// T-11, R16: what files no longer hold is refused by name; from the removal on all is there.
+  @Test func restoringToBeforeAPhysicalRemovalIsAnErrorNeverAWrongAnswer() throws {
+    let bench = StoreBench(seed: 13)
+    let store = try bench.open()
+    var moments: [Moment] = []
+    for device in ["m1", "m2"] {
+      _ = try store.append(
+        .power(device, at: StoreBench.start, probes: [1]), creator: StoreBench.actor)
+      moments.append(try Moment(store, bench))
+    }
+    try store.seal()
+    let removed = try Self.delete(store, "m1")
+    let deleted = try Moment(store, bench)
+    _ = try store.backup(to: "before")
+    try store.compact()
+    #expect(store.snapshot().manifest.removedLSN == [1: removed])
+    _ = try store.append(.power("m3", at: StoreBench.start, probes: [1]), creator: StoreBench.actor)
+    let last = try Moment(store, bench)
+    _ = try store.backup(to: "after")
+    for moment in moments {
+      let error = #expect(throws: StorageError.self) {
+        _ = try Restore.run(
+          bench.options(), from: "after", to: "x\(moment.lsn)", at: .lsn(moment.lsn))
+      }
+      #expect(error?.code == .invalid && !bench.disk.exists("x\(moment.lsn)/STORE"))
+      let (old, _) = try Self.restored(bench, "before", "b\(moment.lsn)", at: .lsn(moment.lsn))
+      try Self.expect(old, is: moment, "a backup of the time before has it")
+    }
+    for moment in [deleted, last] {
+      let (copy, _) = try Self.restored(bench, "after", "r\(moment.lsn)", at: .lsn(moment.lsn))
+      try Self.expect(copy, is: moment, "lsn \(moment.lsn)")
+      let manifest = copy.snapshot().manifest
+      #expect(manifest.removedLSN == [1: removed])
+      #expect(manifest.data.allSatisfy { $0.appliedLSN <= moment.lsn })
+      let error = #expect(throws: StorageError.self) {
+        _ = try copy.snapshot().asKnown(at: moments[0].lsn).scan(1)
+      }
+      #expect(error?.code == .invalid)
+      let proof = #expect(throws: StorageError.self) {
+        _ = try copy.prove(table: 1, device: "m1", probe: 1, time: StoreBench.start)
+      }
+      #expect(proof?.code == .notFound)
+    }
+  }
+
+  /// T-11, R16: a delete above the moment does not count, one below does; of versions the one wins
+  /// that won then, whichever policy they came under.
+  @Test func deletesAndPoliciesAboveTheMomentDoNotCount() throws {
+    let bench = StoreBench(seed: 14)
+    let store = try bench.open()
+    var moments: [Moment] = []
+    func step(_ work: () throws -> Void) throws {
+      try work()
+      moments.append(try Moment(store, bench))
+    }
+    func append(_ value: Int64) throws {
+      _ = try store.append(
+        .power("m1", at: StoreBench.start, probes: [1], value: value), creator: StoreBench.actor)
+    }
+    func policy(_ value: String) throws {
+      _ = try store.decide(actor: StoreBench.actor) {
+        $0.setTypeSetting("power", ConflictPolicy.settingKey, value, $1)
+      }.result.get()
+    }
+    for isSealed in [true, false] {
+      try step { try policy("first") }
+      try step { try append(1) }
+      try step { try append(2) }
+      try step { try policy("last") }
+      try step { try append(3) }
+      try step { _ = try Self.delete(store, "m1") }
+      try step { try policy("first") }
+      try step { try append(4) }
+      try step { try append(5) }
+      try step { _ = try Self.delete(store, "m1") }
+      try step { try policy("last") }
+      if isSealed { try step { try store.seal() } }
+    }
+    _ = try store.backup(to: "b")
+    for (index, moment) in moments.enumerated() {
+      let (copy, _) = try Self.restored(bench, "b", "r\(index)", at: .lsn(moment.lsn))
+      try Self.expect(copy, is: moment, "moment \(index), lsn \(moment.lsn)")
+      try copy.close()
+    }
+  }
+
+  /// A file that compaction replaces while it is being copied stays until it is.
+  @Test func compactionBesideABackupTakesNoFileAway() throws {
+    let bench = StoreBench(seed: 15)
+    let store = try bench.open()
+    for second in 0..<6 as Range<Int64> {
+      _ = try store.append(
+        .power("m1", at: StoreBench.start + second * 1_000_000_000, probes: [1]),
+        creator: StoreBench.actor)
+      try store.seal()
+    }
+    let before = store.snapshot().manifest.data.map(\.id)
+    let moment = try Moment(store, bench)
+    var isDone = false
+    let disk = MeddlingDisk(bench.disk) {
+      guard !isDone, bench.disk.exists("b/data/" + FileNames.dataSegment(before[0])) else { return }
+      isDone = true
+      try store.compact()
+    }
+    var options = bench.options(readOnly: true)
+    options.disk = disk
+    let report = try Backup.run(options, store: StoreBench.path, to: "b")
+    #expect(isDone && store.snapshot().manifest.data.map(\.id) != before)
+    #expect(report.lsn == moment.lsn)
+    let copied = try BackupList.read(bench.disk, "b").list.files.map(\.name)
+    #expect(
+      before.allSatisfy { copied.contains("data/" + FileNames.dataSegment($0)) }, "in one pass")
+    let (copy, _) = try Self.restored(bench, "b", "r")
+    try Self.expect(copy, is: moment, "beside compaction")
+    // The pin is gone with the backup, and with it what it kept.
+    try store.compact()
+    for id in before { #expect(!bench.disk.exists("s/data/" + FileNames.dataSegment(id))) }
+  }
+
   @Test func aListThatWasChangedOrLeadsOutOfItsFolderIsRefused() throws {
     var list = BackupList(store: StoreID(high: 7, low: .max), takenAt: -5, lsn: 9)
     list.previous = .init(directory: "/a b/c", digest: Digest(SHA256.hash([1])))
