@@ -18,5 +18,8 @@ func stream(_ arguments: [String]) throws {
 
 switch CommandLine.arguments.dropFirst().first {
 case "stream": try stream(Array(CommandLine.arguments.dropFirst(2)))
-default: print("usage: microbench stream [sensors] [seconds]")
+case "codec": try codec(Array(CommandLine.arguments.dropFirst(2)))
+case "bulk": try bulk(Array(CommandLine.arguments.dropFirst(2)))
+default:
+  print("usage: microbench codec [sensors] | bulk [sensors] [seconds] | stream [sensors] [seconds]")
 }

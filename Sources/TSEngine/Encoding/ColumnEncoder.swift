@@ -15,7 +15,12 @@ package struct ColumnEncoder: Sendable {
   var runLengths: [Int64] = []
   private var runValues: [Int64] = []
 
-  package init() {}
+  /// Takes the cold form where it saves.
+  private let isCold: Bool
+  private var cold = ColdEncoder()
+
+  /// - Parameter isCold: for data that are seldom read: smaller, decoded whole and slower.
+  package init(isCold: Bool = false) { self.isCold = isCold }
 
   /// Appends the section of `values` (1 ... 65,536 slots of `type`) to `out`.
   ///
@@ -135,7 +140,32 @@ package struct ColumnEncoder: Sendable {
       out.bytes.removeSubrange(start...)
       out.append(smaller)
     }
+    replaceByCold(
+      values, .init(minimum: low, range: UInt64(bitPattern: high &- low), divisor: 1), from: start,
+      flags: flags, exponent, into: &out)
   }
+
+  /// Replaces the section from `start` on by the cold form where that saves enough to pay for its
+  /// slower reading.
+  private mutating func replaceByCold(
+    _ values: Span<Int64>, _ head: ColumnSection.Pages.Head, from start: Int, flags: UInt8,
+    _ exponent: UInt8?, into out: inout ByteWriter
+  ) {
+    let packed = out.count - start
+    guard isCold, validity.isEmpty, packed >= Self.leastColdByteCount else { return }
+    var head = head
+    head.divisor = CommonDivisor.of(values, minimum: head.minimum)
+    head.range /= head.divisor
+    let limit = packed - packed * Self.leastColdPercent / 100
+    let end = out.count
+    if cold.encode(values, head, flags: flags, exponent: exponent, limit: limit, into: &out) {
+      out.bytes.removeSubrange(start..<end)
+    }
+  }
+
+  /// Below, tables outweigh what they save.
+  private static let leastColdByteCount = 64
+  private static let leastColdPercent = 3
 
   /// True when lanes hold all pages well, so that LZ4 need not be tried.
   private mutating func writePaged(
@@ -147,10 +177,9 @@ package struct ColumnEncoder: Sendable {
     if divisor > 1 { flags |= SectionFlag.divisor }
     out.put(flags | SectionForm.paged.rawValue)
     if let exponent { out.put(exponent) }
-    out.zigzag(low)
-    out.varint(UInt64(bitPattern: high &- low) / divisor)
+    let range = UInt64(bitPattern: high &- low) / divisor
+    ColumnSection.Pages.Head(minimum: low, range: range, divisor: divisor).write(into: &out)
     guard divisor > 1 else { return writePages(values, minimum: low, into: &out) }
-    out.varint(divisor)
     var units: [Int64] = []
     units.reserveCapacity(values.count)
     // Units may exceed Int64.max only for a divisor of 1; here they are below 2^63.
@@ -251,7 +280,11 @@ package struct ColumnEncoder: Sendable {
       out.put(SectionForm.constant.rawValue)
       out.zigzag(low)
     } else {
+      let start = out.count
       _ = writePaged(values, low, high, flags: 0, nil, into: &out)
+      replaceByCold(
+        values, .init(minimum: low, range: UInt64(bitPattern: high &- low), divisor: 1),
+        from: start, flags: 0, nil, into: &out)
     }
   }
 

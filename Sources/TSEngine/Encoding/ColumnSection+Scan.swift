@@ -27,6 +27,7 @@ extension ColumnSection {
       var mask = PageMask.zero
       table.forEach(page: page) { if held.contains($1) { mask.set(bit: $0, to: true) } }
       return mask
+    case .cold(let cold): return cold.select(page: page, count: count, in: held)
     case .paged(let pages): return pages.select(page, span, count: count, in: held)
     }
   }
@@ -47,6 +48,7 @@ extension ColumnSection {
       return sum
     case .sparse(let table):
       return table.values[table.range(page: page)].reduce(0) { $0 + Int128($1) }
+    case .cold(let cold): return cold.sum(page: page, count: count)
     case .paged(let pages): return pages.sum(page, span, count: count)
     }
   }

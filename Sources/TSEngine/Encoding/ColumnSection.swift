@@ -22,6 +22,7 @@ package struct ColumnSection: Sendable {
     case paged(Pages)
     case runs(RunTable)
     case sparse(SparseTable)
+    case cold(ColdSection)
   }
 
   /// The walk over a paged section's headers. Page values are `minimum + divisor · unit`.
@@ -73,7 +74,7 @@ package struct ColumnSection: Sendable {
     } else {
       decimalExponent = nil
     }
-    guard flags & SectionFlag.divisor == 0 || form == .paged else {
+    guard flags & SectionFlag.divisor == 0 || form == .paged || form == .cold else {
       throw StorageError(.corrupt, "divisor of form \(form)", offset: range.lowerBound)
     }
     let whole = bytes.rawSpan.extracting(0..<range.upperBound)
@@ -82,6 +83,10 @@ package struct ColumnSection: Sendable {
     case .null: content = .null
     case .runs: content = .runs(try RunTable.parse(&reader, bytes, count: count))
     case .sparse: content = .sparse(try SparseTable.parse(&reader, bytes, count: count))
+    case .cold:
+      content = .cold(
+        try ColdSection.parse(
+          &reader, count: count, hasDivisor: flags & SectionFlag.divisor != 0))
     default:
       content = .paged(
         try Pages.parse(
@@ -109,19 +114,40 @@ package struct ColumnSection: Sendable {
 }
 
 extension ColumnSection.Pages {
+  /// What paged and cold sections begin with: held numbers are `minimum + divisor · unit`, units
+  /// 0 ... range.
+  struct Head: Sendable {
+    var minimum: Int64
+    var range: UInt64
+    var divisor: UInt64
+
+    init(minimum: Int64, range: UInt64, divisor: UInt64) {
+      (self.minimum, self.range, self.divisor) = (minimum, range, divisor)
+    }
+
+    init(_ reader: inout ByteReader, hasDivisor: Bool) throws(StorageError) {
+      minimum = try reader.zigzag()
+      range = try reader.varint()
+      divisor = hasDivisor ? try reader.varint() : 1
+      let (reach, overflow) = range.multipliedReportingOverflow(by: divisor)
+      guard !overflow, divisor > 0, Int128(minimum) + Int128(reach) <= Int128(Int64.max) else {
+        throw StorageError(.corrupt, "section range \(range)", offset: reader.offset)
+      }
+    }
+
+    /// The divisor only where it is not 1, which the section's flag tells.
+    func write(into out: inout ByteWriter) {
+      out.zigzag(minimum)
+      out.varint(range)
+      if divisor > 1 { out.varint(divisor) }
+    }
+  }
+
   static func parse(
     _ reader: inout ByteReader, _ bytes: RawSpan, count: Int, hasDivisor: Bool
   ) throws(StorageError) -> ColumnSection.Pages {
-    var pages = ColumnSection.Pages()
-    pages.minimum = try reader.zigzag()
-    pages.range = try reader.varint()
-    if hasDivisor { pages.divisor = try reader.varint() }
-    let (reach, overflow) = pages.range.multipliedReportingOverflow(by: pages.divisor)
-    guard !overflow, pages.divisor > 0,
-      Int128(pages.minimum) + Int128(reach) <= Int128(Int64.max)
-    else {
-      throw StorageError(.corrupt, "section range \(pages.range)", offset: reader.offset)
-    }
+    let head = try Head(&reader, hasDivisor: hasDivisor)
+    var pages = ColumnSection.Pages(minimum: head.minimum, range: head.range, divisor: head.divisor)
     let pageCount = (count + 255) >> 8
     // Each page has at least its tag, so a short input is refused before anything is allocated.
     guard reader.remaining >= pageCount else {
@@ -161,6 +187,8 @@ extension ColumnSection {
     case .sparse(let table):
       guard let bounds = table.bounds(page: page) else { return nil }
       return orderBounds(bounds.lowerBound, bounds.upperBound)
+    case .cold(let cold):
+      return orderBounds(cold.bounds[page].lowerBound, cold.bounds[page].upperBound)
     case .paged(let pages):
       let header = pages.headers[page]
       if header.kind == .null { return nil }
@@ -171,7 +199,7 @@ extension ColumnSection {
   package func hasNulls(page: Int) -> Bool {
     switch content {
     case .null: return true
-    case .constant, .runs: return false
+    case .constant, .runs, .cold: return false
     case .sparse(let table): return table.range(page: page).count < valueCount(page: page)
     case .paged(let pages):
       return pages.headers[page].kind == .null || pages.headers[page].validity != nil
@@ -182,7 +210,7 @@ extension ColumnSection {
   package func validity(page: Int) -> PageMask {
     switch content {
     case .null: .zero
-    case .constant, .runs: .first(valueCount(page: page))
+    case .constant, .runs, .cold: .first(valueCount(page: page))
     case .sparse(let table): table.masks[page]
     case .paged(let pages): pages.headers[page].validityMask(span, count: valueCount(page: page))
     }

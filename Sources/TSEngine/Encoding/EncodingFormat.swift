@@ -17,7 +17,7 @@ package enum PageShape {
   }
 }
 
-/// Low nibble of a section's first byte. 6 is kept for a cold, entropy-coded form.
+/// Low nibble of a section's first byte.
 enum SectionForm: UInt8 {
   /// Every slot has the same value.
   case constant = 1
@@ -29,6 +29,8 @@ enum SectionForm: UInt8 {
   case runs = 4
   /// Another section as one LZ4 block.
   case lz4 = 5
+  /// Entropy-coded: see `ColdShape`.
+  case cold = 6
   /// Two paged or constant sections: gaps between the valid values, and those.
   case sparse = 7
 }
