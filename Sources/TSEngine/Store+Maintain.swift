@@ -90,18 +90,25 @@ extension Store {
   /// Heads that an earlier, failed sealing left frozen.
   private func pendingRotations() -> [CommitRequest.Rotation] { shared.rotations.withLock { $0 } }
 
-  /// Seals, and merges the data segments of every table into their final, smallest form.
+  /// Seals, and merges the data segments of every table into their final form: the smallest for
+  /// what is old, packed for what is new, or as `form` says.
   /// - Throws: as `seal`; `.corrupt` when a segment fails its check (nothing is replaced).
-  package func compact() throws(StorageError) {
+  package func compact(_ form: CompactionForm = .byAge) throws(StorageError) {
     try seal()
     guard let writing else { return }
+    let coldBefore: Int64 =
+      switch form {
+      case .byAge: options.clock.nowNanos() &- options.coldAfterNanos
+      case .packed: .min
+      case .cold: .max
+      }
     try writing.lane.run { () throws(StorageError) in
       let live = shared.live.withLock { $0 }
       for (table, segments) in Dictionary(grouping: live.segments, by: \.index.table) {
         guard let schema = shared.schema(table) else { continue }
         let compactor = Compactor(
           disk: options.disk, directory: directory, storeID: storeID, symbols: symbols,
-          cache: cache)
+          cache: cache, coldBefore: coldBefore)
         if let installation = try compactor.compact(segments, schema: schema, id: takeFileID()) {
           _ = try install(installation)
         }

@@ -16,11 +16,11 @@ struct ColdEncoder: Sendable {
   private var symbolLimit = 0
 
   /// Appends the cold section of `held` to `out` where that is smaller than `limit` bytes.
-  /// - Parameter head: flags, exponent and head as for a paged section of the same values.
+  /// - Parameter head: flags, fit and head as for a paged section of the same values.
   /// - Returns: whether it did.
   mutating func encode(
-    _ held: Span<Int64>, _ head: ColumnSection.Pages.Head, flags: UInt8, exponent: UInt8?,
-    limit: Int, into out: inout ByteWriter
+    _ held: Span<Int64>, _ head: ColumnSection.Pages.Head, flags: UInt8,
+    _ fit: DecimalFit?, limit: Int, into out: inout ByteWriter
   ) -> Bool {
     guard held.count >= ColdShape.minimumCount else { return false }
     load(held, head)
@@ -28,7 +28,7 @@ struct ColdEncoder: Sendable {
     let start = out.count
     let flags = flags | (head.divisor > 1 ? SectionFlag.divisor : 0)
     out.put(flags | SectionForm.cold.rawValue)
-    if let exponent { out.put(exponent) }
+    fit?.write(into: &out)
     head.write(into: &out)
     out.zigzag(model.step)
     out.put(UInt8(model.levelShift | model.activityShift << 4))

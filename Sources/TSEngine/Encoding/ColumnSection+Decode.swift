@@ -11,6 +11,7 @@ extension ColumnSection {
   package func decode(pages: Range<Int>, into out: inout MutableSpan<Int64>) {
     decodePages(pages, into: &out)
     if isFloat { mapFloats(&out) }
+    patch(&out, from: pages.lowerBound &* 256)
   }
 
   /// As above, keeping the low 32 bits: exact where the section's bounds fit Int32.

@@ -15,6 +15,8 @@ package struct ColumnSection: Sendable {
   let isFloat: Bool
   /// e when slots are doubles k / 10^e held as the integers k.
   let decimalExponent: Int?
+  /// Doubles of a decimal section that are none.
+  let patches: FloatPatches
 
   enum Content: Sendable {
     case constant(Int64)
@@ -57,9 +59,7 @@ package struct ColumnSection: Sendable {
     _ = try reader.take(range.lowerBound)
     let first = try reader.next(UInt8.self)
     let flags = first & 0xF0
-    guard let form = SectionForm(rawValue: first & 0x0F), form != .lz4,
-      flags & ~SectionFlag.known == 0
-    else {
+    guard let form = SectionForm(rawValue: first & 0x0F), form != .lz4 else {
       throw StorageError(.unsupportedVersion, "section form \(first)", offset: range.lowerBound)
     }
     self.count = count
@@ -73,6 +73,14 @@ package struct ColumnSection: Sendable {
       decimalExponent = exponent
     } else {
       decimalExponent = nil
+    }
+    if flags & SectionFlag.patched != 0 {
+      guard decimalExponent != nil, form != .null, form != .sparse else {
+        throw StorageError(.corrupt, "patches of form \(form)", offset: reader.offset)
+      }
+      patches = try FloatPatches.parse(&reader, count: count)
+    } else {
+      patches = FloatPatches()
     }
     guard flags & SectionFlag.divisor == 0 || form == .paged || form == .cold else {
       throw StorageError(.corrupt, "divisor of form \(form)", offset: range.lowerBound)
@@ -105,7 +113,7 @@ package struct ColumnSection: Sendable {
   }
 
   package var isConstant: Bool {
-    if case .constant = content { true } else { false }
+    if case .constant = content { patches.isEmpty } else { false }
   }
 
   var span: RawSpan {
@@ -180,19 +188,21 @@ extension ColumnSection {
   package func bounds(page: Int) -> ClosedRange<Int64>? {
     switch content {
     case .null: return nil
-    case .constant(let value): return orderBounds(value, value)
+    case .constant(let value): return widened(orderBounds(value, value), page: page)
     case .runs(let table):
       let bounds = table.bounds(page &* 256..<page &* 256 &+ valueCount(page: page))
-      return orderBounds(bounds.lowerBound, bounds.upperBound)
+      return widened(orderBounds(bounds.lowerBound, bounds.upperBound), page: page)
     case .sparse(let table):
       guard let bounds = table.bounds(page: page) else { return nil }
       return orderBounds(bounds.lowerBound, bounds.upperBound)
     case .cold(let cold):
-      return orderBounds(cold.bounds[page].lowerBound, cold.bounds[page].upperBound)
+      let bounds = cold.bounds[page]
+      return widened(orderBounds(bounds.lowerBound, bounds.upperBound), page: page)
     case .paged(let pages):
       let header = pages.headers[page]
       if header.kind == .null { return nil }
-      return orderBounds(pages.slot(header.lower), pages.slot(header.upper))
+      return widened(
+        orderBounds(pages.slot(header.lower), pages.slot(header.upper)), page: page)
     }
   }
 

@@ -35,7 +35,7 @@ enum SectionForm: UInt8 {
   case sparse = 7
 }
 
-/// High nibble of a section's first byte. 0x80 is reserved.
+/// High nibble of a section's first byte.
 enum SectionFlag {
   /// Values are the minimum plus multiples of a divisor.
   static let divisor: UInt8 = 0x10
@@ -43,7 +43,8 @@ enum SectionFlag {
   static let float: UInt8 = 0x20
   /// With `float`: slots are doubles k / 10^e, held as the integers k.
   static let decimal: UInt8 = 0x40
-  static let known: UInt8 = divisor | float | decimal
+  /// With `decimal`: some slots are kept apart (`FloatPatches`).
+  static let patched: UInt8 = 0x80
 }
 
 /// Top three bits of a page's tag; the low five are its width code (or, for `special`, a kind).

@@ -7,17 +7,20 @@ package struct Compactor {
   let storeID: StoreID
   let symbols: SymbolTable
   let cache: BlockCache
+  /// Blocks that end before this instant take the cold form, later ones the packed one.
+  let coldBefore: Int64
 
   /// Writes the compacted form of `segments`, all of one table; nil when there is nothing to gain.
   /// - Throws: `.io`, `.diskFull`, `.corrupt` when a segment fails its check (nothing is replaced).
   package func compact(
     _ segments: [DataSegmentReader], schema: TableSchema, id: UInt64
   ) throws(StorageError) -> CommitRequest.Installation? {
-    guard segments.count > 1 || segments.contains(where: { $0.hasOverlaps }) else { return nil }
+    guard segments.count > 1 || segments.contains(where: { $0.hasOverlaps || $0.hasBlockOfOtherForm(coldBefore) })
+    else { return nil }
     let data = FileNames.path(directory, FileNames.dataDirectory)
     var writer = try DataSegmentWriter(
       disk, directory: data, store: storeID, id: id, schema: schema)
-    var builder = BlockBuilder(schema: schema, symbols: symbols)
+    var builder = BlockBuilder(schema: schema, symbols: symbols, coldBefore: coldBefore)
     do throws(StorageError) {
       for key in Set(segments.flatMap { $0.index.series }).sorted() {
         var main: [Stretch.Source] = []
@@ -61,4 +64,19 @@ extension DataSegmentReader {
     }
     return false
   }
+
+  /// Whether some block is cold and should not be, or the other way round. O(blocks).
+  func hasBlockOfOtherForm(_ coldBefore: Int64) -> Bool {
+    index.blocks.contains { $0.isCold != ($0.lastTime < coldBefore) }
+  }
+}
+
+/// What compaction makes of blocks.
+package enum CompactionForm: Sendable {
+  /// Cold where older than `StoreOptions.coldAfterNanos`.
+  case byAge
+  /// All packed, for fast scans.
+  case packed
+  /// All cold: the smallest form.
+  case cold
 }

@@ -11,6 +11,7 @@ public struct BulkWriter: ~Copyable {
   private let schema: TableSchema
   private let creator: Actor
   private var series: [SeriesKey: [RowAccumulator]] = [:]
+  private var spares: [RowAccumulator] = []
   private var rowCount = 0
   private var result = AppendResult()
 
@@ -60,7 +61,9 @@ public struct BulkWriter: ~Copyable {
   ) {
     // Taken out and put back, so that the arrays are not copied.
     var chunks = series.removeValue(forKey: key) ?? []
-    if chunks.isEmpty || !chunks[chunks.count - 1].accepts(times) { chunks.append(RowAccumulator()) }
+    if chunks.isEmpty || !chunks[chunks.count - 1].accepts(times) {
+      chunks.append(spares.popLast() ?? RowAccumulator())
+    }
     append(&chunks[chunks.count - 1])
     series[key] = chunks
   }
@@ -81,10 +84,21 @@ public struct BulkWriter: ~Copyable {
     for (table, keys) in Dictionary(grouping: series.keys, by: \.table).sorted(by: { $0.key < $1.key }) {
       try write(table, keys.sorted(), into: &installation)
     }
-    series.removeAll(keepingCapacity: true)
+    recycle()
     rowCount = 0
     installation.devices = Array(Set(installation.devices)).sorted()
     if !installation.added.isEmpty { _ = try store.install(installation) }
+  }
+
+  /// Empties the chunks for the next part: memory from the system costs more than what is put in.
+  private mutating func recycle() {
+    for key in Array(series.keys) {
+      var chunks = series.removeValue(forKey: key) ?? []
+      while var chunk = chunks.popLast() {
+        chunk.removeAll()
+        spares.append(chunk)
+      }
+    }
   }
 
   private mutating func write(
