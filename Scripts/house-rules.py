@@ -52,6 +52,8 @@ def check_swift():
                     breach(path, number, f"{room} must not import {name}")
             if room in INPUT_ROOMS and re.search(r"\btry!|\bas!|\bfatalError\(", code):
                 breach(path, number, "input may reach this trap: throw a typed error instead")
+            if room != "TSEngine" and re.search(r"[sS]tore\)?\.shared\b", code):
+                breach(path, number, "a store's shared state is the engine's own: ask its snapshot")
             if re.search(r"\bTODO\b|\bFIXME\b", line):
                 breach(path, number, "unfinished")
 

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CTsqShims.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
@@ -12,4 +13,8 @@ void tsq_name_thread(const char *name) {
   strncpy(cut, name, sizeof cut - 1);
   cut[sizeof cut - 1] = 0;
   pthread_setname_np(pthread_self(), cut);
+}
+
+void tsq_start_writeback(int descriptor, int64_t offset, int64_t count) {
+  sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
 }

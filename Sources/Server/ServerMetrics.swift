@@ -84,14 +84,12 @@ package final class ServerMetrics: Sendable {
     for reason in DiscoveryTopic.Reason.allCases {
       text += "\(name){reason=\"\(reason.rawValue)\"} \(reasons[reason] ?? 0)\n"
     }
-    let live = store.shared.live.withLock { $0 }
-    put("tsq_durable_lsn", "gauge", "The newest durable log position", live.durableLSN)
-    put("tsq_devices", "gauge", "Devices in the registry", live.registry.devices.count)
-    put("tsq_data_segments", "gauge", "Live data segments", live.segments.count)
-    put(
-      "tsq_head_rows", "gauge", "Readings in memory, not sealed yet",
-      live.heads.reduce(0) { $0 + $1.rowCount })
-    put("tsq_writable", "gauge", "1 while the store takes writes", live.failure == nil ? 1 : 0)
+    let snapshot = store.snapshot()
+    put("tsq_durable_lsn", "gauge", "The newest durable log position", snapshot.lsn)
+    put("tsq_devices", "gauge", "Devices in the registry", snapshot.registry.devices.count)
+    put("tsq_data_segments", "gauge", "Live data segments", snapshot.segments.count)
+    put("tsq_head_rows", "gauge", "Readings in memory, not sealed yet", snapshot.headRowCount)
+    put("tsq_writable", "gauge", "1 while the store takes writes", store.failure == nil ? 1 : 0)
     return text
   }
 }

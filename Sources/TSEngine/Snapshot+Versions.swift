@@ -90,12 +90,9 @@ extension Snapshot {
     }
     for journal in live.manifest.journals.sorted(by: { $0.newestLSN > $1.newestLSN })
     where journal.content == .operational {
-      var records: [OperationalRecord] = []
+      let records: [OperationalRecord]
       do throws(StorageError) {
-        let content = try shared.journalReader?.read(journal.id) ?? JournalSegment.Content()
-        for record in content.records {
-          records.append(try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn))
-        }
+        records = try shared.sealedRecords(journal.id)
       } catch {
         return error
       }

@@ -118,12 +118,6 @@ public struct Snapshot: Sendable {
     return shared.clock.withLock { $0.time(of: lsn) }
   }
 
-  /// Registry events up to this snapshot, in LSN order.
-  package func events() -> [Event] {
-    guard case .store(_, let shared) = backing else { return [] }
-    return shared.events.withLock { $0 }.filter { $0.lsn <= lsn }
-  }
-
   /// The live data segments, for system tables.
   package var segments: [DataSegmentReader] {
     if case .store(let live, _) = backing { live.segments } else { [] }

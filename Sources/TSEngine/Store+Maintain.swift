@@ -16,6 +16,17 @@ extension Store {
       self?.commitWaiting() ?? .done
     }
     writing.committer.withLock { $0 = committer }
+    let encoder = options.scheduler.run("tsq-encode") { [weak self] in
+      self?.encodeFull() ?? .done
+    }
+    shared.encoder.withLock { $0 = encoder }
+  }
+
+  /// One step of the thread that encodes full chunks of the head beside the writer.
+  private func encodeFull() -> StepOutcome {
+    guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
+    let head = shared.live.withLock { $0.heads.last }
+    return head?.encodeNext() == true ? .again : .idle(nanos: 1_000_000_000)
   }
 
   /// One step of the thread that asynchronous appends wake: commits until nothing waits.
@@ -53,7 +64,7 @@ extension Store {
     if options.clock.monotonicNanos() < activity.sealNotBeforeNanos { return false }
     if activity.segmentByteCount > options.tailByteLimit || !pendingRotations().isEmpty { return true }
     guard head.rowCount > 0 else { return false }
-    return head.byteCount > options.headByteLimit
+    return head.byteCount > options.headByteLimit / 2
       || options.clock.nowNanos() - activity.oldestCommitNanos > options.sealAgeNanos
   }
 
@@ -174,7 +185,11 @@ extension Store {
     }
     guard first else { return }
     writing.queue.close()
-    for thread in [writing.maintenance.withLock { $0 }, writing.committer.withLock { $0 }] {
+    let threads = [
+      writing.maintenance.withLock { $0 }, writing.committer.withLock { $0 },
+      shared.encoder.withLock { $0.take() },
+    ]
+    for thread in threads {
       thread?.wake()
       thread?.join()
     }
@@ -204,6 +219,11 @@ extension Store {
       options.disk, directory: FileNames.path(directory, FileNames.dataDirectory), store: storeID,
       id: meta.id, symbols: symbols, cache: cache)
     return (reader, meta)
+  }
+
+  /// Removes the files of an installation that was given up.
+  func remove(_ installation: CommitRequest.Installation) {
+    installation.removeFiles(options.disk, of: directory)
   }
 
   /// Durable rows of a series that may share instants with `sets`; nil when surely none does.

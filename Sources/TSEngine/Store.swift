@@ -5,7 +5,8 @@ import Synchronization
 ///
 /// Thread-safe. One process may have a store open for writing; any number may read beside it.
 public final class Store: Sendable {
-  package let shared: Shared
+  /// Of the engine alone: other rooms see a store through its snapshots and the calls below.
+  let shared: Shared
   package let options: StoreOptions
   package let directory: String
   package let storeID: StoreID
@@ -144,7 +145,7 @@ public final class Store: Sendable {
       let queue = CommitQueue(byteLimit: options.queueByteLimit)
       let writer = CommitWriter(
         queue: queue, shared: shared, clock: options.clock, rng: options.rng, log: log,
-        manifest: manifest, limits: options.intake)
+        manifest: manifest, limits: options.intake, headByteLimit: options.headByteLimit)
       let store = Store(
         directory: directory, options: options, storeID: file.id, shared: shared, cache: cache,
         writing: Writing(
@@ -190,6 +191,10 @@ public final class Store: Sendable {
     Snapshot(live: shared.live.withLock { $0 }, shared: shared)
   }
 
+  /// Devices, users, types and tokens as every durable event left them; with more beside it, take a
+  /// `snapshot`. O(1).
+  package var registry: Registry { shared.live.withLock { $0.registry } }
+
   public var durableLSN: LSN { shared.live.withLock { $0.durableLSN } }
   public var symbols: SymbolTable { shared.symbols }
 
@@ -210,7 +215,8 @@ public final class Store: Sendable {
   package func append(
     _ batch: FrameBatch, creator: Actor? = nil, messages: [ReceivedMessage] = []
   ) throws(StorageError) -> AppendResult {
-    try wait { .append(.init(batch, creator: creator, messages: messages), $0) }
+    let request = try prepared(.init(batch, creator: creator, messages: messages))
+    return try wait { .append(request, $0) }
   }
 
   /// As above, without waiting: `done` is called once, on a thread of the store's, when the batch
@@ -219,7 +225,16 @@ public final class Store: Sendable {
     _ request: CommitRequest.AppendRequest,
     done: @escaping @Sendable (Result<AppendResult, StorageError>) -> Void
   ) throws(StorageError) {
-    try submit(.append(request, done))
+    try submit(.append(prepared(request), done))
+  }
+
+  /// Looks up what the store may have of a request already, on the caller's thread.
+  private func prepared(
+    _ request: CommitRequest.AppendRequest
+  ) throws(StorageError) -> CommitRequest.AppendRequest {
+    var request = request
+    request.known = try KnownRows(request.batch, shared)
+    return request
   }
 
   /// Stores each request by itself, all in as few commits as they fit; returns when all are
@@ -234,7 +249,7 @@ public final class Store: Sendable {
     let latches = requests.map { request in
       let latch = Latch<Result<AppendResult, StorageError>>()
       do throws(StorageError) {
-        try writing.queue.submit(.append(request) { latch.fulfil($0) })
+        try writing.queue.submit(.append(prepared(request)) { latch.fulfil($0) })
       } catch {
         latch.fulfil(.failure(error))
       }

@@ -6,7 +6,8 @@ public struct StoreOptions: Sendable {
   public var cacheByteLimit = 256 << 20
   /// Bytes of requests that may wait for the writer; then they are refused (`.overloaded`).
   public var queueByteLimit = 64 << 20
-  /// The head is sealed when it holds more than this.
+  /// Memory for readings that are not sealed yet. At half of it the head is sealed; what comes when
+  /// all of it is taken, because sealing is behind or fails, is refused (`.overloaded`).
   public var headByteLimit = 512 << 20
   /// The log is sealed when its segment is larger than this.
   public var tailByteLimit = 256 << 20

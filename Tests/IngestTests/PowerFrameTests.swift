@@ -33,6 +33,7 @@ import Testing
     var parsed = Parsed()
     var parser = PowerFrameParser(scales: scales, symbols: parsed.symbols)
     try parser.parse(bytes, into: &parsed.batch, infos: &parsed.infos)
+    parsed.batch.internVersions(of: parsed.infos, in: parsed.symbols)
     return parsed
   }
 
@@ -205,6 +206,32 @@ import Testing
     #expect(parsed.batch.cells.count == before.1)
     #expect(parsed.infos == before.2)
     #expect(parsed.batch.frames.count == 2)
+  }
+
+  /// A stranger must not grow memory: texts get a code only when the caller has admitted the frames.
+  @Test func readingFramesInternsNothing() throws {
+    let symbols = SymbolTable()
+    var parser = PowerFrameParser(symbols: symbols)
+    let before = symbols.texts()
+    let probe = #"{"power":[1],"pf":[1],"voltage":1}"#
+    let versions = ["v0", "v1", "v0"]
+    let bodies = versions.map { Self.frame(probe, #""version":"\#($0)","#) }
+    var batch = FrameBatch(table: TableSchema.power.id)
+    var infos: [FrameInfo] = []
+    let request = [UInt8(ascii: "[")] + Array(bodies.joined(separator: [UInt8(ascii: ",")])) + [UInt8(ascii: "]")]
+    try parser.parse(request, into: &batch, infos: &infos)
+    #expect(infos.allSatisfy { $0.hasNewVersion } && symbols.texts() == before)
+    batch.internVersions(of: infos, in: symbols)
+    #expect(symbols.texts() == before + ["v0", "v1"])
+    let parsed = Parsed(batch: batch, infos: infos, symbols: symbols)
+    for (run, version) in versions.enumerated() {
+      #expect(parsed.column("version", run: run) == [symbols.existingCode(of: version)])
+    }
+    // Known now, they are told at once.
+    batch.removeAll()
+    infos.removeAll()
+    try parser.parse(request, into: &batch, infos: &infos)
+    #expect(infos.allSatisfy { !$0.hasNewVersion })
   }
 
   /// S1: whatever a mutation makes of good payloads, the parser answers, and what it takes holds together.

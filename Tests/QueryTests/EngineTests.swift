@@ -84,6 +84,27 @@ import Testing
     }
   }
 
+  /// Windows of an ordered parallel scan are held until they are handed on; a LIMIT ends it before
+  /// that. What it held must not count against what runs after it.
+  @Test func anOrderedScanThatIsCutShortGivesItsMemoryBack() throws {
+    let count = 100_000
+    let stretches = (1...4).map { probe in
+      let times = RegularTimes(start: TestStore.start, span: Int64(count) * TestStore.second, count: count)!
+      let power = RowSet.Column(id: 1, content: .constant(Int64(probe)))
+      let rows = RowSet(times: .regular(times), columns: [power], lsns: [RowSet.LSNRun(end: count, lsn: 5)])
+      return Stretch(series: SeriesKey(table: 1, device: "m1", probe: Int32(probe)), rows: rows)
+    }
+    let snapshot = Snapshot(lsn: 5, symbols: SymbolTable(), tables: [.power], stretches: [1: stretches])
+    let catalog = TestCatalog(snapshot: snapshot)
+    let part = "SELECT * FROM (SELECT ts, power FROM power LIMIT 3) AS cut"
+    let query = try QueryEngine.prepare(Array(repeating: part, count: 8).joined(separator: " UNION ALL "), catalog)
+    // A window of two stretches takes 5.2 MB; eight of them would take 41.
+    let rows = try query.rows(limits: QueryLimits(memoryBytes: 8_000_000, threads: 2))
+    #expect(rows.count == 24 && rows.allSatisfy { $0[1] == .int(1) })
+    let tooMuch = error { _ = try query.rows(limits: QueryLimits(memoryBytes: 2_000_000, threads: 2)) }
+    #expect(tooMuch?.state == .outOfMemory, "the scan is the parallel one, and is charged")
+  }
+
   @Test func aSinkThatHasEnoughEndsTheQuery() throws {
     let query = try QueryEngine.prepare("SELECT a.power FROM power a, power b", TestStore.catalog())
     var rows = 0

@@ -107,9 +107,9 @@ import Testing
     _ = try client.post("/powermon/data", Frames.json("gresystem000001", 1_666_000_000))
     let sql = "select+probe,count(*)+as+n+from+power+group+by+probe+order+by+probe"
     let json = try client.get("/api/query?q=\(sql)")
-    #expect(json.body == #"[{"probe":1,"n":20},{"probe":2,"n":20},{"probe":3,"n":20}]"# + "\n")
+    #expect(json.body == "[\n{\"probe\":1,\"n\":20},\n{\"probe\":2,\"n\":20},\n{\"probe\":3,\"n\":20}\n]\n")
     #expect(Double(json.headers["x-tsq-time-ms"] ?? "") != nil)
-    #expect(try client.get("/api/query?q=\(sql)&format=csv").body == "probe,n\r\n1,20\r\n2,20\r\n3,20\r\n")
+    #expect(try client.get("/api/query?q=\(sql)&format=csv").body == "probe,n\n1,20\n2,20\n3,20\n")
     #expect(
       try client.get("/api/query?q=\(sql)&format=ndjson").body
         == "{\"probe\":1,\"n\":20}\n{\"probe\":2,\"n\":20}\n{\"probe\":3,\"n\":20}\n")

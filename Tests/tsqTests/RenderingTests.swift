@@ -1,3 +1,4 @@
+import Query
 import Testing
 
 @testable import tsq
@@ -133,11 +134,11 @@ private let cells: [[String?]] = [
   }
 
   @Test func `timestamps have as many digits as needed, also before 1970`() {
-    #expect(Timestamp.text(0) == "1970-01-01T00:00:00Z")
-    #expect(Timestamp.text(1_767_225_600_050_000_000) == "2026-01-01T00:00:00.05Z")
-    #expect(Timestamp.text(-1) == "1969-12-31T23:59:59.999999999Z")
-    #expect(Timestamp.text(.max) == "2262-04-11T23:47:16.854775807Z")
-    #expect(Timestamp.text(.min) == "1677-09-21T00:12:43.145224192Z")
+    #expect(TimestampText.format(0) == "1970-01-01T00:00:00Z")
+    #expect(TimestampText.format(1_767_225_600_050_000_000) == "2026-01-01T00:00:00.05Z")
+    #expect(TimestampText.format(-1) == "1969-12-31T23:59:59.999999999Z")
+    #expect(TimestampText.format(.max) == "2262-04-11T23:47:16.854775807Z")
+    #expect(TimestampText.format(.min) == "1677-09-21T00:12:43.145224192Z")
   }
 
   @Test func `figures read well`() {

@@ -17,4 +17,8 @@ long tsq_getrandom(void *_Nonnull bytes, size_t count);
 /// Names the calling thread, for top and debuggers; the kernel keeps 15 bytes.
 void tsq_name_thread(const char *_Nonnull name);
 
+/// sync_file_range with SYNC_FILE_RANGE_WRITE alone: starts writing back, waits for nothing and
+/// leaves errors to the next sync.
+void tsq_start_writeback(int descriptor, int64_t offset, int64_t count);
+
 #endif

@@ -12,7 +12,7 @@ extension PowerFrameParser {
 
     let device = cursor.text(of: sensorID)
     let version = draft.version.map { cursor.text(of: $0) }
-    let versionCode = version.map { code(ofVersion: $0) }
+    let versionCode = version.map { knownCode(ofVersion: $0) ?? FrameInfo.placeholder(infos.count) }
     batch.beginFrame(device: device)
     var rowCount = 0
     for index in 0..<probeCount {
@@ -22,13 +22,15 @@ extension PowerFrameParser {
       FrameInfo(
         sensorID: device, version: version, token: draft.token.map { cursor.text(of: $0) },
         timestampText: timestampText,
-        startNanos: draft.startNanos, rowCount: rowCount,
+        startNanos: draft.startNanos, rowCount: rowCount, hasNewVersion: versionCode ?? 0 < 0,
         extras: draft.unknown.isEmpty ? nil : Self.extras(draft.unknown, cursor)))
   }
 
-  private mutating func code(ofVersion text: String) -> Int64 {
+  /// Nil for a text that the store has never seen. Whoever sent it may be a stranger, and texts are
+  /// kept for the life of the process: it gets its code once the frame is admitted.
+  private mutating func knownCode(ofVersion text: String) -> Int64? {
     if let lastVersion, lastVersion.text == text { return lastVersion.code }
-    let code = symbols.code(of: text)
+    guard let code = symbols.existingCode(of: text) else { return nil }
     lastVersion = (text, code)
     return code
   }

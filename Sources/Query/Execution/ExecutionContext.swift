@@ -64,13 +64,17 @@ final class ExecutionContext: Sendable {
     if pool.ownByteCount > limits.memoryBytes { throw outOfMemory }
   }
 
-  /// Adds `bytes` (negative when freed) to what the query holds.
+  /// Adds `bytes` (negative when freed) to what the query holds. Operators that may end early hold
+  /// a `MemoryCharge` instead.
   /// - Throws: 53200 when that is more than the limit.
   func charge(_ bytes: Int) throws(SQLError) {
     let used = usedBytes.add(bytes, ordering: .relaxed).newValue
     peakBytes.max(used, ordering: .relaxed)
     guard used + pool.ownByteCount <= limits.memoryBytes || bytes <= 0 else { throw outOfMemory }
   }
+
+  /// Takes `bytes` off what the query holds.
+  func release(_ bytes: Int) { usedBytes.subtract(bytes, ordering: .relaxed) }
 
   private var outOfMemory: SQLError {
     SQLError(

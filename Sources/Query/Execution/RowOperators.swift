@@ -206,6 +206,7 @@ final class LatestOperator: Operator {
     var best: [Int64] = []
     var store = RowStore(types: types)
     var groups = [Int32](repeating: 0, count: Vector.capacity)
+    let charge = MemoryCharge(context)
     try children[0].start(context, SinkConsumer { (batch) throws(SQLError) in
       let instants = try timeNode.evaluate(batch, nil)
       var keys: [Vector] = []
@@ -215,7 +216,7 @@ final class LatestOperator: Operator {
         let group = Int(groups[row])
         let at = instants.isValid(row) ? instants[row] : .min
         if group == best.count {
-          try context.charge(store.rowByteCount + table.bytesPerGroup)
+          try charge.add(store.rowByteCount + table.bytesPerGroup)
           best.append(at)
           store.append(batch, row: row)
         } else if at >= best[group] {

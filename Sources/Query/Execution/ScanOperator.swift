@@ -171,6 +171,7 @@ final class ScanOperator: Operator {
     let scanners = (0..<workers).map { _ in StretchScanner(specification, context) }
     defer { report(scanners.reduce(into: ScanCounters()) { $0 += $1.counters }, plan, threads: workers) }
     let (types, residual) = (types, specification.residual)
+    let charge = MemoryCharge(context)
     var start = 0
     var width = workers
     while start < plan.stretches.count {
@@ -186,7 +187,7 @@ final class ScanOperator: Operator {
             guard let open = try scanner.open(plan.stretches[window.lowerBound + offset], window.lowerBound + offset) else { continue }
             var rows = RowStore(types: types)
             let collect = Self.filtered(residual, types, context, SinkConsumer { (batch) throws(SQLError) in
-              try context.charge(batch.count * rows.rowByteCount)
+              try charge.add(batch.count * rows.rowByteCount)
               rows.append(batch)
               return true
             })
@@ -198,10 +199,10 @@ final class ScanOperator: Operator {
         }
       }
       try queue.throwFailure()
-      for rows in results.take() {
-        let goOn = try rows.emit(0..<rows.count, context, sink)
-        try context.charge(-rows.count * rows.rowByteCount)
-        if !goOn { return }
+      for offset in 0..<window.count {
+        let rows = results.take(offset)
+        guard try rows.emit(0..<rows.count, context, sink) else { return }
+        charge.release(rows.count * rows.rowByteCount)
       }
       start = window.upperBound
       width = min(width * 2, workers * 64)
@@ -266,7 +267,17 @@ final class ScanOperator: Operator {
 /// Rows of the morsels of a window, by place.
 private final class WindowResults: Sendable {
   private let rows: Mutex<[RowStore]>
-  init(count: Int, types: [SQLType]) { rows = Mutex([RowStore](repeating: RowStore(types: types), count: count)) }
+  private let empty: RowStore
+  init(count: Int, types: [SQLType]) {
+    empty = RowStore(types: types)
+    rows = Mutex([RowStore](repeating: empty, count: count))
+  }
   func put(_ index: Int, _ store: RowStore) { rows.withLock { $0[index] = store } }
-  func take() -> [RowStore] { rows.withLock { $0 } }
+  /// Once each: what was taken is not held here any longer.
+  func take(_ index: Int) -> RowStore {
+    rows.withLock { rows in
+      defer { rows[index] = empty }
+      return rows[index]
+    }
+  }
 }

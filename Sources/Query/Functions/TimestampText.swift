@@ -1,24 +1,42 @@
 /// RFC 3339 to and from nanoseconds since the epoch.
 package enum TimestampText {
-  /// `2026-01-02T03:04:05.06Z`: UTC, as many digits of a second as needed.
-  package static func format(_ instant: Int64) -> String {
+  /// An instant in UTC, by the clock on the wall.
+  package struct Parts: Equatable, Sendable {
+    package var year, month, day, hour, minute, second, nanos: Int64
+  }
+
+  package static func parts(of instant: Int64) -> Parts {
     let (day, nanos) = Calendar.split(instant)
     let date = Calendar.date(ofDay: day)
     let second = nanos / Calendar.nanosPerSecond
+    return Parts(
+      year: date.year, month: date.month, day: date.day, hour: second / 3600, minute: second / 60 % 60,
+      second: second % 60, nanos: nanos % Calendar.nanosPerSecond)
+  }
+
+  /// `2026-01-02T03:04:05.06Z`: UTC, as many digits of a second as needed.
+  package static func format(_ instant: Int64) -> String {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(30)
-    append(&bytes, date.year, 4)
+    append(instant, to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// As `format`, behind what `bytes` hold.
+  package static func append(_ instant: Int64, to bytes: inout [UInt8]) {
+    let parts = parts(of: instant)
+    append(&bytes, parts.year, 4)
     bytes.append(UInt8(ascii: "-"))
-    append(&bytes, date.month, 2)
+    append(&bytes, parts.month, 2)
     bytes.append(UInt8(ascii: "-"))
-    append(&bytes, date.day, 2)
+    append(&bytes, parts.day, 2)
     bytes.append(UInt8(ascii: "T"))
-    append(&bytes, second / 3600, 2)
+    append(&bytes, parts.hour, 2)
     bytes.append(UInt8(ascii: ":"))
-    append(&bytes, second / 60 % 60, 2)
+    append(&bytes, parts.minute, 2)
     bytes.append(UInt8(ascii: ":"))
-    append(&bytes, second % 60, 2)
-    var fraction = nanos % Calendar.nanosPerSecond
+    append(&bytes, parts.second, 2)
+    var fraction = parts.nanos
     if fraction != 0 {
       bytes.append(UInt8(ascii: "."))
       var width = 9
@@ -29,7 +47,6 @@ package enum TimestampText {
       append(&bytes, fraction, width)
     }
     bytes.append(UInt8(ascii: "Z"))
-    return String(decoding: bytes, as: UTF8.self)
   }
 
   private static func append(_ bytes: inout [UInt8], _ number: Int64, _ width: Int) {

@@ -20,7 +20,9 @@ enum RowJSON {
   }
 
   static func object(_ members: [(String, FieldValue)]) -> String {
-    "{" + members.map { "\(quoted($0.0)):\(text($0.1))" }.joined(separator: ",") + "}"
+    var json = JSONText()
+    for (name, value) in members { json.add(name, raw: text(value)) }
+    return json.closed
   }
 
   private static func text(_ value: FieldValue) -> String {
@@ -28,27 +30,10 @@ enum RowJSON {
     case .null: "null"
     case .bool(let flag): flag ? "true" : "false"
     case .int(let number): "\(number)"
-    case .float(let number): number.isFinite ? "\(number)" : quoted("\(number)")
-    case .text(let text): quoted(text)
+    // As in answers: JSON has no NaN and no infinity, they go as text.
+    case .float(let number): number.isFinite ? floatText(number) : JSONText.quoted(floatText(number))
+    case .text(let text): JSONText.quoted(text)
     case .json(let json): json
     }
-  }
-
-  private static func quoted(_ text: String) -> String {
-    var out = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": out += "\\\""
-      case "\\": out += "\\\\"
-      case "\n": out += "\\n"
-      case "\t": out += "\\t"
-      case "\r": out += "\\r"
-      case _ where scalar.value < 0x20:
-        let digits = String(scalar.value, radix: 16)
-        out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: out.unicodeScalars.append(scalar)
-      }
-    }
-    return out + "\""
   }
 }

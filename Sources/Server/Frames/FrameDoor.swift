@@ -34,7 +34,7 @@ package final class FrameDoor: Sendable {
     return parsed
   }
 
-  /// What the store is asked for. Tokens stay behind.
+  /// What the store is asked for, of frames whose senders are admitted. Tokens stay behind.
   /// - Parameter creator: who makes meters that are not there yet, parked.
   package func request(
     _ parsed: Parsed, creator: Actor, interface: String, topic: String,
@@ -48,23 +48,25 @@ package final class FrameDoor: Sendable {
       complete(&message)
       return message
     }
-    return CommitRequest.AppendRequest(parsed.batch, creator: creator, messages: messages)
+    var batch = parsed.batch
+    batch.internVersions(of: parsed.infos, in: store.symbols)
+    return CommitRequest.AppendRequest(batch, creator: creator, messages: messages)
   }
 
   // MARK: Parsers
 
   private func takeParser() -> (PowerFrameParser, LSN) {
-    let live = store.shared.live.withLock { ($0.registry.lastEventLSN, $0.registry.types) }
+    let registry = store.registry
     let taken = pool.withLock { pool -> (PowerFrameParser?, PowerWireScales) in
-      if pool.scalesLSN != live.0 {
-        let scales = Self.scales(live.1)
+      if pool.scalesLSN != registry.lastEventLSN {
+        let scales = Self.scales(registry.types)
         if scales != pool.scales { pool.parsers.removeAll() }
         pool.scales = scales
-        pool.scalesLSN = live.0
+        pool.scalesLSN = registry.lastEventLSN
       }
       return (pool.parsers.popLast(), pool.scales)
     }
-    return (taken.0 ?? PowerFrameParser(scales: taken.1, symbols: store.symbols), live.0)
+    return (taken.0 ?? PowerFrameParser(scales: taken.1, symbols: store.symbols), registry.lastEventLSN)
   }
 
   /// A parser that was out while the scales may have changed is dropped.

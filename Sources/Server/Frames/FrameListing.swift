@@ -3,32 +3,26 @@ import Query
 import TSEngine
 
 /// Frames as they were received, newest first (P-11): the message from the log, the samples from
-/// the readings it brought. Covers the log that is not sealed yet.
+/// the readings it brought.
 struct FrameListing {
   let snapshot: Snapshot
   let scales: PowerWireScales
 
-  /// Messages of frames below `before`, newest first. O(limit + messages of other kinds between).
-  static func messages(_ store: Store, before: LSN, limit: Int) -> [(lsn: LSN, recordedAt: Int64, message: ReceivedMessage)] {
-    store.shared.records.withLock { records in
-      var (low, high) = (0, records.count)
-      while low < high {
-        let middle = (low + high) / 2
-        if records[middle].lsn < before { low = middle + 1 } else { high = middle }
-      }
-      var found: [(lsn: LSN, recordedAt: Int64, message: ReceivedMessage)] = []
-      for record in records[..<low].reversed() {
-        guard case .messageReceived(let message) = record.kind, message.payload.isEmpty,
-          message.deviceTime != 0
-        else { continue }
-        found.append((record.lsn, record.recordedAt, message))
-        if found.count == limit { break }
-      }
-      return found
+  /// Frames below the log position `before`, newest first. O(limit + records of other kinds between).
+  func page(before: LSN, limit: Int) throws(StorageError) -> [String] {
+    let records = try snapshot.newestRecords(before: before, limit: limit) { record in
+      guard case .messageReceived(let message) = record.kind else { return false }
+      return message.payload.isEmpty && message.deviceTime != 0
     }
+    var frames: [String] = []
+    for record in records {
+      guard case .messageReceived(let message) = record.kind else { continue }
+      frames.append(try json(record.lsn, record.recordedAt, message))
+    }
+    return frames
   }
 
-  func json(
+  private func json(
     _ lsn: LSN, _ recordedAt: Int64, _ message: ReceivedMessage
   ) throws(StorageError) -> String {
     var json = JSONText()
@@ -67,7 +61,8 @@ struct FrameListing {
           rows = []
           probe = stretch.series.probe
         }
-        rows += Row.rows(try stretch.rows(), in: times, lsn: message.frameLSN)
+        // Of a block of minutes, only the pages that hold the frame's second.
+        if let found = try stretch.rows(in: times) { rows += Row.rows(found, lsn: message.frameLSN) }
       }
       if let probe, !rows.isEmpty { probes.append(text(probe, rows)) }
     }
@@ -79,12 +74,12 @@ struct FrameListing {
     var slots: [ColumnID: Int64] = [:]
 
     /// Of the frame `lsn`, or of any where it brought nothing new (0).
-    static func rows(_ set: RowSet, in times: Range<Int64>, lsn: LSN) -> [Row] {
+    static func rows(_ set: RowSet, lsn: LSN) -> [Row] {
       var rows: [Row] = []
       var run = 0
       for index in 0..<set.count {
         while run < set.lsns.count - 1, set.lsns[run].end <= index { run += 1 }
-        guard times.contains(set.times.tick(index)), lsn == 0 || set.lsns[run].lsn == lsn else { continue }
+        guard lsn == 0 || set.lsns[run].lsn == lsn else { continue }
         var row = Row()
         for column in set.columns {
           if let validity = column.validity, validity[index / 64] >> UInt64(index % 64) & 1 == 0 { continue }

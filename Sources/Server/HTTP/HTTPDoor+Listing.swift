@@ -11,14 +11,9 @@ extension HTTPDoor {
     let before = try Self.number(request, "before").map { LSN($0) } ?? .max
     let store = store
     let text = try await blocking {
-      let listing = FrameListing(
-        snapshot: store.snapshot(),
-        scales: FrameDoor.scales(store.shared.live.withLock { $0.registry.types }))
-      var frames: [String] = []
-      for (lsn, recordedAt, message) in FrameListing.messages(store, before: before, limit: limit) {
-        frames.append(try listing.json(lsn, recordedAt, message))
-      }
-      return RegistryJSON.list(frames)
+      let snapshot = store.snapshot()
+      let listing = FrameListing(snapshot: snapshot, scales: FrameDoor.scales(snapshot.registry.types))
+      return RegistryJSON.list(try listing.page(before: before, limit: limit))
     }
     return Reply.json(text)
   }

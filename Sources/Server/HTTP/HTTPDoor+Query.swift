@@ -10,8 +10,6 @@ import TSEngine
 extension HTTPDoor {
   static let queryTimeoutNanos: Int64 = 60_000_000_000
   private static let concurrentQueries = 16
-  /// What is sent at once; an error before that much is still an error with a status.
-  private static let chunkByteCount = 64 << 10
 
   func query(_ request: Request) async throws -> Response {
     let asked = try await QueryRequest(request, self)
@@ -26,7 +24,7 @@ extension HTTPDoor {
     let head: Result<Int64, SQLError> = await withCheckedContinuation { continuation in
       let run = QueryRun(asked, store, pipe, cancel, begun: continuation)
       DispatchQueue.global(qos: .userInitiated).async { [runningQueries, clock = store.options.clock] in
-        run.run(chunkByteCount: Self.chunkByteCount) { clock.monotonicNanos() - started }
+        run.run { clock.monotonicNanos() - started }
         runningQueries.leave()
       }
     }
@@ -106,28 +104,52 @@ private struct QueryRun: Sendable {
   }
 
   /// Tells once, through `begun`, the nanoseconds to the first chunk or what is wrong.
-  func run(chunkByteCount: Int, elapsed: @escaping () -> Int64) {
-    var hasBegun = false
+  func run(elapsed: @escaping () -> Int64) {
+    let sink = PipeSink(pipe) { begun.resume(returning: .success(elapsed())) }
     do throws(SQLError) {
       let query = try QueryEngine.prepare(
         asked.sql, StoreCatalog(store.snapshot()), parameters: asked.parameters, named: asked.named)
-      var encoder = ResultEncoder(asked.format, columns: query.columns.map(\.name))
-      func flush() -> Bool {
-        if !hasBegun {
-          hasBegun = true
-          begun.resume(returning: .success(elapsed()))
-        }
-        return pipe.send(encoder.take())
-      }
-      try query.run(limits: QueryLimits(timeoutNanos: HTTPDoor.queryTimeoutNanos), cancel: cancel) { batch in
-        encoder.add(batch)
-        return encoder.bytes.count < chunkByteCount || flush()
-      }
-      encoder.end()
-      _ = flush()
+      var writer = asked.format.writer(to: sink)
+      // A reader who has gone is no failure of the query, and there is nobody to tell.
+      _ = try query.run(
+        into: &writer, limits: QueryLimits(timeoutNanos: HTTPDoor.queryTimeoutNanos), cancel: cancel)
       pipe.finish()
     } catch {
-      if hasBegun { pipe.finish(error) } else { begun.resume(returning: .failure(error)) }
+      if sink.hasBegun { pipe.finish(error) } else { begun.resume(returning: .failure(error)) }
+    }
+  }
+}
+
+/// Rendered rows on their way into the pipe. An error before the first of them is still an error
+/// with a status.
+private final class PipeSink: ByteSink {
+  private let pipe: ChunkPipe
+  private let begin: () -> Void
+  private(set) var hasBegun = false
+
+  init(_ pipe: ChunkPipe, begin: @escaping () -> Void) {
+    self.pipe = pipe
+    self.begin = begin
+  }
+
+  func write(_ bytes: inout [UInt8]) throws(OutputError) {
+    if !hasBegun {
+      hasBegun = true
+      begin()
+    }
+    defer { bytes.removeAll(keepingCapacity: true) }
+    if !pipe.send(bytes) { throw .closed }
+  }
+
+  func flush() throws(OutputError) {}
+}
+
+extension ResultFormat {
+  var contentType: String {
+    switch self {
+    case .json: "application/json"
+    case .csv: "text/csv; charset=utf-8; header=present"
+    case .ndjson: "application/x-ndjson"
     }
   }
 }
@@ -135,7 +157,7 @@ private struct QueryRun: Sendable {
 /// What was asked, from wherever it stood in the request.
 struct QueryRequest: Sendable {
   var sql = ""
-  var format = ResultEncoder.Format.json
+  var format = ResultFormat.json
   var parameters: [SQLValue] = []
   var named: [String: SQLValue] = [:]
 
@@ -158,7 +180,7 @@ struct QueryRequest: Sendable {
     guard let sql = fields["q"], !sql.isEmpty else { throw Refused.badRequest("Give the SQL as q") }
     self.sql = sql
     if let name = fields["format"] {
-      guard let format = ResultEncoder.Format(rawValue: name) else {
+      guard let format = ResultFormat(rawValue: name) else {
         throw Refused.badRequest("format is json, csv or ndjson")
       }
       self.format = format

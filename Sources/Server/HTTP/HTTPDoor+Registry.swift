@@ -19,7 +19,7 @@ extension HTTPDoor {
   // MARK: Showing
 
   private func show(_ request: Request, _ path: [String]) throws -> Response {
-    let registry = store.shared.live.withLock { $0.registry }
+    let registry = store.registry
     switch (path.first, path.count) {
     case ("devices", 1):
       return Reply.json(RegistryJSON.list(registry.devices.sorted().map { RegistryJSON.device($0, registry) }))
@@ -28,7 +28,7 @@ extension HTTPDoor {
       return Reply.json(RegistryJSON.device(device, registry))
     case ("devices", 3) where path[2] == "history":
       var history = DeviceHistory(of: path[1])
-      for event in events(from: 0, limit: .max) { history.apply(event) }
+      for event in store.snapshot().events() { history.apply(event) }
       guard !history.events.isEmpty else { throw Refused(.unknownDevice) }
       return Reply.json(RegistryJSON.list(history.events.map(\.json)))
     case ("devices", 3): throw Refused.notYet("/api/devices/{id}/\(path[2].prefix(32))")
@@ -42,22 +42,10 @@ extension HTTPDoor {
     case ("events", 1):
       let from = try Self.number(request, "from").map { UInt64($0) } ?? 0
       let limit = try Self.number(request, "limit") ?? 1000
-      let found = events(from: from, limit: min(max(limit, 1), Self.eventLimit))
+      let found = store.snapshot().events(from: from, limit: min(max(limit, 1), Self.eventLimit))
       return Reply.json(RegistryJSON.list(found.map(\.json)))
     case ("claim", 1): throw Self.wrongMethod("POST")
     default: throw Refused.notFound("There is nothing at this path")
-    }
-  }
-
-  /// Events from an LSN on, oldest first.
-  private func events(from: LSN, limit: Int) -> [Event] {
-    store.shared.events.withLock { events in
-      var (low, high) = (0, events.count)
-      while low < high {
-        let middle = (low + high) / 2
-        if events[middle].lsn < from { low = middle + 1 } else { high = middle }
-      }
-      return Array(events[low...].prefix(limit))
     }
   }
 
@@ -132,7 +120,7 @@ private struct Command {
   private func deleteUser(_ name: String) async throws -> Response {
     let user = try person(name)
     if isDryRun {
-      let registry = door.store.shared.live.withLock { $0.registry }
+      let registry = door.store.registry
       return answer("parked", registry.associations.devices(of: user).count, dry: true)
     }
     let (parked, _) = try await decide { $0.deleteUser(user, $1) }
@@ -158,7 +146,7 @@ private struct Command {
     if isDryRun {
       let options = door.store.options
       let context = DecisionContext(now: options.clock.nowNanos(), actor: actor, random: options.rng)
-      let registry = door.store.shared.live.withLock { $0.registry }
+      let registry = door.store.registry
       deletion = try registry.deleteDevice(id, context).result.mapError { Refused($0) }.get()
     } else {
       deletion = try await decide { $0.deleteDevice(id, $1) }.0
@@ -184,7 +172,7 @@ private struct Command {
     case "announce": _ = try await decide { $0.requestAnnouncement(of: id, $1) }
     default: throw Refused.notFound("There is nothing at this path")
     }
-    let registry = door.store.shared.live.withLock { $0.registry }
+    let registry = door.store.registry
     guard let device = registry.devices[id] else { throw Refused(.unknownDevice) }
     return Reply.json(RegistryJSON.device(device, registry))
   }
@@ -211,7 +199,7 @@ private struct Command {
   }
 
   private func person(_ name: String) throws(Refused) -> UserID {
-    let users = door.store.shared.live.withLock { $0.registry.users }
+    let users = door.store.registry.users
     guard let user = users[named: name] else { throw Refused(.unknownUser) }
     return user.id
   }

@@ -48,7 +48,7 @@ package final class Announcer: Sendable {
   private func step() -> StepOutcome {
     recordConfirmed()
     if state.withLock({ $0.isStopping }) { return .done }
-    let announcements = store.shared.live.withLock { $0.registry.announcements }
+    let announcements = store.registry.announcements
     if announcements.hasPending { for entry in announcements.pending() { publish(entry) } }
     return .idle(nanos: 1_000_000_000)
   }

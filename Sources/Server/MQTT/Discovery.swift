@@ -100,7 +100,7 @@ package final class Discovery: Sendable {
 
   /// The unknown devices among `connected` that may be created (L-16).
   private func admitted(_ connected: [Seen]) -> Set<String> {
-    let devices = store.shared.live.withLock { $0.registry.devices }
+    let devices = store.registry.devices
     let now = store.options.clock.monotonicNanos()
     var admitted: Set<String> = []
     for message in connected
@@ -120,7 +120,7 @@ package final class Discovery: Sendable {
 
   /// L-12, L-14: a state that is known already is no news.
   private func recordConnections(_ seen: [Seen], _ broker: String) throws(StorageError) {
-    var states = store.shared.live.withLock { $0.registry.connections }.states(of: seen.map(\.device))
+    var states = store.registry.connections.states(of: seen.map(\.device))
     let now = store.options.clock.nowNanos()
     var records: [OperationalRecord] = []
     for message in seen where states[message.device] != message.isConnected {

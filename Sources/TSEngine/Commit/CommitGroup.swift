@@ -2,7 +2,10 @@
 struct CommitGroup {
   struct Part {
     var batch: FrameBatch
-    var appends: [Head.Append]
+    /// Series number of each run.
+    var series: [Int]
+    /// LSN of the first frame; the others follow.
+    var firstLSN: LSN
   }
 
   let firstLSN: LSN
@@ -71,25 +74,16 @@ struct CommitGroup {
     var bodies: [[UInt8]] = []
     for message in messages { bodies.append(try Journal.encode(message)) }
     for part in accepted.parts {
-      let symbolColumns = Set(
-        (registry.schema(part.batch.table)?.columns ?? [])
-          .filter { $0.type == .symbol || $0.type == .text }.map(\.id))
-      var appends: [Head.Append] = []
-      appends.reserveCapacity(part.batch.runs.count)
-      for (index, frame) in part.batch.frames.enumerated() {
+      let symbolColumns = (registry.schema(part.batch.table)?.columns ?? [])
+        .filter { $0.type == .symbol || $0.type == .text }.map(\.id)
+      parts.append(Part(batch: part.batch, series: part.series, firstLSN: nextLSN))
+      for index in part.batch.frames.indices {
         builder.add(.frame) {
           FrameRecord.encode(
-            part.batch, frame: index, symbols: symbols, isSymbol: symbolColumns.contains, into: &$0)
+            part.batch, frame: index, symbols: symbols, symbolColumns: symbolColumns, into: &$0)
         }
-        for run in frame.runs {
-          appends.append(
-            Head.Append(
-              series: part.series[run], table: part.batch.table, run: part.batch.runs[run],
-              lsn: nextLSN))
-        }
-        nextLSN += 1
       }
-      parts.append(Part(batch: part.batch, appends: appends))
+      nextLSN += LSN(part.batch.frames.count)
     }
     add(messages, bodies, to: &builder)
     return accepted.result

@@ -19,6 +19,8 @@ package enum CommitRequest: Sendable {
     package var creator: Actor?
     /// A message per frame of the batch, recorded with it (`frameLSN` is filled in), or empty.
     package var messages: [ReceivedMessage]
+    /// What the store had at instants of the batch before it was queued.
+    var known = KnownRows()
 
     package init(_ batch: FrameBatch, creator: Actor? = nil, messages: [ReceivedMessage] = []) {
       self.batch = batch
@@ -39,6 +41,8 @@ package enum CommitRequest: Sendable {
     package var isBulk = false
     /// What a bulk append brings.
     package var coverage: [(key: SeriesKey, run: Coverage.Run)] = []
+    /// The newest durable LSN when a bulk append was compared with what the store has.
+    package var comparedLSN: LSN = 0
     /// Devices of a bulk append that may be new, made by `creator`.
     package var devices: [String] = []
     package var creator: Actor?

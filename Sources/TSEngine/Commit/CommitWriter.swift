@@ -6,6 +6,9 @@ package final class CommitWriter: @unchecked Sendable {
   /// Payload after which a group is full; a batch holds 16 MiB at most.
   private static let groupByteLimit = 4 << 20
   private static let payloadByteLimit = 12 << 20
+  private static let devicesInABatch = 10_000
+  /// Full chunks of the head that are worth waking their encoder for.
+  private static let encodingByteCount = 512 << 10
 
   package let queue: CommitQueue
   private let shared: Shared
@@ -13,6 +16,8 @@ package final class CommitWriter: @unchecked Sendable {
   private let rng: any RNG
   private let log: LogWriter
   private let manifest: ManifestLog
+  private let headByteLimit: Int
+  private var isHeadFull = false
   private var intake: Intake
   private var builder = LogBatchBuilder(reserving: 256 << 10)
   private var failure: StorageError?
@@ -21,7 +26,7 @@ package final class CommitWriter: @unchecked Sendable {
 
   package init(
     queue: CommitQueue, shared: Shared, clock: any Clock, rng: any RNG, log: LogWriter,
-    manifest: ManifestLog, limits: Intake.Limits
+    manifest: ManifestLog, limits: Intake.Limits, headByteLimit: Int
   ) {
     self.queue = queue
     self.shared = shared
@@ -29,6 +34,7 @@ package final class CommitWriter: @unchecked Sendable {
     self.rng = rng
     self.log = log
     self.manifest = manifest
+    self.headByteLimit = headByteLimit
     intake = Intake(limits: limits)
   }
 
@@ -56,7 +62,9 @@ package final class CommitWriter: @unchecked Sendable {
       for request in requests { request.fail(failure) }
       return
     }
-    var group = CommitGroup(registry: shared.live.withLock { $0.registry }, firstLSN: log.nextLSN)
+    let live = shared.live.withLock { $0 }
+    isHeadFull = live.heads.reduce(0) { $0 + $1.byteCount } > headByteLimit
+    var group = CommitGroup(registry: live.registry, firstLSN: log.nextLSN)
     builder.removeAll()
     intake.beginGroup()
     var index = 0
@@ -113,6 +121,7 @@ package final class CommitWriter: @unchecked Sendable {
     into group: inout CommitGroup
   ) -> Bool {
     do throws(StorageError) {
+      if isHeadFull { throw StorageError(.overloaded, "memory for unsealed readings is full") }
       try AppendCheck.check(request, registry: group.registry)
       guard builder.payloadByteCount + AppendCheck.byteBound(request, shared.symbols, group.registry)
           <= Self.payloadByteLimit
@@ -125,7 +134,9 @@ package final class CommitWriter: @unchecked Sendable {
       let outcome = try intake.decide(
         request.batch, now: clock.nowNanos(), series: shared.series
       ) { key, number, times throws(StorageError) in
-        try self.existing(key, number, times)
+        let newest = self.shared.series.newestLSN(ofSeries: number)
+        if let known = request.known.rows(number, times, newestLSN: newest) { return known }
+        return try self.existing(key, number, times)
       }
       guard case .accepted(let accepted) = outcome else { return false }
       let result = try group.add(
@@ -168,23 +179,38 @@ package final class CommitWriter: @unchecked Sendable {
       return
     }
     do throws(StorageError) {
-      let appended = try log.append(&builder)
-      try log.sync()
-      publish(group, commitNanos: appended.commitNanos)
-      for answer in group.answers { answer(.success(appended.nextLSN - 1)) }
+      let durable = try write(group)
+      for answer in group.answers { answer(.success(durable)) }
     } catch {
       noteFailure(error)
       for answer in group.answers { answer(.failure(error)) }
     }
   }
 
+  /// Writes what the builder holds of `group`, durably, and makes it visible.
+  ///
+  /// While the disk works, the rows go into head and coverage: they stay invisible, as snapshots end
+  /// at the durable LSN, and after a failed sync nothing is ever decided by them, as the store
+  /// refuses writes from then on.
+  private func write(_ group: CommitGroup) throws(StorageError) -> LSN {
+    let appended = try log.append(&builder)
+    log.startWriteback()
+    let head = shared.live.withLock { $0.heads[$0.heads.count - 1] }
+    var fullByteCount = 0
+    for part in group.parts {
+      fullByteCount = head.append(part.batch, series: part.series) { part.firstLSN + LSN($0) }
+      shared.series.insert(part.batch, series: part.series, lsn: group.nextLSN - 1)
+    }
+    if fullByteCount > Self.encodingByteCount { shared.encoder.withLock { $0 }?.wake() }
+    try log.sync()
+    publish(group, commitNanos: appended.commitNanos)
+    return appended.nextLSN - 1
+  }
+
   /// Makes a durable group visible.
   private func publish(_ group: CommitGroup, commitNanos: Int64) {
     firstUnsealedNanos = min(firstUnsealedNanos, commitNanos)
-    let head = shared.live.withLock { $0.heads[$0.heads.count - 1] }
     shared.clock.withLock { $0.record(group.firstLSN, at: commitNanos) }
-    for part in group.parts { head.append(part.appends, of: part.batch) }
-    for part in group.parts { shared.series.insert(part.appends) }
     if !group.events.isEmpty { shared.events.withLock { $0.append(contentsOf: group.events) } }
     if !group.records.isEmpty { shared.records.withLock { $0.append(contentsOf: group.records) } }
     shared.live.withLock { live in
@@ -245,7 +271,10 @@ package final class CommitWriter: @unchecked Sendable {
   }
 
   private func install(_ files: CommitRequest.Installation) throws(StorageError) -> LSN {
-    if files.isBulk { try makeDevices(of: files) }
+    if files.isBulk {
+      try requireUnchanged(since: files)
+      try makeDevices(of: files)
+    }
     let lsn = log.nextLSN
     let base = files.isBulk ? lsn : 0
     let time = max(clock.nowNanos(), shared.clock.withLock { $0.entries.last?.time ?? .min })
@@ -265,9 +294,9 @@ package final class CommitWriter: @unchecked Sendable {
     if files.isBulk { edits.append(.bulk(Manifest.LSNRange(first: lsn, last: lsn, time: time))) }
     try manifest.commit(edits)
     if files.isBulk {
-      log.skip(to: lsn + 1)
+      log.skip(to: lsn + 1, commitNanos: time)
       shared.clock.withLock { $0.record(lsn, at: time) }
-      shared.series.insert(files.coverage)
+      shared.series.insert(files.coverage, lsn: lsn)
     }
     let state = manifest.state
     shared.live.withLock { live in
@@ -281,19 +310,35 @@ package final class CommitWriter: @unchecked Sendable {
     return log.nextLSN - 1
   }
 
-  /// Devices that a bulk append names and nobody knows are made first, in a batch of their own.
+  /// A bulk append was compared with the store outside the writer's turn.
+  /// - Throws: `.conflict` when rows that may be its own have come since; it must be compared anew.
+  private func requireUnchanged(since files: CommitRequest.Installation) throws(StorageError) {
+    let live = shared.live.withLock { $0 }
+    guard live.durableLSN > files.comparedLSN else { return }
+    let sources = SeriesSources(live: live)
+    for (key, run) in files.coverage {
+      let (number, _) = shared.series.lookUp(table: key.table, device: key.device, probe: key.probe)
+      guard shared.series.newestLSN(ofSeries: number) > files.comparedLSN else { continue }
+      let isChanged = try sources.mayHaveRows(
+        of: key, number: number, times: run.first...run.last, after: files.comparedLSN)
+      if isChanged { throw StorageError(.conflict, "rows of a bulk append came by another way, too") }
+    }
+  }
+
+  /// Devices that a bulk append names and nobody knows are made first, in batches of their own.
   private func makeDevices(of files: CommitRequest.Installation) throws(StorageError) {
     guard let creator = files.creator, let table = files.added.first?.meta.table else { return }
-    var batch = FrameBatch(table: table)
-    for device in files.devices { batch.beginFrame(device: device) }
-    var group = CommitGroup(registry: shared.live.withLock { $0.registry }, firstLSN: log.nextLSN)
-    builder.removeAll()
-    try group.addMissingDevices(
-      of: batch, DecisionContext(now: clock.nowNanos(), actor: creator, random: rng), to: &builder)
-    guard !builder.isEmpty else { return }
-    let appended = try log.append(&builder)
-    try log.sync()
-    publish(group, commitNanos: appended.commitNanos)
+    var rest = files.devices[...]
+    while !rest.isEmpty {
+      var batch = FrameBatch(table: table & ~TableID(0).quarantine)
+      for device in rest.prefix(Self.devicesInABatch) { batch.beginFrame(device: device) }
+      rest = rest.dropFirst(Self.devicesInABatch)
+      var group = CommitGroup(registry: shared.live.withLock { $0.registry }, firstLSN: log.nextLSN)
+      builder.removeAll()
+      try group.addMissingDevices(
+        of: batch, DecisionContext(now: clock.nowNanos(), actor: creator, random: rng), to: &builder)
+      if !builder.isEmpty { _ = try write(group) }
+    }
   }
 }
 

@@ -28,6 +28,8 @@ package final class Shared: Sendable {
   package let symbols = SymbolTable()
   /// What maintenance goes by.
   package let activity = Mutex(Activity())
+  /// Encodes full chunks of the head; nil in a store that is stepped by hand.
+  package let encoder = Mutex<(any Wakeable)?>(nil)
   /// Frozen heads whose sealing has not succeeded yet.
   package let rotations = Mutex([CommitRequest.Rotation]())
 

@@ -25,22 +25,31 @@ package struct JSONText: Sendable {
     text += raw
   }
 
-  /// RFC 8259, section 7: quotes, backslashes and control characters are escaped, all else is kept.
+  /// `value` as a JSON string with its quotes.
   package static func quoted(_ value: String) -> String {
-    var out: [UInt8] = [UInt8(ascii: "\"")]
+    var out: [UInt8] = []
     out.reserveCapacity(value.utf8.count + 2)
-    for byte in value.utf8 {
+    append(quoted: value.utf8, to: &out)
+    return String(decoding: out, as: UTF8.self)
+  }
+
+  /// `text`, which is UTF-8, as a JSON string with its quotes. RFC 8259, section 7: quotes,
+  /// backslashes and control characters are escaped, all else is kept.
+  package static func append(quoted text: some Sequence<UInt8>, to out: inout [UInt8]) {
+    out.append(UInt8(ascii: "\""))
+    for byte in text {
       switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
-      case 0x0A: out += Array(#"\n"#.utf8)
-      case 0x0D: out += Array(#"\r"#.utf8)
-      case 0x09: out += Array(#"\t"#.utf8)
-      case 0..<0x20: out += Array((#"\u00"# + Hex.text([byte])).utf8)
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+        out.append(UInt8(ascii: "\\"))
+        out.append(byte)
+      case 0x0A: out.append(contentsOf: #"\n"#.utf8)
+      case 0x0D: out.append(contentsOf: #"\r"#.utf8)
+      case 0x09: out.append(contentsOf: #"\t"#.utf8)
+      case 0..<0x20: out.append(contentsOf: (#"\u00"# + Hex.text([byte])).utf8)
       default: out.append(byte)
       }
     }
     out.append(UInt8(ascii: "\""))
-    return String(decoding: out, as: UTF8.self)
   }
 
   /// JSON has no NaN nor infinity; they are shown as null.

@@ -28,6 +28,20 @@ package struct Coverage: Sendable, Equatable {
       stepDenominator = 1
     }
 
+    /// Takes `next` in when it goes on at the same step without a gap.
+    fileprivate mutating func extend(by next: RegularTimes) -> Bool {
+      guard stepNumerator == next.stepNumerator, stepDenominator == next.stepDenominator,
+        next.start > last
+      else { return false }
+      let (length, overflow) = Int64(count).multipliedReportingOverflow(by: stepNumerator)
+      guard !overflow, length % stepDenominator == 0,
+        first.addingReportingOverflow(length / stepDenominator) == (next.start, false)
+      else { return false }
+      count += next.count
+      last = next.last
+      return true
+    }
+
     var regular: RegularTimes? {
       stepNumerator == 0
         ? nil
@@ -84,7 +98,10 @@ package struct Coverage: Sendable, Equatable {
   /// Adds rows; those already there may be among them. O(log runs) at the end of the series.
   package mutating func insert(_ times: SampleTimes) {
     switch times {
-    case .regular(let regular): insert(Run(regular))
+    case .regular(let regular):
+      let newest = runs.count - 1
+      if newest >= 0, runs[newest].extend(by: regular) { return }
+      insert(Run(regular))
     case .explicit(let instants):
       insert(Run(irregular: instants[0], instants[instants.count - 1], count: instants.count))
     }

@@ -8,25 +8,32 @@ package final class Head: Sendable {
   /// starts a chunk of its own, so chunks may overlap in time.
   private struct Series: Sendable {
     var number: Int
+    var table: TableID
     var closed: [HeadChunk] = []
-    var open = RowAccumulator()
+    var open: OpenRows?
   }
 
   private struct State: Sendable {
     /// Slot in `series` by series number; -1 where the head has none.
     var slots: [Int32] = []
     var series: [Series] = []
+    var shapes = OpenShape.Recent()
     var rowCount = 0
-    var closedRowCount = 0
+    var openByteCount = 0
     var closedByteCount = 0
-    var newestLSN: LSN = 0
-    var builders: [TableID: BlockBuilder] = [:]
+    /// Full chunks that are not encoded yet, in order of their filling.
+    var full: [(slot: Int, chunk: Int)] = []
+    var fullByteCount = 0
   }
 
-  /// Rows after which a chunk is encoded and closed.
+  /// Rows after which a chunk is full.
   package static let chunkRows = 1024
+  /// Full chunks of more bytes than this are encoded by who appends.
+  private static let fullByteLimit = 64 << 20
 
   private let state = Mutex(State())
+  /// Whoever encodes holds it: one chunk at a time, each with its table's builder.
+  private let builders = Mutex([TableID: BlockBuilder]())
   private let schema: @Sendable (TableID) -> TableSchema?
   private let symbols: SymbolTable
 
@@ -35,82 +42,123 @@ package final class Head: Sendable {
     self.schema = schema
   }
 
-  /// One frame's run on its way in.
-  package struct Append {
-    package var series: Int
-    package var table: TableID
-    package var run: FrameBatch.Run
-    package var lsn: LSN
-    package init(series: Int, table: TableID, run: FrameBatch.Run, lsn: LSN) {
-      self.series = series
-      self.table = table
-      self.run = run
-      self.lsn = lsn
-    }
-  }
+  // MARK: Appending
 
-  /// Appends durable runs of `batch`, in LSN order. One lock for the whole batch.
-  package func append(_ runs: [Append], of batch: FrameBatch) {
-    state.withLock { state in
-      for entry in runs {
-        let slot = Self.slot(of: entry.series, in: &state)
-        if !state.series[slot].open.accepts(entry.run.times)
-          || state.series[slot].open.count >= Self.rowLimit(slot, state.series[slot].closed.count)
-        {
-          close(slot, table: entry.table, in: &state)
+  /// Appends a batch: frame i has LSN `lsn(i)`, and run r is of the series `numbers[r]`. Not visible
+  /// to snapshots of earlier LSNs. One lock for the whole batch.
+  /// - Returns: bytes of full chunks that wait to be encoded.
+  @discardableResult
+  package func append(
+    _ batch: FrameBatch, series numbers: [Int], lsn: (_ frame: Int) -> LSN
+  ) -> Int {
+    let waiting = state.withLock { state in
+      for (index, frame) in batch.frames.enumerated() {
+        for run in frame.runs {
+          Self.append(batch.runs[run], of: batch, series: numbers[run], lsn: lsn(index), to: &state)
         }
-        state.series[slot].open.append(entry.run, of: batch, lsn: entry.lsn)
-        state.rowCount += entry.run.times.count
-        state.newestLSN = max(state.newestLSN, entry.lsn)
       }
+      return state.fullByteCount
     }
+    if waiting > Self.fullByteLimit { while fullByteCount > Self.fullByteLimit, encodeNext() {} }
+    return waiting
   }
 
-  /// Series that started together must not fill their chunks together: one commit would encode
-  /// them all. So first chunks end at different lengths.
+  private static func append(
+    _ run: FrameBatch.Run, of batch: FrameBatch, series number: Int, lsn: LSN, to state: inout State
+  ) {
+    let slot = slot(of: number, batch.table, in: &state)
+    let added = run.times.count
+    if let open = state.series[slot].open,
+      !open.accepts(run.times) || open.count + added > rowLimit(slot, state.series[slot].closed.count)
+    {
+      close(slot, in: &state)
+    }
+    state.rowCount += added
+    guard let before = state.series[slot].open?.byteCount else {
+      var open = OpenRows(for: run, of: batch, shapes: &state.shapes)
+      open.append(run, of: batch, lsn: lsn, shapes: &state.shapes)
+      state.openByteCount += open.byteCount
+      state.series[slot].open = open
+      return
+    }
+    state.series[slot].open?.append(run, of: batch, lsn: lsn, shapes: &state.shapes)
+    state.openByteCount += (state.series[slot].open?.byteCount ?? 0) - before
+  }
+
+  /// Series that started together must not fill their chunks together: encoding would come in
+  /// waves. So first chunks end at different lengths.
   private static func rowLimit(_ slot: Int, _ closedCount: Int) -> Int {
     closedCount > 0 ? chunkRows : chunkRows / 4 + (slot &* 157) % (chunkRows * 3 / 4)
   }
 
-  private static func slot(of number: Int, in state: inout State) -> Int {
+  private static func slot(of number: Int, _ table: TableID, in state: inout State) -> Int {
     while state.slots.count <= number { state.slots.append(-1) }
     if state.slots[number] >= 0 { return Int(state.slots[number]) }
     state.slots[number] = Int32(state.series.count)
-    state.series.append(Series(number: number))
+    state.series.append(Series(number: number, table: table))
     return state.series.count - 1
   }
 
-  private func close(_ slot: Int, table: TableID, in state: inout State) {
-    guard state.series[slot].open.count > 0 else { return }
-    let rows = state.series[slot].open.rows()
-    // A column declared since the builder was made needs a new one.
-    if state.builders[table]?.knows(rows.columns) != true {
-      state.builders[table] = schema(table).map { BlockBuilder(schema: $0, symbols: symbols) }
+  /// Small chunks (late frames) stay as they are; others wait to be encoded.
+  private static func close(_ slot: Int, in state: inout State) {
+    guard let open = state.series[slot].open.take() else { return }
+    state.openByteCount -= open.byteCount
+    state.closedByteCount += open.byteCount
+    if open.count >= StretchReader.pageRows {
+      state.full.append((slot, state.series[slot].closed.count))
+      state.fullByteCount += open.byteCount
     }
-    let chunk = HeadChunk(closing: rows, &state.builders[table])
-    state.closedByteCount += chunk.byteCount
-    state.closedRowCount += state.series[slot].open.count
-    state.series[slot].closed.append(chunk)
-    state.series[slot].open = RowAccumulator()
+    state.series[slot].closed.append(.open(open))
   }
+
+  // MARK: Encoding
+
+  private var fullByteCount: Int { state.withLock { $0.fullByteCount } }
+
+  /// Encodes the chunk that has been full for longest; false when none waits. Appends and readers
+  /// go on meanwhile. O(rows of a chunk).
+  package func encodeNext() -> Bool {
+    builders.withLock { builders in
+      let task: (slot: Int, chunk: Int, table: TableID, rows: OpenRows)? = state.withLock { state in
+        guard let (slot, chunk) = state.full.first, case .open(let rows) = state.series[slot].closed[chunk]
+        else { return nil }
+        return (slot, chunk, state.series[slot].table, rows)
+      }
+      guard let task else { return false }
+      let rows = task.rows.rows()
+      // A column declared since the builder was made needs a new one.
+      if builders[task.table]?.knows(rows.columns) != true {
+        builders[task.table] = schema(task.table).map { BlockBuilder(schema: $0, symbols: symbols) }
+      }
+      var encoded: HeadChunk?
+      // Taken out and put back, so that it is not copied.
+      if var builder = builders.removeValue(forKey: task.table) {
+        if builder.knows(rows.columns) { encoded = .block(MemoryBlock(rows, builder: &builder)) }
+        builders[task.table] = builder
+      }
+      state.withLock { state in
+        state.full.removeFirst()
+        state.fullByteCount -= task.rows.byteCount
+        guard let encoded else { return }
+        state.closedByteCount += encoded.byteCount - task.rows.byteCount
+        state.series[task.slot].closed[task.chunk] = encoded
+      }
+      return true
+    }
+  }
+
+  // MARK: Reading
 
   package var rowCount: Int { state.withLock { $0.rowCount } }
 
-  /// Slots of three columns and a validity bit or two: what a row of an open chunk takes, roughly.
-  private static let openRowByteCount = 32
-
   /// Bytes held, roughly. O(1).
-  package var byteCount: Int {
-    state.withLock {
-      $0.closedByteCount + ($0.rowCount - $0.closedRowCount) * Self.openRowByteCount
-    }
-  }
+  package var byteCount: Int { state.withLock { $0.openByteCount + $0.closedByteCount } }
 
   /// Numbers of the series that have rows here.
   package var seriesNumbers: [Int] { state.withLock { $0.series.map(\.number) } }
 
   /// The chunks of the given series (nil: all), each cut at `lsn`, without empty ones, in order of
-  /// arrival. Shares the arrays; O(chunks).
+  /// arrival. Shares their memory; O(chunks).
   package func chunks(
     of numbers: [Int]?, through lsn: LSN
   ) throws(StorageError) -> [(series: Int, chunks: [HeadChunk])] {
@@ -120,8 +168,7 @@ package final class Head: Sendable {
         ?? Array(state.series.indices)
       return slots.map { slot in
         let series = state.series[slot]
-        let open = series.open.count > 0 ? [HeadChunk(rows: series.open.rows())] : []
-        return (series.number, series.closed + open)
+        return (series.number, series.closed + (series.open.map { [.open($0)] } ?? []))
       }
     }
     var visible: [(series: Int, chunks: [HeadChunk])] = []
@@ -131,59 +178,5 @@ package final class Head: Sendable {
       if !kept.isEmpty { visible.append((number, kept)) }
     }
     return visible
-  }
-}
-
-/// Rows of one series in arrival and time order, either as they grow or encoded as a block.
-package enum HeadChunk: Sendable {
-  case rows(RowSet)
-  case block(MemoryBlock)
-
-  package init(rows: RowSet) { self = .rows(rows) }
-
-  /// Encodes full chunks; small ones (late frames) stay as rows.
-  package init(closing rows: RowSet, _ builder: inout BlockBuilder?) {
-    guard builder?.knows(rows.columns) == true, rows.count >= 256 else {
-      self = .rows(rows)
-      return
-    }
-    self = .block(MemoryBlock(rows, builder: &builder!))
-  }
-
-  package var firstTime: Int64 {
-    switch self {
-    case .rows(let rows): rows.times.first
-    case .block(let block): block.entry.firstTime
-    }
-  }
-  package var byteCount: Int {
-    switch self {
-    case .rows(let rows): rows.count * 8 * (rows.columns.count + 1)
-    case .block(let block): block.bytes.count + 256
-    }
-  }
-
-  package func rows() throws(StorageError) -> RowSet {
-    switch self {
-    case .rows(let rows): rows
-    case .block(let block): try block.reader.rows()
-    }
-  }
-
-  /// The rows that LSNs up to `lsn` brought: all, a prefix, or nil when there are none.
-  package func cut(through lsn: LSN) throws(StorageError) -> HeadChunk? {
-    switch self {
-    case .block(let block):
-      if block.entry.newestLSN <= lsn { return self }
-      if block.entry.oldestLSN > lsn { return nil }
-      return try HeadChunk.rows(block.reader.rows()).cut(through: lsn)
-    case .rows(let rows):
-      guard let last = rows.lsns.last, last.lsn > lsn else { return self }
-      let end = rows.lsns.last { $0.lsn <= lsn }?.end ?? 0
-      if end == 0 { return nil }
-      var prefix = RowAccumulator()
-      prefix.append(rows, 0..<end)
-      return .rows(prefix.rows())
-    }
   }
 }

@@ -39,21 +39,30 @@ package struct Intake {
     (_ key: SeriesKey, _ number: Int, _ times: SampleTimes) throws(StorageError) -> RowSet?
 
   private let limits: Limits
-  /// Rows accepted by earlier requests of this group.
-  private var group: [Int: Coverage] = [:]
-  /// Rows accepted so far of this request.
+  /// The newest instant of each series that this group has accepted.
+  private var group = PendingInstants()
+  /// What this group has accepted, and how much of it `groupCoverage` holds: that is made when a
+  /// request goes back behind the newest instant.
+  private var groupParts: [Part] = []
+  private var coveredPartCount = 0
+  private var groupCoverage: [Int: Coverage] = [:]
+  /// Rows accepted so far of a request that needs a closer look.
   private var request: [Int: Coverage] = [:]
 
   package init(limits: Limits) { self.limits = limits }
 
-  package mutating func beginGroup() { group.removeAll(keepingCapacity: true) }
+  package mutating func beginGroup() {
+    group.clear()
+    groupParts.removeAll(keepingCapacity: true)
+    coveredPartCount = 0
+    groupCoverage.removeAll(keepingCapacity: true)
+  }
 
   /// - Parameter now: wall time, nanoseconds.
   /// - Throws: what `existing` throws.
   package mutating func decide(
     _ batch: FrameBatch, now: Int64, series catalog: SeriesCatalog, existing: Existing
   ) throws(StorageError) -> Outcome {
-    request.removeAll(keepingCapacity: true)
     let horizon = now.addingReportingOverflow(limits.futureNanos)
     let bounds = limits.floor...max(limits.floor, horizon.overflow ? .max : horizon.partialValue)
 
@@ -61,7 +70,8 @@ package struct Intake {
       var accepted = Accepted()
       accepted.result.new = batch.rowCount
       accepted.parts = [Part(batch: batch, series: series, frames: Array(batch.frames.indices))]
-      return finish(accepted)
+      groupParts += accepted.parts
+      return .accepted(accepted)
     }
     request.removeAll(keepingCapacity: true)
     var sorter = Sorter(batch, bounds)
@@ -74,7 +84,7 @@ package struct Intake {
           let (series, coverage) = catalog.lookUp(
             table: key.table, device: key.device, probe: key.probe)
           let times = batch.runs[run].times.rows(rows)
-          if case .maybe = group[series]?.check(times) ?? .absent { return .mustWait }
+          if isPending(series, times) { return .mustWait }
           var known: RowSet?
           if case .maybe = coverage.check(times) {
             known = try existing(key, series, times)
@@ -85,43 +95,99 @@ package struct Intake {
         }
       }
     }
-    return finish(sorter.accepted())
+    for (series, coverage) in request { if let last = coverage.last { group.extend(series, to: last) } }
+    group.keep()
+    let accepted = sorter.accepted()
+    groupParts += accepted.parts
+    return .accepted(accepted)
   }
 
-  private mutating func finish(_ accepted: Accepted) -> Outcome {
-    for (series, coverage) in request {
-      for run in coverage.runs { group[series, default: Coverage()].insert(run) }
+  /// Whether an earlier request of this group may have rows at some of the instants.
+  private mutating func isPending(_ series: Int, _ times: SampleTimes) -> Bool {
+    guard group.reaches(series, times.first) else { return false }
+    for part in groupParts[coveredPartCount...] {
+      for (run, number) in zip(part.batch.runs, part.series) {
+        groupCoverage[number, default: Coverage()].insert(run.times)
+      }
     }
-    return .accepted(accepted)
+    coveredPartCount = groupParts.count
+    return (groupCoverage[series]?.check(times) ?? .absent) != .absent
   }
 
   /// The series of each run when nothing overlaps and no time is absurd; else nil.
   private mutating func allNew(
     _ batch: FrameBatch, _ bounds: ClosedRange<Int64>, _ catalog: SeriesCatalog
   ) -> [Int]? {
-    var series: [Int] = []
-    series.reserveCapacity(batch.runs.count)
-    let isNew = catalog.withLock { index in
-      for frame in batch.frames {
-        for run in batch.runs[frame.runs] {
-          guard bounds.contains(run.times.first), bounds.contains(run.times.last) else {
-            return false
-          }
-          let number = index.number(table: batch.table, device: frame.device, probe: run.probe)
-          guard index.coverage[number].check(run.times) == .absent else { return false }
-          series.append(number)
-        }
+    for run in batch.runs
+    where !bounds.contains(run.times.first) || !bounds.contains(run.times.last) { return nil }
+    guard let numbers = catalog.numbersIfAbsent(batch) else { return nil }
+    for (at, run) in batch.runs.enumerated() {
+      if group.reaches(numbers[at], run.times.first) {
+        group.takeBack(at)
+        return nil
       }
-      return true
+      group.extend(numbers[at], to: run.times.last)
     }
-    guard isNew else { return nil }
-    for (run, number) in zip(batch.runs, series) {
-      guard (group[number]?.check(run.times) ?? .absent) == .absent,
-        (request[number]?.check(run.times) ?? .absent) == .absent
-      else { return nil }
-      request[number, default: Coverage()].insert(run.times)
+    group.keep()
+    return numbers
+  }
+}
+
+/// The newest instant that a group has accepted of each series, forgotten in O(1).
+private struct PendingInstants {
+  private struct Entry {
+    var group: UInt64
+    var last: Int64
+  }
+
+  private var entries: [Entry] = []
+  private var group: UInt64 = 1
+  /// What `extend` replaced since the last `keep`, for `takeBack`.
+  private var replaced: [(series: Int, entry: Entry)] = []
+
+  mutating func clear() {
+    group += 1
+    replaced.removeAll(keepingCapacity: true)
+  }
+
+  /// Whether the group has rows of the series at or after `instant`.
+  func reaches(_ series: Int, _ instant: Int64) -> Bool {
+    series < entries.count && entries[series].group == group && entries[series].last >= instant
+  }
+
+  mutating func extend(_ series: Int, to last: Int64) {
+    while entries.count <= series { entries.append(Entry(group: 0, last: .min)) }
+    let entry = entries[series]
+    replaced.append((series, entry))
+    let newest = entry.group == group ? max(entry.last, last) : last
+    entries[series] = Entry(group: group, last: newest)
+  }
+
+  mutating func keep() { replaced.removeAll(keepingCapacity: true) }
+
+  /// Undoes the last `count` calls of `extend`.
+  mutating func takeBack(_ count: Int) {
+    for _ in 0..<count {
+      guard let (series, entry) = replaced.popLast() else { return }
+      entries[series] = entry
     }
-    return series
+  }
+}
+
+extension SeriesCatalog {
+  /// The series number of each run of a batch when its series have none of its instants; else nil.
+  fileprivate func numbersIfAbsent(_ batch: FrameBatch) -> [Int]? {
+    withLock { index in
+      var numbers: [Int] = []
+      numbers.reserveCapacity(batch.runs.count)
+      for frame in batch.frames {
+        index.append(
+          numbersOf: batch.runs[frame.runs], table: batch.table, device: frame.device, to: &numbers)
+      }
+      for (at, run) in batch.runs.enumerated()
+      where index.coverage[numbers[at]].check(run.times) != .absent { return nil }
+      return numbers
+    }
   }
 }
 

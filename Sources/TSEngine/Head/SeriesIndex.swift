@@ -12,6 +12,8 @@ package struct SeriesIndex: Sendable {
   package private(set) var keys: [SeriesKey] = []
   /// By series number.
   package private(set) var coverage: [Coverage] = []
+  /// The newest LSN of this process that brought rows of a series, by number; 0 when none did.
+  package private(set) var newestLSN: [LSN] = []
 
   package init() {}
 
@@ -24,8 +26,26 @@ package struct SeriesIndex: Sendable {
     let number = keys.count
     keys.append(SeriesKey(table: table, device: device, probe: probe))
     coverage.append(Coverage())
+    newestLSN.append(0)
     probes[owner, default: []].append((probe, number))
     return number
+  }
+
+  /// Numbers of the series of a device's probes, in their order, giving new ones where needed.
+  /// O(probes): the device is looked up once.
+  package mutating func append(
+    numbersOf runs: ArraySlice<FrameBatch.Run>, table: TableID, device: String, to numbers: inout [Int]
+  ) {
+    let known = probes[Device(table: table, name: device)] ?? []
+    for (at, run) in runs.enumerated() {
+      if at < known.count, known[at].probe == run.probe {
+        numbers.append(known[at].number)
+      } else if let found = known.first(where: { $0.probe == run.probe }) {
+        numbers.append(found.number)
+      } else {
+        numbers.append(number(table: table, device: device, probe: run.probe))
+      }
+    }
   }
 
   /// The number of a series, or nil when it is unknown. O(1).
@@ -38,8 +58,15 @@ package struct SeriesIndex: Sendable {
     probes[Device(table: table, name: device)]?.map(\.number) ?? []
   }
 
-  package mutating func insert(_ times: SampleTimes, series: Int) { coverage[series].insert(times) }
-  package mutating func insert(_ run: Coverage.Run, series: Int) { coverage[series].insert(run) }
+  package mutating func insert(_ times: SampleTimes, series: Int, lsn: LSN) {
+    coverage[series].insert(times)
+    newestLSN[series] = max(newestLSN[series], lsn)
+  }
+
+  package mutating func insert(_ run: Coverage.Run, series: Int, lsn: LSN) {
+    coverage[series].insert(run)
+    newestLSN[series] = max(newestLSN[series], lsn)
+  }
 }
 
 /// The series index behind a lock that is held for one question or one batch, never across I/O.
@@ -62,17 +89,34 @@ package final class SeriesCatalog: Sendable {
     }
   }
 
-  package func insert(_ appends: [Head.Append]) {
+  /// The series number of each run of a batch.
+  package func numbers(of batch: FrameBatch) -> [Int] {
     index.withLock { index in
-      for append in appends { index.insert(append.run.times, series: append.series) }
+      var numbers: [Int] = []
+      numbers.reserveCapacity(batch.runs.count)
+      for frame in batch.frames {
+        index.append(
+          numbersOf: batch.runs[frame.runs], table: batch.table, device: frame.device, to: &numbers)
+      }
+      return numbers
     }
   }
 
-  package func insert(_ runs: [(key: SeriesKey, run: Coverage.Run)]) {
+  /// Adds the rows of a batch whose run r is of the series `numbers[r]`; `lsn` is its newest.
+  package func insert(_ batch: FrameBatch, series numbers: [Int], lsn: LSN) {
+    index.withLock { index in
+      for (run, number) in zip(batch.runs, numbers) {
+        index.insert(run.times, series: number, lsn: lsn)
+      }
+    }
+  }
+
+  /// Adds rows that `lsn` brought, 0 for those that were there when the store was opened.
+  package func insert(_ runs: [(key: SeriesKey, run: Coverage.Run)], lsn: LSN = 0) {
     index.withLock { index in
       for (key, run) in runs {
         let number = index.number(table: key.table, device: key.device, probe: key.probe)
-        index.insert(run, series: number)
+        index.insert(run, series: number, lsn: lsn)
       }
     }
   }

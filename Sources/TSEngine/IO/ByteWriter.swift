@@ -58,22 +58,3 @@ package struct ByteWriter: Sendable {
     if over != 0 { bytes.appendZeros(alignment - over) }
   }
 }
-
-extension ByteWriter {
-  /// Appends `value − reference` of each value as a little-endian field; every difference fits `Field`.
-  package mutating func appendDifferences<Field: FixedWidthInteger & BitwiseCopyable>(
-    _ values: ArraySlice<Int64>, _ reference: Int64, as _: Field.Type
-  ) {
-    let start = bytes.count
-    bytes.append(contentsOf: repeatElement(0, count: values.count * MemoryLayout<Field>.size))
-    unsafe bytes.withUnsafeMutableBytes { raw in
-      var at = start
-      for value in values {
-        let field = Field(truncatingIfNeeded: value &- reference).littleEndian
-        // SAFETY: `at` steps through the values.count fields appended above.
-        unsafe raw.storeBytes(of: field, toByteOffset: at, as: Field.self)
-        at &+= MemoryLayout<Field>.size
-      }
-    }
-  }
-}

@@ -1,3 +1,4 @@
+import CTsqShims
 import Glibc
 import Synchronization
 
@@ -49,6 +50,12 @@ final class PosixFile: DiskFile {
       }
     }
     return done
+  }
+
+  func startWriteback(_ range: Range<Int>) {
+    guard phase.withLock({ $0 == .open }) else { return }
+    // Writes without waiting: it neither takes nor clears an error that a sync would report.
+    tsq_start_writeback(descriptor, Int64(range.lowerBound), Int64(range.count))
   }
 
   func sync() throws(StorageError) {

@@ -34,6 +34,8 @@ package protocol DiskFile: AnyObject, Sendable {
   func write(_ bytes: RawSpan, at offset: Int) throws(StorageError)
   /// Fills `buffer` from `offset`, returning the number of bytes read; less than asked only at the end of file.
   func read(into buffer: inout MutableRawSpan, at offset: Int) throws(StorageError) -> Int
+  /// Lets the disk begin to write `range`. An advice without a result: errors come with `sync`.
+  func startWriteback(_ range: Range<Int>)
   /// fdatasync. An error is final for this file: it is never retried (RELIABILITY, finding 2).
   func sync() throws(StorageError)
   func truncate(to byteCount: Int) throws(StorageError)
@@ -75,4 +77,8 @@ package protocol Wakeable: AnyObject, Sendable {
   func wake()
   /// Returns once the step has answered `.done`.
   func join()
+}
+
+extension DiskFile {
+  package func startWriteback(_: Range<Int>) {}
 }

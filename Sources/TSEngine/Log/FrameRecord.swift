@@ -27,10 +27,10 @@ package enum FrameRecord {
 
   // MARK: Encoding
 
-  /// Appends frame `index` of `batch`. `isSymbol` tells which columns hold symbol codes.
+  /// Appends frame `index` of `batch`; `symbolColumns` are those that hold symbol codes.
   package static func encode(
-    _ batch: FrameBatch, frame index: Int, symbols: SymbolTable,
-    isSymbol: (ColumnID) -> Bool, into out: inout ByteWriter
+    _ batch: FrameBatch, frame index: Int, symbols: SymbolTable, symbolColumns: [ColumnID],
+    into out: inout ByteWriter
   ) {
     let frame = batch.frames[index]
     out.put(version)
@@ -45,7 +45,7 @@ package enum FrameRecord {
       for cellIndex in run.cells {
         let cell = batch.cells[cellIndex]
         out.varint(UInt64(cell.column))
-        if isSymbol(cell.column) {
+        if symbolColumns.contains(cell.column) {
           encodeSymbols(cell, of: batch, count: run.times.count, symbols: symbols, into: &out)
         } else {
           encodeIntegers(cell, of: batch, count: run.times.count, into: &out)
@@ -65,7 +65,7 @@ package enum FrameRecord {
     case .explicit(let instants):
       out.put(TimeKind.explicit)
       out.varint(instants.count)
-      pack(instants[...], into: &out)
+      out.appendPacked(instants.span)
     }
   }
 
@@ -78,11 +78,11 @@ package enum FrameRecord {
       out.zigzag(value)
     case .values(let start):
       out.put(Form.values)
-      pack(batch.values[start..<(start + count)], into: &out)
+      out.appendPacked(batch.values.span.extracting(start..<(start + count)))
     case .nullable(let start, let validityStart):
       out.put(Form.nullable)
       putBits(batch.validity[validityStart..<(validityStart + count)], into: &out)
-      pack(batch.values[start..<(start + count)], into: &out)
+      out.appendPacked(batch.values.span.extracting(start..<(start + count)))
     }
   }
 
@@ -102,7 +102,7 @@ package enum FrameRecord {
       }
       out.varint(texts.count)
       for code in texts { putText(code) }
-      pack(coded[...], into: &out)
+      out.appendPacked(coded.span)
     }
     switch cell.content {
     case .constant(let code):
@@ -128,27 +128,6 @@ package enum FrameRecord {
       }
     }
     if flags.count & 7 != 0 { out.put(byte) }
-  }
-
-  private static func pack(_ values: ArraySlice<Int64>, into out: inout ByteWriter) {
-    var low = Int64.max
-    var high = Int64.min
-    for value in values {
-      low = min(low, value)
-      high = max(high, value)
-    }
-    if values.isEmpty { (low, high) = (0, 0) }
-    let span = UInt64(bitPattern: high &- low)
-    let width = span == 0 ? 0 : span <= 0xFF ? 1 : span <= 0xFFFF ? 2 : span <= 0xFFFF_FFFF ? 4 : 8
-    out.zigzag(low)
-    out.put(UInt8(width))
-    switch width {
-    case 1: out.appendDifferences(values, low, as: UInt8.self)
-    case 2: out.appendDifferences(values, low, as: UInt16.self)
-    case 4: out.appendDifferences(values, low, as: UInt32.self)
-    case 8: out.appendDifferences(values, low, as: UInt64.self)
-    default: break
-    }
   }
 
   // MARK: Decoding

@@ -8,8 +8,9 @@
 ///   goes on. When the taking back fails, the writer is fail-stopped.
 package final class LogWriter {
   package struct Options: Sendable {
-    /// Zeros are written ahead in steps of this size, because a sync over blocks already written
-    /// needs no commit of the file system's journal: half the time at the median. 0 turns it off.
+    /// In quiet moments zeros are written ahead up to about this size, because a sync over blocks
+    /// already written needs no change of the file system's own: half the time at the median. Never
+    /// while an acknowledgement waits: a log that outruns them grows batch by batch. 0 turns it off.
     package var preallocatedByteCount = 4 << 20
 
     package init() {}
@@ -27,6 +28,8 @@ package final class LogWriter {
   }
 
   private static let zeros = [UInt8](repeating: 0, count: 256 << 10)
+  /// Zeros written in one quiet moment: a batch that comes meanwhile waits a millisecond at most.
+  private static let extensionByteCount = 1 << 20
 
   private enum Phase { case open, failStopped, closed }
 
@@ -142,13 +145,13 @@ package final class LogWriter {
     let end = now.offset + batch.buffer.count
     do throws(StorageError) {
       try file.write(batch.buffer.bytes.rawSpan, at: now.offset)
-      try writeAhead(from: end)
     } catch {
       try takeBack()
       throw error
     }
     let position = LogPosition(segmentID: header.segmentID, offset: now.offset)
     now.offset = end
+    writtenEnd = max(writtenEnd, end)
     now.nextLSN = header.nextLSN
     now.chain = crc
     if now.batchCount == 0 { now.firstCommitNanos = commitNanos }
@@ -160,6 +163,12 @@ package final class LogWriter {
       commitNanos: commitNanos, byteCount: batch.buffer.count)
   }
 
+  /// Lets the disk begin with what was appended, so that the caller may work meanwhile. An advice:
+  /// nothing is durable, nor an error told, before `sync`.
+  package func startWriteback() {
+    if phase == .open, hasUnsynced { file.startWriteback(durable.offset..<now.offset) }
+  }
+
   /// Makes every batch appended so far durable; only then may it be acknowledged.
   package func sync() throws(StorageError) {
     try requireOpen()
@@ -168,17 +177,18 @@ package final class LogWriter {
     durable = now
   }
 
-  /// Goes on with a later LSN: the ones between were taken outside the log (bulk append) and are
-  /// named by the manifest. Precondition: nothing waits for a sync.
-  package func skip(to lsn: LSN) {
+  /// Goes on with a later LSN: the ones between were taken outside the log (bulk append), at
+  /// `commitNanos`, and are named by the manifest. Precondition: nothing waits for a sync.
+  package func skip(to lsn: LSN, commitNanos: Int64) {
     precondition(!hasUnsynced && lsn >= now.nextLSN, "LSNs are taken in order")
+    lastCommitNanos = max(lastCommitNanos, commitNanos)
     now.nextLSN = lsn
     durable.nextLSN = lsn
   }
 
   /// Writes a witness behind the last batch, durably: should that batch be bad one day, it will be
-  /// known as damaged, not taken for torn. Zeros are written ahead now, too, rather than while an
-  /// acknowledgement waits. Does nothing behind a seal.
+  /// known as damaged, not taken for torn. Zeros are written ahead now, too. Does nothing behind a
+  /// seal.
   package func writeIdleSeal() throws(StorageError) {
     try requireOpen()
     if hasUnsynced { try sync() }
@@ -266,18 +276,10 @@ package final class LogWriter {
 
   // MARK: Failures
 
-  /// A batch was written up to `end`: writes zeros behind it when the written blocks end there.
-  private func writeAhead(from end: Int) throws(StorageError) {
-    guard end > writtenEnd else { return }
-    writtenEnd = end
-    try extend()
-  }
-
   /// Writes one step of zeros behind the written blocks. Without room the log goes on growing
   /// batch by batch.
   private func extend() throws(StorageError) {
-    guard options.preallocatedByteCount > 0 else { return }
-    let target = writtenEnd + options.preallocatedByteCount
+    let target = writtenEnd + min(options.preallocatedByteCount, Self.extensionByteCount)
     do throws(StorageError) {
       var at = writtenEnd
       while at < target {

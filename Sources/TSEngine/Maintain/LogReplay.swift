@@ -34,22 +34,9 @@ struct LogReplay {
     shared.clock.withLock { $0.insert(info.header.firstLSN, at: info.header.commitNanos) }
     let head = shared.live.withLock { $0.heads[$0.heads.count - 1] }
     for (table, batch) in frames {
-      let appends = number(batch, table, lsns[table] ?? [])
-      head.append(appends, of: batch)
-      shared.series.insert(appends)
-    }
-  }
-
-  private func number(_ batch: FrameBatch, _ table: TableID, _ lsns: [LSN]) -> [Head.Append] {
-    shared.series.withLock { index in
-      var appends: [Head.Append] = []
-      for (frame, lsn) in zip(batch.frames, lsns) {
-        for run in batch.runs[frame.runs] {
-          let number = index.number(table: table, device: frame.device, probe: run.probe)
-          appends.append(Head.Append(series: number, table: table, run: run, lsn: lsn))
-        }
-      }
-      return appends
+      let (numbers, lsns) = (shared.series.numbers(of: batch), lsns[table] ?? [])
+      head.append(batch, series: numbers) { lsns[$0] }
+      shared.series.insert(batch, series: numbers, lsn: 0)
     }
   }
 }

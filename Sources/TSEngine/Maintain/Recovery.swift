@@ -222,7 +222,7 @@ struct Recovery {
           index.insert(
             block.regular.map { Coverage.Run($0) }
               ?? Coverage.Run(irregular: block.firstTime, block.lastTime, count: block.rowCount),
-            series: number)
+            series: number, lsn: 0)
         }
       }
     }

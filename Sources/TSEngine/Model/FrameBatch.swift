@@ -112,6 +112,14 @@ public struct FrameBatch: Sendable {
     add(Cell(column: column, content: .nullable(start: start, validityStart: validityStart)))
   }
 
+  /// Gives the constants of `column` other values. O(cells).
+  package mutating func mapConstants(of column: ColumnID, _ transform: (Int64) -> Int64) {
+    for index in cells.indices where cells[index].column == column {
+      guard case .constant(let value) = cells[index].content else { continue }
+      cells[index].content = .constant(transform(value))
+    }
+  }
+
   private mutating func add(_ cell: Cell) {
     precondition(!runs.isEmpty, "a cell needs a run")
     cells.append(cell)

@@ -90,7 +90,7 @@ public struct RegularTimes: Hashable, Sendable {
 }
 
 /// When the samples of a run were taken.
-public enum SampleTimes: Sendable, Equatable {
+public enum SampleTimes: Sendable, Hashable {
   case regular(RegularTimes)
   /// Strictly increasing instants, nanoseconds since the Unix epoch, not empty.
   case explicit([Int64])

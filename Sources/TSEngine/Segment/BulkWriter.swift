@@ -76,16 +76,41 @@ public struct BulkWriter: ~Copyable {
     return result
   }
 
+  /// How often a part is compared anew because its rows came by another way meanwhile.
+  private static let flushAttempts = 8
+
+  /// Writes what was gathered; on a failure it stays gathered and is not counted.
   private mutating func flush() throws(StorageError) {
     guard rowCount > 0 else { return }
-    var installation = CommitRequest.Installation()
-    installation.isBulk = true
-    installation.creator = creator
-    for (table, keys) in Dictionary(grouping: series.keys, by: \.table).sorted(by: { $0.key < $1.key }) {
-      try write(table, keys.sorted(), into: &installation)
+    var attempt = 1
+    while true {
+      let counted = result
+      do throws(StorageError) {
+        try flushOnce()
+        break
+      } catch {
+        result = counted
+        guard error.code == .conflict, attempt < Self.flushAttempts else { throw error }
+        attempt += 1
+      }
     }
     recycle()
     rowCount = 0
+  }
+
+  private mutating func flushOnce() throws(StorageError) {
+    var installation = CommitRequest.Installation()
+    installation.isBulk = true
+    installation.creator = creator
+    installation.comparedLSN = store.durableLSN
+    do throws(StorageError) {
+      for (table, keys) in Dictionary(grouping: series.keys, by: \.table).sorted(by: { $0.key < $1.key }) {
+        try write(table, keys.sorted(), into: &installation)
+      }
+    } catch {
+      store.remove(installation)
+      throw error
+    }
     installation.devices = Array(Set(installation.devices)).sorted()
     if !installation.added.isEmpty { _ = try store.install(installation) }
   }

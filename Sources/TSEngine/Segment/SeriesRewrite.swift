@@ -73,6 +73,14 @@ package struct SeriesRewrite {
 }
 
 extension RowSet {
+  /// Rows of `range` alone, ticks of a regular stretch said as such.
+  package func slice(_ range: Range<Int>) -> RowSet {
+    if range == 0..<count { return compacted() }
+    var part = RowAccumulator()
+    part.append(self, range)
+    return part.rows().compacted()
+  }
+
   /// Times and LSNs of `range` alone, ticks of a regular stretch said as such.
   func frame(_ range: Range<Int>) -> RowSet {
     var part = RowAccumulator()

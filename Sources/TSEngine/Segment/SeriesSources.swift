@@ -27,8 +27,8 @@ package struct SeriesSources {
   }
 
   /// Rows of one series that may lie at some of `times`, newest LSN winning; nil when none. Only
-  /// sources that hold one of the instants between their first and last are decoded, so a frame
-  /// of two instants years apart costs two blocks.
+  /// sources that hold one of the instants between their first and last are decoded, of blocks only
+  /// the pages around, so a frame of two instants years apart costs two pages.
   ///
   /// A block that fails its check is passed over: its rows are not known then, and what comes is
   /// stored as new rather than refused for ever.
@@ -39,13 +39,26 @@ package struct SeriesSources {
     for source in try sources(of: key, number: number, times: times.first...times.last) {
       let row = times.firstRow(atOrAfter: source.firstTime)
       guard row < times.count, times.tick(row) <= source.lastTime else { continue }
+      let last = min(times.last, source.lastTime)
       do throws(StorageError) {
-        sets.append(try source.rows())
+        if last == .max {
+          sets.append(try source.rows())
+        } else if let rows = try source.rows(in: times.tick(row)..<(last + 1)) {
+          sets.append(rows)
+        }
       } catch {
         guard error.code == .corrupt || error.code == .truncated else { throw error }
       }
     }
     return sets.isEmpty ? nil : RowMerge.newest(sets)
+  }
+
+  /// Whether one series has rows that came after `lsn` between two instants, or may have them: a
+  /// source counts by its bounds.
+  func mayHaveRows(
+    of key: SeriesKey, number: Int?, times: ClosedRange<Int64>, after lsn: LSN
+  ) throws(StorageError) -> Bool {
+    try sources(of: key, number: number, times: times).contains { $0.lsnBounds.upperBound > lsn }
   }
 
   /// All series of a table that `wanted` lets through, each with its sources around `times`.
@@ -107,15 +120,6 @@ extension DataSegmentReader {
   /// Whether it may hold rows of `table` within `times`.
   package func overlaps(_ table: TableID, _ times: ClosedRange<Int64>) -> Bool {
     index.table == table && firstTime <= times.upperBound && lastTime >= times.lowerBound
-  }
-}
-
-extension HeadChunk {
-  package var source: Stretch.Source {
-    switch self {
-    case .rows(let rows): .rows(rows)
-    case .block(let block): .block(block.reader)
-    }
   }
 }
 

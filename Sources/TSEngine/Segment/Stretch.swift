@@ -4,6 +4,8 @@
 public struct Stretch: Sendable {
   package enum Source: Sendable {
     case rows(RowSet)
+    /// Rows of a head that still grow; these are those the snapshot shows.
+    case open(OpenRows)
     case block(BlockReader)
     /// Sources that overlap in time: merged when read, the newest LSN winning.
     case merged([Source])
@@ -42,6 +44,7 @@ public struct Stretch: Sendable {
   public var regularTimes: RegularTimes? {
     switch source {
     case .rows(let rows): if case .regular(let times) = rows.times { times } else { nil }
+    case .open(let rows): rows.regularTimes
     case .block(let block): block.entry.regular
     case .merged: nil
     }
@@ -64,7 +67,7 @@ public struct Stretch: Sendable {
     switch source {
     case .rows(let rows): return StretchReader(rows: rows, columns: columns)
     case .block(let block): return try StretchReader(block: block, columns: columns)
-    case .merged: return StretchReader(rows: try source.rows(), columns: columns)
+    case .open, .merged: return StretchReader(rows: try source.rows(), columns: columns)
     }
   }
 
@@ -76,6 +79,7 @@ extension Stretch.Source {
   var rowCount: Int {
     switch self {
     case .rows(let rows): rows.count
+    case .open(let rows): rows.count
     case .block(let block): block.entry.rowCount
     case .merged(let sources): sources.reduce(0) { $0 + $1.rowCount }
     }
@@ -83,6 +87,7 @@ extension Stretch.Source {
   package var firstTime: Int64 {
     switch self {
     case .rows(let rows): rows.times.first
+    case .open(let rows): rows.firstTime
     case .block(let block): block.entry.firstTime
     case .merged(let sources): sources.map(\.firstTime).min() ?? 0
     }
@@ -90,6 +95,7 @@ extension Stretch.Source {
   package var lastTime: Int64 {
     switch self {
     case .rows(let rows): rows.times.last
+    case .open(let rows): rows.lastTime
     case .block(let block): block.entry.lastTime
     case .merged(let sources): sources.map(\.lastTime).max() ?? 0
     }
@@ -98,6 +104,7 @@ extension Stretch.Source {
     switch self {
     case .rows(let rows):
       return (rows.lsns.map(\.lsn).min() ?? 0)...(rows.lsns.map(\.lsn).max() ?? 0)
+    case .open(let rows): return rows.lsnBounds
     case .block(let block): return block.entry.oldestLSN...block.entry.newestLSN
     case .merged(let sources):
       let bounds = sources.map(\.lsnBounds)
@@ -108,6 +115,7 @@ extension Stretch.Source {
   package func rows() throws(StorageError) -> RowSet {
     switch self {
     case .rows(let rows): return rows
+    case .open(let rows): return rows.rows()
     case .block(let block): return try block.rows()
     case .merged(let sources):
       var decoded: [RowSet] = []

@@ -21,7 +21,7 @@ struct EventsCommand: ParsableCommand {
     if follow { throw CommandError.notYet("tsq events --follow", instead: "run tsq events --from LSN again") }
     guard case .directory(let directory) = try location.place() else { return try showRemote() }
     try StoreAccess.reading(directory) { store in
-      let wanted = device.map { Set(history(of: $0, store.events).map(\.lsn)) }
+      let wanted = device.map { Set(history(of: $0, store.snapshot().events()).map(\.lsn)) }
       try format.printEvents(of: store) { $0.lsn >= from && wanted?.contains($0.lsn) ?? true }
     }
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import struct Query.ResultColumn
 import TSEngine
 
 struct CompactCommand: ParsableCommand {

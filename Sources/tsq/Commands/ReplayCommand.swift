@@ -21,14 +21,15 @@ struct ReplayCommand: ParsableCommand {
   func run() throws {
     let last = try to.map(Bound.init)
     try StoreAccess.reading(location.directory("replay")) { store in
+      let snapshot = store.snapshot()
       var registry = TSEngine.Registry()
       var count = 0
-      for event in store.events {
+      for event in snapshot.events() {
         guard last?.includes(event) ?? true else { break }
         registry.apply(event)
         count += 1
       }
-      if last == nil, registry.digest != store.registry.digest {
+      if last == nil, registry.digest != snapshot.registry.digest {
         throw CommandError(
           .damaged, "the registry in use differs from a replay of its events; run: tsq verify")
       }

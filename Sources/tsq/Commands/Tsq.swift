@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Query
 import TSEngine
 
 /// The command line. Data go to standard output, all else to standard error.

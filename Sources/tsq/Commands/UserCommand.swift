@@ -1,4 +1,6 @@
 import ArgumentParser
+import struct Query.ResultColumn
+import enum Query.TimestampText
 import TSEngine
 
 struct UserCommand: ParsableCommand {
@@ -138,7 +140,7 @@ enum UserText {
       ? "\(registry.devices.sorted().count { registry.associations.owner(of: $0.id) == .parked }) parked"
       : registry.associations.devices(of: user.id).joined(separator: " ")
     return [
-      user.name, "\(user.isAdmin)", "\(user.isActive)", devices, Timestamp.text(user.createdAt), user.id.text,
+      user.name, "\(user.isAdmin)", "\(user.isActive)", devices, TimestampText.format(user.createdAt), user.id.text,
     ]
   }
 }

@@ -1,3 +1,5 @@
+import Query
+
 /// Objects as a server of tsq answers them: one level that matters, keys in their order. A nested
 /// value is kept as its text.
 struct FlatJSON {

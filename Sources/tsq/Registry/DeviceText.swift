@@ -1,3 +1,4 @@
+import Query
 import TSEngine
 
 /// Devices and users as rows.
@@ -12,7 +13,7 @@ enum DeviceText {
     let owner = registry.associations.owner(of: device.id)
     return [
       device.id, device.name, device.type, registry.users[owner]?.name ?? owner.text,
-      registry.connections[device.id].map { "\($0.isConnected)" }, Timestamp.text(device.createdAt),
+      registry.connections[device.id].map { "\($0.isConnected)" }, TimestampText.format(device.createdAt),
     ]
   }
 
@@ -24,7 +25,7 @@ enum DeviceText {
     {
       let shown = String(issued.code.text.prefix(AssociationCode.shownDigitCount))
       extra.append((ResultColumn(name: "code", kind: .text), shown))
-      extra.append((ResultColumn(name: "code_expires_at", kind: .timestamp), Timestamp.text(issued.expiresAt)))
+      extra.append((ResultColumn(name: "code_expires_at", kind: .timestamp), TimestampText.format(issued.expiresAt)))
     }
     for (field, value) in device.fields.sorted(by: { $0.key < $1.key }) {
       extra.append((ResultColumn(name: field, kind: .text), text(value)))

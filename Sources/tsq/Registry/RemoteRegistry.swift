@@ -1,3 +1,6 @@
+import Query
+import TSEngine
+
 /// The registry of a server, over its HTTP API.
 struct RemoteRegistry {
   private let connection: HTTPConnection
@@ -34,7 +37,7 @@ struct RemoteRegistry {
 
   private func ask(_ method: String, _ path: [String], _ body: [String: String?], query: String = "") throws -> [UInt8] {
     let given = body.compactMapValues { $0 }.sorted { $0.key < $1.key }
-    let members = given.map { key, text in "\(JSONText.of(key)):\(["true", "false"].contains(text) && key == "admin" ? text : JSONText.of(text))" }
+    let members = given.map { key, text in "\(JSONText.quoted(key)):\(["true", "false"].contains(text) && key == "admin" ? text : JSONText.quoted(text))" }
     let json = method == "POST" ? Array("{\(members.joined(separator: ","))}".utf8) : []
     let target = "/api/" + path.map(HTTPConnection.escaped).joined(separator: "/") + query
     let (response, bytes) = try connection.request(method, target, body: json)

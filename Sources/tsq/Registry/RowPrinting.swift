@@ -12,7 +12,7 @@ extension OutputFormat {
 
   /// Prints the events of the journal that `isWanted`, as the table `events` has them.
   func printEvents(of store: Store, where isWanted: (Event) -> Bool) throws {
-    let wanted = Set(store.events.lazy.filter(isWanted).map { Int64(bitPattern: $0.lsn) })
+    let wanted = Set(store.snapshot().events().lazy.filter(isWanted).map { Int64(bitPattern: $0.lsn) })
     guard let table = StoreCatalog(store.snapshot()).rowTables.first(where: { $0.name == "events" }) else {
       throw CommandError.failed("there is no table events")
     }

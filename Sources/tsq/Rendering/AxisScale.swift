@@ -1,4 +1,5 @@
 import Glibc
+import Query
 
 /// Where the marks of an axis lie: round numbers, or round times.
 struct AxisScale {
@@ -49,8 +50,8 @@ struct AxisScale {
   func label(_ mark: Double) -> String { isTime ? timeLabel(mark) : Self.number(mark, step: step) }
 
   private func timeLabel(_ mark: Double) -> String {
-    let parts = Timestamp.parts(of: Int64(clamping: mark))
-    func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    let parts = TimestampText.parts(of: Int64(clamping: mark))
+    func two(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
     if step >= 86_400e9 { return "\(parts.year)-\(two(parts.month))-\(two(parts.day))" }
     let clock = "\(two(parts.hour)):\(two(parts.minute))"
     if step >= 60e9 {

@@ -1,41 +1,20 @@
 import Glibc
-
-enum OutputError: Error, Equatable {
-  /// The reader has gone (`tsq query … | head`): no error to speak of, only a reason to stop.
-  case closed
-  /// The system refused a write; `errno` of it.
-  case failed(Int32)
-}
-
-/// Where rendered bytes go.
-protocol ByteSink: AnyObject {
-  /// Takes `bytes` and empties them; they may wait in a buffer until `flush`.
-  func write(_ bytes: inout [UInt8]) throws(OutputError)
-  func flush() throws(OutputError)
-}
-
-extension ByteSink {
-  func write(_ text: String) throws(OutputError) {
-    var bytes = Array(text.utf8)
-    try write(&bytes)
-  }
-}
+import Query
 
 /// A file descriptor behind a buffer of 64 KiB.
 final class FileSink: ByteSink {
-  static let bufferByteCount = 64 << 10
   private let descriptor: Int32
   private var buffer: [UInt8] = []
 
   init(descriptor: Int32) {
     self.descriptor = descriptor
-    buffer.reserveCapacity(Self.bufferByteCount * 2)
+    buffer.reserveCapacity(outputBufferByteCount * 2)
   }
 
   func write(_ bytes: inout [UInt8]) throws(OutputError) {
     buffer.append(contentsOf: bytes)
     bytes.removeAll(keepingCapacity: true)
-    if buffer.count >= Self.bufferByteCount { try flush() }
+    if buffer.count >= outputBufferByteCount { try flush() }
   }
 
   func flush() throws(OutputError) {

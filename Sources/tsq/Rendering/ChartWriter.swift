@@ -1,3 +1,5 @@
+import Query
+
 /// Draws an answer instead of printing it. The first timestamp column is x, else the first
 /// numeric one when there are two; the numeric columns are y; a text column beside one numeric
 /// column names the series. Without an x the text names bars.

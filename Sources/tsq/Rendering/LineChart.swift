@@ -1,3 +1,5 @@
+import Query
+
 /// Series over time (or over a number) as braille lines with axes.
 struct LineChart {
   struct Series {
@@ -76,7 +78,7 @@ struct LineChart {
 
   /// To the microsecond: a double holds today's nanoseconds to the nearest 256.
   private static func instant(_ x: Double) -> String {
-    Timestamp.text(Int64(clamping: (x / 1000).rounded()) * 1000)
+    TimestampText.format(Int64(clamping: (x / 1000).rounded()) * 1000)
   }
 
   private func plot(_ canvas: BrailleCanvas, _ scale: AxisScale, _ labelWidth: Int) -> String {

@@ -1,3 +1,5 @@
+import Query
+
 /// One `column = value` a line and an empty line between rows: for rows too wide to read across.
 struct LineWriter: RowWriter {
   private let sink: any ByteSink

@@ -1,3 +1,5 @@
+import Query
+
 /// A table of GitHub's Markdown; numbers are right-aligned, a null is an empty cell.
 struct MarkdownWriter: RowWriter {
   private let sink: any ByteSink

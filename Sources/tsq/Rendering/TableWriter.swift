@@ -1,3 +1,5 @@
+import Query
+
 /// Columns under each other. Widths come from the first rows; then rows are printed as they come,
 /// so an answer of any size takes bounded memory. A later, wider cell pushes its row out rather
 /// than being cut, except on a terminal that is too narrow.
@@ -106,7 +108,7 @@ struct TableWriter: RowWriter {
     while line.last == " " { line.removeLast() }
     out.append(contentsOf: line.utf8)
     out.append(UInt8(ascii: "\n"))
-    if out.count >= FileSink.bufferByteCount { try sink.write(&out) }
+    if out.count >= outputBufferByteCount { try sink.write(&out) }
   }
 
   private func aligned(_ cell: String, _ column: Int) -> String {

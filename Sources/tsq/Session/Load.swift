@@ -1,5 +1,6 @@
 import Ingest
 import Glibc
+import Query
 import Synchronization
 import TSEngine
 

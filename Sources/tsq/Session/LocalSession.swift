@@ -32,17 +32,13 @@ final class LocalSession: SQLSession {
     let values = try QueryParameters(parameters)
     let query = try QueryEngine.prepare(
       sql, StoreCatalog(store.snapshot()), parameters: values.positional, named: values.named)
-    try writer.begin(query.columns.map { ResultColumn(name: $0.name, kind: ResultColumn.Kind($0.type)) })
-    let printer = Printer(writer, types: query.columns.map(\.type))
+    let printed: Result<Int, OutputError>
     do throws(SQLError) {
-      try query.run(cancel: flag) { printer.print($0) }
+      printed = try query.run(into: &writer, cancel: flag)
     } catch {
       throw error.located(in: Array(sql.utf8))
     }
-    writer = printer.writer
-    if let failure = printer.failure { throw failure }
-    try writer.end()
-    return QuerySummary(rowCount: printer.rowCount, nanos: System.monotonicNanos() - began)
+    return QuerySummary(rowCount: try printed.get(), nanos: System.monotonicNanos() - began)
   }
 
   func relations() throws -> [Relation] {
@@ -60,84 +56,5 @@ final class LocalSession: SQLSession {
         columns: table.columns.map { Relation.Column(name: $0.name, type: $0.type.rawValue) })
     }
     return readings + system.sorted { $0.name < $1.name }
-  }
-
-  /// What the rows go through: the query may hand them over from where nothing else can be thrown.
-  private final class Printer {
-    var writer: any RowWriter
-    var rowCount = 0
-    var failure: OutputError?
-    private let types: [SQLType]
-
-    init(_ writer: any RowWriter, types: [SQLType]) {
-      self.writer = writer
-      self.types = types
-    }
-
-    func print(_ batch: ResultBatch) -> Bool {
-      do throws(OutputError) {
-        try writer.write(BatchRows(batch: batch, types: types))
-        rowCount += batch.rowCount
-        return true
-      } catch {
-        failure = error
-        return false
-      }
-    }
-  }
-}
-
-/// A batch of a query as the writers see it.
-struct BatchRows: ResultRows {
-  let batch: ResultBatch
-  let types: [SQLType]
-
-  var rowCount: Int { batch.rowCount }
-
-  func isNull(row: Int, column: Int) -> Bool { batch.isNull(row, column) }
-
-  func append(row: Int, column: Int, to text: inout [UInt8]) {
-    switch types[column] {
-    case .int: text.append(decimal: batch.slot(row, column))
-    case .timestamp: Timestamp.append(batch.slot(row, column), to: &text)
-    case .bool: text.append(contentsOf: (batch.slot(row, column) != 0 ? "true" : "false").utf8)
-    case .text: text.append(contentsOf: batch.pool.text(of: batch.slot(row, column)).utf8)
-    case .float, .interval, .wide, .null: text.append(contentsOf: (batch.value(row, column).text ?? "").utf8)
-    }
-  }
-
-  func number(row: Int, column: Int) -> Double? {
-    guard !batch.isNull(row, column) else { return nil }
-    return switch batch.value(row, column) {
-    case .int(let number), .timestamp(let number): Double(number)
-    case .float(let number): number
-    case .wide(let number): Double(number)
-    case .null, .bool, .text, .interval: nil
-    }
-  }
-}
-
-extension ResultColumn.Kind {
-  init(_ type: SQLType) {
-    self =
-      switch type {
-      case .int, .float, .wide: .number
-      case .bool: .bool
-      case .timestamp: .timestamp
-      case .text, .interval, .null: .text
-      }
-  }
-}
-
-extension [UInt8] {
-  mutating func append(decimal number: Int64) {
-    let start = count
-    var rest = number.magnitude
-    repeat {
-      append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-      rest /= 10
-    } while rest > 0
-    if number < 0 { append(UInt8(ascii: "-")) }
-    self[start...].reverse()
   }
 }

@@ -30,9 +30,14 @@ struct QueryScript {
     let saysFooter = saysFooter && file.isStandard && Terminal.isTerminal(STDOUT_FILENO) && Terminal.isTerminal(STDERR_FILENO)
     for range in statements {
       let statement = String(decoding: source[range.bytes], as: UTF8.self)
-      var writer = try writer(to: file.sink, style)
       let summary = try explaining(statement) {
-        try session.runInterruptibly(statement, parameters: parameters, into: &writer)
+        try session.interruptibly {
+          if let format = format?.forPrograms {
+            return try session.run(statement, parameters: parameters, as: format, to: file.sink)
+          }
+          var writer = try writer(to: file.sink, style)
+          return try session.run(statement, parameters: parameters, into: &writer)
+        }
       }
       if saysFooter { Terminal.note(Shell.footer(summary)) }
     }

@@ -1,7 +1,9 @@
 import Query
+import TSEngine
 
-/// A server that is asked over HTTP. Answers come as NDJSON and are printed as they come; what a
-/// column holds is told by its first values.
+/// A server that is asked over HTTP. Forms for programs are passed on as the server made them; for
+/// people, answers come as NDJSON and are printed as they come, and what a column holds is told by
+/// its first values.
 final class RemoteSession: SQLSession {
   private let url: ServerURL
   private let connection: HTTPConnection
@@ -24,27 +26,50 @@ final class RemoteSession: SQLSession {
     _ sql: String, parameters: [String: String], into writer: inout any RowWriter
   ) throws -> QuerySummary {
     let began = System.monotonicNanos()
-    stopped.lower()
     let rows = RemoteRows(writer)
-    var failure: [UInt8] = []
     var pending: [UInt8] = []
+    try ask(sql, parameters, .ndjson) { piece in
+      pending.append(contentsOf: piece)
+      while let end = pending.firstIndex(of: 0x0A) {
+        try rows.add(Array(pending[..<end]))
+        pending.removeSubrange(...end)
+      }
+    }
+    if !pending.isEmpty { try rows.add(pending) }
+    writer = try rows.finish()
+    return QuerySummary(rowCount: rows.rowCount, nanos: System.monotonicNanos() - began)
+  }
+
+  func run(
+    _ sql: String, parameters: [String: String], as format: ResultFormat, to sink: any ByteSink
+  ) throws -> QuerySummary {
+    let began = System.monotonicNanos()
+    try ask(sql, parameters, format) { piece in
+      var bytes = Array(piece)
+      try sink.write(&bytes)
+    }
+    try sink.flush()
+    return QuerySummary(rowCount: nil, nanos: System.monotonicNanos() - began)
+  }
+
+  /// Hands the pieces of a good answer to `take`.
+  private func ask(
+    _ sql: String, _ parameters: [String: String], _ format: ResultFormat,
+    _ take: (ArraySlice<UInt8>) throws -> Void
+  ) throws {
+    stopped.lower()
+    var failure: [UInt8] = []
     let response: HTTPConnection.Response
     do {
-      response = try connection.request("POST", "/api/query", body: Self.body(sql, parameters)) { head, piece in
+      let body = try Self.body(sql, parameters, format)
+      response = try connection.request("POST", "/api/query", body: body) { head, piece in
         guard head.status == 200 else { return failure.append(contentsOf: piece) }
-        pending.append(contentsOf: piece)
-        while let end = pending.firstIndex(of: 0x0A) {
-          try rows.add(Array(pending[..<end]))
-          pending.removeSubrange(...end)
-        }
+        try take(piece)
       }
     } catch where stopped.isRaised {
       throw SQLError(.queryCancelled, "the query was cancelled")
     }
     guard response.status == 200 else { throw RemoteFailure.error(failure, response.status, url, sql) }
-    if !pending.isEmpty { try rows.add(pending) }
-    writer = try rows.finish()
-    return QuerySummary(rowCount: rows.rowCount, nanos: System.monotonicNanos() - began)
   }
 
   func relations() throws -> [Relation] {
@@ -60,16 +85,18 @@ final class RemoteSession: SQLSession {
     return relations
   }
 
-  private static func body(_ sql: String, _ parameters: [String: String]) throws -> [UInt8] {
+  private static func body(
+    _ sql: String, _ parameters: [String: String], _ format: ResultFormat
+  ) throws -> [UInt8] {
     let values = try QueryParameters(parameters)
     func json(_ value: SQLValue) -> String {
-      if case .text(let text) = value { return JSONText.of(text) }
+      if case .text(let text) = value { return JSONText.quoted(text) }
       return value.text ?? "null"
     }
-    var text = #"{"format":"ndjson","q":"# + JSONText.of(sql)
+    var text = #"{"format":"\#(format.rawValue)","q":"# + JSONText.quoted(sql)
     if !values.named.isEmpty {
       guard values.positional.isEmpty else { throw CommandError.usage("a server takes $1 or :name, not both") }
-      text += #","params":{"# + values.named.map { "\(JSONText.of($0)):\(json($1))" }.joined(separator: ",") + "}"
+      text += #","params":{"# + values.named.map { "\(JSONText.quoted($0)):\(json($1))" }.joined(separator: ",") + "}"
     } else if !values.positional.isEmpty {
       text += #","params":["# + values.positional.map(json).joined(separator: ",") + "]"
     }

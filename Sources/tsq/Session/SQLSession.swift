@@ -2,7 +2,8 @@ import Query
 
 /// What became of a statement, for the footer.
 struct QuerySummary: Sendable, Equatable {
-  var rowCount = 0
+  /// nil when the answer went out unread.
+  var rowCount: Int? = 0
   var nanos: Int64 = 0
   /// Blocks that were read, and blocks that their statistics or bounds ruled out; nil when unknown.
   var blocksRead: Int?
@@ -34,6 +35,12 @@ protocol SQLSession: AnyObject {
     _ sql: String, parameters: [String: String], into writer: inout any RowWriter
   ) throws -> QuerySummary
 
+  /// Runs one statement and puts its answer out in a form for programs.
+  /// - Throws: as above.
+  func run(
+    _ sql: String, parameters: [String: String], as format: ResultFormat, to sink: any ByteSink
+  ) throws -> QuerySummary
+
   /// What a FROM can name, readings first, then by name.
   func relations() throws -> [Relation]
 
@@ -42,6 +49,13 @@ protocol SQLSession: AnyObject {
 }
 
 extension SQLSession {
+  func run(
+    _ sql: String, parameters: [String: String], as format: ResultFormat, to sink: any ByteSink
+  ) throws -> QuerySummary {
+    var writer = format.writer(to: sink)
+    return try run(sql, parameters: parameters, into: &writer)
+  }
+
   /// A small answer as texts, for completion and `.tables`.
   func texts(_ sql: String, limit: Int = 100_000) throws -> [[String?]] {
     let collector = TextCollector(limit: limit)
@@ -50,13 +64,9 @@ extension SQLSession {
     return collector.rows
   }
 
-  /// `run` with Ctrl-C ending the statement.
-  func runInterruptibly(
-    _ sql: String, parameters: [String: String], into writer: inout any RowWriter
-  ) throws -> QuerySummary {
-    try Interrupts.shared.during(stop: canceller) {
-      try run(sql, parameters: parameters, into: &writer)
-    }.0
+  /// `body`, which runs a statement, with Ctrl-C ending it.
+  func interruptibly(_ body: () throws -> QuerySummary) throws -> QuerySummary {
+    try Interrupts.shared.during(stop: canceller, body).0
   }
 }
 

@@ -53,7 +53,4 @@ extension Store {
     case .failure(let refusal): throw CommandError.failed(refusal.sentence)
     }
   }
-
-  var registry: TSEngine.Registry { shared.live.withLock { $0.registry } }
-  var events: [Event] { shared.events.withLock { $0 } }
 }

@@ -1,3 +1,4 @@
+import Query
 import TSEngine
 
 /// A store in figures.
@@ -17,21 +18,20 @@ struct StoreFigures {
   var lastTime: Int64?
 
   init(_ store: Store) {
-    let live = store.shared.live.withLock { $0 }
     let snapshot = store.snapshot()
-    durableLSN = live.durableLSN
+    durableLSN = snapshot.lsn
     tables = snapshot.tables.count
     series = snapshot.tables.reduce(0) { $0 + snapshot.series(of: $1.id).count }
-    segments = live.manifest.data.count
-    sealedRows = live.manifest.data.reduce(0) { $0 + $1.rowCount }
-    dataBytes = live.manifest.data.reduce(0) { $0 + $1.byteCount }
-    headRows = live.heads.reduce(0) { $0 + $1.rowCount }
-    devices = live.registry.devices.count
-    users = live.registry.users.count
-    events = store.events.count
+    segments = snapshot.manifest.data.count
+    sealedRows = snapshot.manifest.data.reduce(0) { $0 + $1.rowCount }
+    dataBytes = snapshot.manifest.data.reduce(0) { $0 + $1.byteCount }
+    headRows = snapshot.headRowCount
+    devices = snapshot.registry.devices.count
+    users = snapshot.registry.users.count
+    events = snapshot.eventCount
     damages = store.damages.count
-    firstTime = live.manifest.data.map(\.firstTime).min()
-    lastTime = live.manifest.data.map(\.lastTime).max()
+    firstTime = snapshot.manifest.data.map(\.firstTime).min()
+    lastTime = snapshot.manifest.data.map(\.lastTime).max()
   }
 
   func rows(_ directory: String) -> [(String, ResultColumn.Kind, String?)] {
@@ -41,8 +41,8 @@ struct StoreFigures {
       ("head_rows", .number, "\(headRows)"), ("data_segments", .number, "\(segments)"),
       ("data_bytes", .number, "\(dataBytes)"),
       ("bytes_per_row", .number, sealedRows > 0 ? AxisScale.number(Double(dataBytes) / Double(sealedRows), step: 0.001) : nil),
-      ("first_sealed", .timestamp, firstTime.map(Timestamp.text)),
-      ("last_sealed", .timestamp, lastTime.map(Timestamp.text)), ("devices", .number, "\(devices)"),
+      ("first_sealed", .timestamp, firstTime.map(TimestampText.format)),
+      ("last_sealed", .timestamp, lastTime.map(TimestampText.format)), ("devices", .number, "\(devices)"),
       ("users", .number, "\(users)"), ("events", .number, "\(events)"), ("damages", .number, "\(damages)"),
     ]
   }

@@ -1,4 +1,5 @@
 import Glibc
+import Query
 
 /// An answer on a terminal: one that fits the screen is printed, a longer one goes through
 /// `$TSQ_PAGER`, `$PAGER` or `less`. Rows stream either way; leaving the pager ends the query.

@@ -120,7 +120,7 @@ final class Shell {
         chart
         ? ChartWriter(sink: sink, style: style, height: min(24, max(8, screen.rows - 6)))
         : try format.writer(to: sink, style)
-      let summary = try session.runInterruptibly(sql, parameters: [:], into: &writer)
+      let summary = try session.interruptibly { try session.run(sql, parameters: [:], into: &writer) }
       sink.finish()
       latestQuery = sql
       if showsTime { say(Self.footer(summary)) }
@@ -141,8 +141,8 @@ final class Shell {
   }
 
   static func footer(_ summary: QuerySummary) -> String {
-    let rows = summary.rowCount == 1 ? "1 row" : "\(Figures.grouped(summary.rowCount)) rows"
-    var text = "(\(rows), \(Figures.duration(nanos: summary.nanos))"
+    let rows = summary.rowCount.map { $0 == 1 ? "1 row, " : "\(Figures.grouped($0)) rows, " } ?? ""
+    var text = "(\(rows)\(Figures.duration(nanos: summary.nanos))"
     if let read = summary.blocksRead, let pruned = summary.blocksPruned {
       text += ", blocks: \(Figures.grouped(read)) read, \(Figures.grouped(pruned)) pruned"
     }

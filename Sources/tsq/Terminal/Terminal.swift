@@ -1,4 +1,5 @@
 import Glibc
+import Query
 
 /// What stands behind a file descriptor: colour, progress and paging are for terminals only.
 enum Terminal {

@@ -38,7 +38,11 @@ struct StoreBench {
     return options
   }
 
-  func open() throws(StorageError) -> Store { try Store.open(Self.path, options()) }
+  func open(_ change: (inout StoreOptions) -> Void = { _ in }) throws(StorageError) -> Store {
+    var options = options()
+    change(&options)
+    return try Store.open(Self.path, options)
+  }
   func openReader() throws(StorageError) -> Store {
     try Store.open(Self.path, options(readOnly: true))
   }

@@ -1,6 +1,8 @@
+import TSEngine
+
 /// `json`: one array of objects. `ndjson`: one object a line. Keys in the order of the columns.
-struct JSONWriter: RowWriter {
-  enum Shape: Sendable { case array, lines }
+package struct JSONWriter: RowWriter {
+  package enum Shape: Sendable { case array, lines }
 
   private let sink: any ByteSink
   private let shape: Shape
@@ -11,23 +13,23 @@ struct JSONWriter: RowWriter {
   private var out: [UInt8] = []
   private var cell: [UInt8] = []
 
-  init(sink: any ByteSink, shape: Shape) {
+  package init(sink: any ByteSink, shape: Shape) {
     self.sink = sink
     self.shape = shape
   }
 
-  mutating func begin(_ columns: [ResultColumn]) throws(OutputError) {
+  package mutating func begin(_ columns: [ResultColumn]) throws(OutputError) {
     self.columns = columns
     keys = columns.enumerated().map { index, column in
       var key: [UInt8] = index > 0 ? [UInt8(ascii: ",")] : []
-      JSONText.append(Array(column.name.utf8), to: &key)
+      JSONText.append(quoted: column.name.utf8, to: &key)
       key.append(UInt8(ascii: ":"))
       return key
     }
     if shape == .array { out.append(UInt8(ascii: "[")) }
   }
 
-  mutating func write(_ rows: any ResultRows) throws(OutputError) {
+  package mutating func write(_ rows: any ResultRows) throws(OutputError) {
     for row in 0..<rows.rowCount {
       if shape == .array { out.append(contentsOf: rowCount == 0 ? "\n".utf8 : ",\n".utf8) }
       out.append(UInt8(ascii: "{"))
@@ -38,11 +40,11 @@ struct JSONWriter: RowWriter {
       out.append(UInt8(ascii: "}"))
       if shape == .lines { out.append(UInt8(ascii: "\n")) }
       rowCount += 1
-      if out.count >= FileSink.bufferByteCount { try sink.write(&out) }
+      if out.count >= outputBufferByteCount { try sink.write(&out) }
     }
   }
 
-  mutating func end() throws(OutputError) {
+  package mutating func end() throws(OutputError) {
     if shape == .array { out.append(contentsOf: rowCount == 0 ? "]\n".utf8 : "\n]\n".utf8) }
     try sink.write(&out)
     try sink.flush()
@@ -62,39 +64,8 @@ struct JSONWriter: RowWriter {
       }
     case .text, .timestamp:
       rows.append(row: row, column: column, to: &cell)
-      JSONText.append(cell, to: &out)
+      JSONText.append(quoted: cell, to: &out)
       cell.removeAll(keepingCapacity: true)
     }
-  }
-}
-
-enum JSONText {
-  private static let hex = Array("0123456789abcdef".utf8)
-
-  /// `text`, which is UTF-8, as a JSON string with its quotes.
-  static func append(_ text: [UInt8], to out: inout [UInt8]) {
-    out.append(UInt8(ascii: "\""))
-    for byte in text {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        out.append(UInt8(ascii: "\\"))
-        out.append(byte)
-      case UInt8(ascii: "\n"): out.append(contentsOf: "\\n".utf8)
-      case UInt8(ascii: "\r"): out.append(contentsOf: "\\r".utf8)
-      case UInt8(ascii: "\t"): out.append(contentsOf: "\\t".utf8)
-      case 0..<0x20:
-        out.append(contentsOf: "\\u00".utf8)
-        out.append(hex[Int(byte >> 4)])
-        out.append(hex[Int(byte & 15)])
-      default: out.append(byte)
-      }
-    }
-    out.append(UInt8(ascii: "\""))
-  }
-
-  static func of(_ text: String) -> String {
-    var out: [UInt8] = []
-    append(Array(text.utf8), to: &out)
-    return String(decoding: out, as: UTF8.self)
   }
 }

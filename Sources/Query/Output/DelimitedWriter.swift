@@ -1,12 +1,12 @@
 /// `csv`: RFC 4180 with a header and LF, a null is an empty cell and an empty text is `""`.
 /// `list`: values between bars without a header, for shell scripts.
-struct DelimitedWriter: RowWriter {
-  struct Dialect: Sendable {
+package struct DelimitedWriter: RowWriter {
+  package struct Dialect: Sendable {
     var separator: UInt8
     var hasHeader: Bool
     var isQuoted: Bool
-    static let csv = Dialect(separator: UInt8(ascii: ","), hasHeader: true, isQuoted: true)
-    static let list = Dialect(separator: UInt8(ascii: "|"), hasHeader: false, isQuoted: false)
+    package static let csv = Dialect(separator: UInt8(ascii: ","), hasHeader: true, isQuoted: true)
+    package static let list = Dialect(separator: UInt8(ascii: "|"), hasHeader: false, isQuoted: false)
   }
 
   private let sink: any ByteSink
@@ -15,12 +15,12 @@ struct DelimitedWriter: RowWriter {
   private var out: [UInt8] = []
   private var cell: [UInt8] = []
 
-  init(sink: any ByteSink, dialect: Dialect) {
+  package init(sink: any ByteSink, dialect: Dialect) {
     self.sink = sink
     self.dialect = dialect
   }
 
-  mutating func begin(_ columns: [ResultColumn]) throws(OutputError) {
+  package mutating func begin(_ columns: [ResultColumn]) throws(OutputError) {
     self.columns = columns
     guard dialect.hasHeader else { return }
     for (index, column) in columns.enumerated() {
@@ -31,7 +31,7 @@ struct DelimitedWriter: RowWriter {
     out.append(UInt8(ascii: "\n"))
   }
 
-  mutating func write(_ rows: any ResultRows) throws(OutputError) {
+  package mutating func write(_ rows: any ResultRows) throws(OutputError) {
     for row in 0..<rows.rowCount {
       for column in columns.indices {
         if column > 0 { out.append(dialect.separator) }
@@ -40,11 +40,11 @@ struct DelimitedWriter: RowWriter {
         putCell()
       }
       out.append(UInt8(ascii: "\n"))
-      if out.count >= FileSink.bufferByteCount { try sink.write(&out) }
+      if out.count >= outputBufferByteCount { try sink.write(&out) }
     }
   }
 
-  mutating func end() throws(OutputError) {
+  package mutating func end() throws(OutputError) {
     try sink.write(&out)
     try sink.flush()
   }
