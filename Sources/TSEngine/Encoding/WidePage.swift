@@ -171,12 +171,12 @@ extension WidePage {
       let span = UInt64(bitPattern: high) &- UInt64(bitPattern: low)
       if span < 1 << 15 {
         var rows = PageRows()
-        let differences = differences.span
+        let steps = differences.span
         for row in 0..<16 {
           var word = LaneWord.zero
           for lane in 0..<16 {
             word[lane] = UInt16(
-              truncatingIfNeeded: differences[16 &* row &+ lane] &- UInt64(bitPattern: low))
+              truncatingIfNeeded: steps[16 &* row &+ lane] &- UInt64(bitPattern: low))
           }
           rows[row] = word
         }

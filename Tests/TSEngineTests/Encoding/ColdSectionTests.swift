@@ -27,19 +27,6 @@ import Testing
     }
   }
 
-  /// These bytes were decoded by a program written after Docs/FORMAT.md alone: they stay readable.
-  @Test func bytesOfVersion1ComeBack() throws {
-    var values: [Int64] = []
-    for index in 0..<72 as Range<Int64> {
-      let spike: Int64 = index % 24 == 20 ? 40 : 0
-      values.append(230 + index * index % 7 + spike)
-    }
-    let bytes: [UInt8] = []
-    let column = Column(values)
-    #expect(encoded(column, isCold: true).bytes == bytes)
-    #expect(decoded(try ColumnSection(bytes, count: 72)) == column)
-  }
-
   @Test func aSwitchedLoadIsAFifthSmaller() {
     let column = Column(Self.load(6_000, seed: 1))
     let (packed, cold) = (encoded(column).bytes, encoded(column, isCold: true).bytes)
