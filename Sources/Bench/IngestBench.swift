@@ -43,16 +43,7 @@ package enum IngestBench {
   package static func stream(
     _ data: MeterData, sensors: Int, seconds range: Range<Int>, into store: Store
   ) throws -> LoadFigures {
-    var batches: [FrameBatch] = []
-    for second in range {
-      var batch = FrameBatch(table: columns.id)
-      for sensor in 0..<sensors {
-        batch.beginFrame(device: MeterData.deviceID(sensor))
-        let ticks = (second * 20)..<(second * 20 + 20)
-        for probe in 0..<MeterData.probes { add(data, sensor, probe, ticks, to: &batch) }
-      }
-      batches.append(batch)
-    }
+    let batches = range.map { frames(data, sensors: 0..<sensors, second: $0) }
     var figures = LoadFigures()
     let started = now()
     for batch in batches {
@@ -64,6 +55,17 @@ package enum IngestBench {
     }
     figures.seconds = seconds(since: started)
     return figures
+  }
+
+  /// The frames of some sensors in one second of the data.
+  package static func frames(_ data: MeterData, sensors: Range<Int>, second: Int) -> FrameBatch {
+    var batch = FrameBatch(table: columns.id)
+    let ticks = (second * 20)..<(second * 20 + 20)
+    for sensor in sensors {
+      batch.beginFrame(device: MeterData.deviceID(sensor))
+      for probe in 0..<MeterData.probes { add(data, sensor, probe, ticks, to: &batch) }
+    }
+    return batch
   }
 
   private static func add(
