@@ -1,3 +1,4 @@
+import Glibc
 import TSEngine
 
 /// Figures of one measured load.
@@ -48,13 +49,25 @@ package enum IngestBench {
     let started = now()
     for batch in batches {
       let begun = now()
-      let result = try store.append(batch, creator: Actor(.system, "bench"))
+      let result = try append(batch, to: store)
       figures.commitMillis.append(Double(now() - begun) / 1e6)
       precondition(result.new == batch.rowCount, "all rows are new")
       figures.valueCount += result.new * 3
     }
     figures.seconds = seconds(since: started)
     return figures
+  }
+
+  /// Waits, on the clock, while sealing is behind.
+  private static func append(_ batch: FrameBatch, to store: Store) throws -> AppendResult {
+    while true {
+      do throws(StorageError) {
+        return try store.append(batch, creator: Actor(.system, "bench"))
+      } catch {
+        guard error.code == .overloaded else { throw error }
+        usleep(1000)
+      }
+    }
   }
 
   /// The frames of some sensors in one second of the data.

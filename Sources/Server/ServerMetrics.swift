@@ -4,23 +4,47 @@ import TSEngine
 
 /// What the server counts, since its start.
 package final class ServerMetrics: Sendable {
-  package enum Counter: String, CaseIterable, Sendable {
-    case httpRequests = "tsq_http_requests_total"
-    case httpFrames = "tsq_http_frames_total"
-    case httpRefusals = "tsq_http_refusals_total"
-    case authenticationFailures = "tsq_authentication_failures_total"
-    case mqttMessages = "tsq_mqtt_messages_total"
-    case mqttFrames = "tsq_mqtt_frames_total"
-    case mqttRefusals = "tsq_mqtt_refusals_total"
-    case mqttRetries = "tsq_mqtt_retries_total"
-    case rowsNew = "tsq_rows_new_total"
-    case rowsSame = "tsq_rows_same_total"
-    case rowsConflict = "tsq_rows_conflict_total"
-    case rowsQuarantined = "tsq_rows_quarantined_total"
-    case devicesDiscovered = "tsq_devices_discovered_total"
-    case devicesRefused = "tsq_devices_refused_total"
-    case announcements = "tsq_announcements_confirmed_total"
-    case queries = "tsq_queries_total"
+  package enum Counter: Int, CaseIterable, Sendable {
+    case httpRequests
+    case httpFrames
+    case httpRefusals
+    case authenticationFailures
+    case mqttMessages
+    case mqttFrames
+    case mqttRefusals
+    case mqttRetries
+    case rowsNew
+    case rowsSame
+    case rowsConflict
+    case rowsQuarantined
+    case devicesDiscovered
+    case devicesRefused
+    case announcements
+    case queries
+    case slowReaders
+
+    /// As Prometheus has it.
+    var name: String {
+      switch self {
+      case .httpRequests: "tsq_http_requests_total"
+      case .httpFrames: "tsq_http_frames_total"
+      case .httpRefusals: "tsq_http_refusals_total"
+      case .authenticationFailures: "tsq_authentication_failures_total"
+      case .mqttMessages: "tsq_mqtt_messages_total"
+      case .mqttFrames: "tsq_mqtt_frames_total"
+      case .mqttRefusals: "tsq_mqtt_refusals_total"
+      case .mqttRetries: "tsq_mqtt_retries_total"
+      case .rowsNew: "tsq_rows_new_total"
+      case .rowsSame: "tsq_rows_same_total"
+      case .rowsConflict: "tsq_rows_conflict_total"
+      case .rowsQuarantined: "tsq_rows_quarantined_total"
+      case .devicesDiscovered: "tsq_devices_discovered_total"
+      case .devicesRefused: "tsq_devices_refused_total"
+      case .announcements: "tsq_announcements_confirmed_total"
+      case .queries: "tsq_queries_total"
+      case .slowReaders: "tsq_slow_readers_total"
+      }
+    }
 
     var help: String {
       switch self {
@@ -31,7 +55,7 @@ package final class ServerMetrics: Sendable {
       case .mqttMessages: "MQTT messages received"
       case .mqttFrames: "Frames stored from MQTT"
       case .mqttRefusals: "MQTT messages refused by what they hold"
-      case .mqttRetries: "MQTT batches put off because the store could not take them"
+      case .mqttRetries: "Rounds of MQTT messages that the store could not take at once"
       case .rowsNew: "Readings that were new"
       case .rowsSame: "Readings sent again with equal values"
       case .rowsConflict: "Readings sent again with other values"
@@ -40,6 +64,7 @@ package final class ServerMetrics: Sendable {
       case .devicesRefused: "Discoveries refused by the rate limit or the allow rule"
       case .announcements: "Association messages confirmed by every broker"
       case .queries: "SQL statements run"
+      case .slowReaders: "Clients cut because they left an answer unread"
       }
     }
   }
@@ -50,34 +75,34 @@ package final class ServerMetrics: Sendable {
   package init() {}
 
   func add(_ counter: Counter, _ amount: Int = 1) {
-    guard let index = Self.index[counter] else { return }
-    counts.withLock { $0[index] += amount }
+    counts.withLock { $0[counter.rawValue] += amount }
   }
 
-  private static let index = Dictionary(
-    uniqueKeysWithValues: Counter.allCases.enumerated().map { ($1, $0) })
-
-  func add(_ result: AppendResult) {
-    add(.rowsNew, result.new)
-    if result.same > 0 { add(.rowsSame, result.same) }
-    if result.conflict > 0 { add(.rowsConflict, result.conflict) }
-    if result.quarantined > 0 { add(.rowsQuarantined, result.quarantined) }
+  /// Frames that are stored, and what became of their readings.
+  func add(_ frames: Int, _ counter: Counter, _ result: AppendResult) {
+    counts.withLock { counts in
+      counts[counter.rawValue] += frames
+      counts[Counter.rowsNew.rawValue] += result.new
+      counts[Counter.rowsSame.rawValue] += result.same
+      counts[Counter.rowsConflict.rawValue] += result.conflict
+      counts[Counter.rowsQuarantined.rawValue] += result.quarantined
+    }
   }
 
   /// L-13: what is not a discovery is counted, by why.
   func add(_ reason: DiscoveryTopic.Reason) { ignored.withLock { $0[reason, default: 0] += 1 } }
 
   package subscript(counter: Counter) -> Int {
-    counts.withLock { $0[Self.index[counter] ?? 0] }
+    counts.withLock { $0[counter.rawValue] }
   }
 
   /// Prometheus text format 0.0.4.
-  func text(_ store: Store) -> String {
+  func text(_ store: Store, runningQueries: Int) -> String {
     var text = ""
     func put(_ name: String, _ kind: String, _ help: String, _ value: some FixedWidthInteger) {
       text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind)\n\(name) \(value)\n"
     }
-    for counter in Counter.allCases { put(counter.rawValue, "counter", counter.help, self[counter]) }
+    for counter in Counter.allCases { put(counter.name, "counter", counter.help, self[counter]) }
     let name = "tsq_discovery_ignored_total"
     text += "# HELP \(name) Messages on connection topics that are no discovery\n# TYPE \(name) counter\n"
     let reasons = ignored.withLock { $0 }
@@ -89,6 +114,7 @@ package final class ServerMetrics: Sendable {
     put("tsq_devices", "gauge", "Devices in the registry", snapshot.registry.devices.count)
     put("tsq_data_segments", "gauge", "Live data segments", snapshot.segments.count)
     put("tsq_head_rows", "gauge", "Readings in memory, not sealed yet", snapshot.headRowCount)
+    put("tsq_queries_running", "gauge", "SQL statements running, their answers included", runningQueries)
     put("tsq_writable", "gauge", "1 while the store takes writes", store.failure == nil ? 1 : 0)
     return text
   }

@@ -82,6 +82,9 @@ package struct ServerOptions: Sendable {
   /// TSQ_ADMIN_TOKEN.
   package var adminToken: String?
   package var discovery = DiscoveryPolicy()
+  /// How long an answer waits for a client that does not read before the connection is cut.
+  package var readerPatienceNanos = Self.defaultReaderPatienceNanos
+  package static let defaultReaderPatienceNanos: Int64 = 30_000_000_000
 
   package init(listen: Address) { self.listen = listen }
 }

@@ -96,7 +96,9 @@ package final class TsqServer: Sendable {
     var logger = Logger(label: "tsq")
     logger.logLevel = .error
     let announcer = announcer
-    let door = HTTPDoor(store, authority, frames, metrics, registryChanged: { announcer.wake() })
+    let door = HTTPDoor(
+      store, authority, frames, metrics, readerPatienceNanos: options.readerPatienceNanos,
+      registryChanged: { announcer.wake() })
     let ready = ready
     let host = options.listen.host
     let application = Application(

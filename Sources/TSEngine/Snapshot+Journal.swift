@@ -20,16 +20,17 @@ extension Snapshot {
   /// Operational records below the LSN `end` that `isWanted`, newest first, at most `limit`; sealed
   /// ones too. `isWanted` is called under a lock: it looks and returns.
   /// - Throws: `.io`, `.corrupt` when a journal segment cannot be read.
-  /// - Complexity: O(log records + records looked at); each journal segment that is reached is read whole.
+  /// - Complexity: O(log records + records looked at); a journal segment that is reached is read as a
+  ///   whole, but only what is looked at is decoded.
   package func newestRecords(
     before end: LSN = .max, limit: Int, where isWanted: (OperationalRecord) -> Bool
   ) throws(StorageError) -> [OperationalRecord] {
     guard case .store(let live, let shared) = backing, limit > 0 else { return [] }
     var found: [OperationalRecord] = []
-    let sealed = live.manifest.sealedLSN
+    let sealedLSN = live.manifest.sealedLSN
     shared.records.withLock { records in
       var index = records.partitionPoint { $0.lsn > lsn || $0.lsn >= end }
-      while index > 0, found.count < limit, records[index - 1].lsn > sealed {
+      while index > 0, found.count < limit, records[index - 1].lsn > sealedLSN {
         index -= 1
         if isWanted(records[index]) { found.append(records[index]) }
       }
@@ -37,9 +38,9 @@ extension Snapshot {
     for journal in live.manifest.journals.sorted(by: { $0.newestLSN > $1.newestLSN })
     where journal.content == .operational && journal.oldestLSN < end {
       if found.count == limit { break }
-      for record in try shared.sealedRecords(journal.id).reversed()
-      where record.lsn < end && isWanted(record) {
-        found.append(record)
+      for sealed in try shared.sealedContent(journal.id).records.reversed() where sealed.lsn < end {
+        let record = try Journal.decodeRecord(sealed.bytes.rawSpan, lsn: sealed.lsn)
+        if isWanted(record) { found.append(record) }
         if found.count == limit { break }
       }
     }
@@ -54,11 +55,15 @@ extension Snapshot {
 }
 
 extension Shared {
+  /// What a journal segment holds.
+  func sealedContent(_ id: UInt64) throws(StorageError) -> JournalSegment.Content {
+    try journalReader?.read(id) ?? JournalSegment.Content()
+  }
+
   /// The records of a journal segment, in LSN order.
   func sealedRecords(_ id: UInt64) throws(StorageError) -> [OperationalRecord] {
-    guard let journalReader else { return [] }
     var records: [OperationalRecord] = []
-    for record in try journalReader.read(id).records {
+    for record in try sealedContent(id).records {
       records.append(try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn))
     }
     return records

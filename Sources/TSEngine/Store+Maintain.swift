@@ -52,7 +52,10 @@ extension Store {
       } catch {
         // What fails here fails again, and is told, when somebody asks for it.
         let next = options.clock.monotonicNanos() + Self.sealRetryNanos
-        shared.activity.withLock { $0.sealNotBeforeNanos = next }
+        shared.activity.withLock { activity in
+          activity.sealNotBeforeNanos = next
+          activity.sealingFailure = error
+        }
       }
     }
     return .idle(nanos: Self.periodNanos)
@@ -91,6 +94,7 @@ extension Store {
         let sealedBefore = shared.live.withLock { $0.manifest.sealedLSN }
         _ = try install(installation)
         shared.rotations.withLock { $0.removeAll { $0.logSegment == rotation.logSegment } }
+        shared.activity.withLock { $0.sealingFailure = nil }
         // One sealing late: snapshots of the moment before still look for them here.
         shared.records.withLock { $0.removeAll { $0.lsn <= sealedBefore } }
       }

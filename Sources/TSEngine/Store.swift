@@ -194,6 +194,10 @@ public final class Store: Sendable {
   /// Devices, users, types and tokens as every durable event left them; with more beside it, take a
   /// `snapshot`. O(1).
   package var registry: Registry { shared.live.withLock { $0.registry } }
+  /// The registry's tokens alone, for what is asked at every request.
+  package var tokens: Tokens { shared.live.withLock { $0.registry.tokens } }
+  /// The newest event that the registry holds: it has not changed while this has not.
+  package var lastEventLSN: LSN { shared.live.withLock { $0.registry.lastEventLSN } }
 
   public var durableLSN: LSN { shared.live.withLock { $0.durableLSN } }
   public var symbols: SymbolTable { shared.symbols }
@@ -232,6 +236,7 @@ public final class Store: Sendable {
   private func prepared(
     _ request: CommitRequest.AppendRequest
   ) throws(StorageError) -> CommitRequest.AppendRequest {
+    try AppendCheck.checkTimes(of: request.batch)
     var request = request
     request.known = try KnownRows(request.batch, shared)
     return request

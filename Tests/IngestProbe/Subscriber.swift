@@ -22,10 +22,10 @@ func subscribe(port: Int32, client: String, filter: String, folder: String) {
       var written = 0
       while written < records.count {
         let count = records[written...].withUnsafeBytes { write(log, $0.baseAddress, $0.count) }
-        guard count > 0 else { return .retry(afterMillis: 100) }
+        guard count > 0 else { return .retry(messages, afterMillis: 100) }
         written += count
       }
-      return fdatasync(log) == 0 ? .committed([]) : .retry(afterMillis: 100)
+      return fdatasync(log) == 0 ? .committed([]) : .retry(messages, afterMillis: 100)
     })
   loop.run()
 }

@@ -150,7 +150,7 @@ import Testing
       options, inbox,
       answer: { batch in
         sizes.withLock { $0.append(batch.count) }
-        return .retry(afterMillis: 10)
+        return .retry(batch, afterMillis: 10)
       }
     ) { _ in
       try waitUntil("subscribed") { inbox.subscribed }
@@ -170,6 +170,67 @@ import Testing
       try waitUntil("delivered again") {
         Set(inbox.messages.withLock { $0.compactMap(\.payload.first) }).count == 50
       }
+    }
+  }
+
+  /// Of a batch in which some messages cannot be settled, only these come again; none of the batch
+  /// is acknowledged before the last of them is durable, and then all are.
+  @Test func onlyWhatFailedIsHandedOverAgainAndNothingIsAcknowledgedBefore() throws {
+    let broker = try Broker()
+    try broker.start()
+    let inbox = Inbox()
+    let rounds = Mutex<[[UInt8]]>([])
+    let isStuck = Mutex(true)
+    let options = Self.options(broker, "partly", ["x"])
+    // Every fifth message fails while the store is stuck.
+    @Sendable func answer(_ batch: [MQTTMessage]) -> MQTTOutcome {
+      rounds.withLock { $0.append(batch.compactMap(\.payload.first)) }
+      let failed = isStuck.withLock { $0 } ? batch.filter { $0.payload[0] % 5 == 0 } : []
+      let settled = batch.filter { message in !failed.contains { $0.payload == message.payload } }
+      let answers = settled.map { MQTTPublication(topic: "answers", payload: $0.payload, qos: 1) }
+      return failed.isEmpty ? .committed(answers) : .retry(failed, afterMillis: 5, answers: answers)
+    }
+    func publishAll() throws {
+      let confirmed = Mutex(0)
+      try Self.with(Self.options(broker, "publisher"), Inbox()) { publisher in
+        for index in 0..<50 {
+          let message = MQTTPublication(topic: "x", payload: [UInt8(index)], qos: 1)
+          #expect(publisher.publish(message) { _ in confirmed.withLock { $0 += 1 } })
+        }
+        try waitUntil("the broker has all") { confirmed.withLock { $0 } == 50 }
+      }
+    }
+    try Self.with(options, inbox, answer: answer) { _ in
+      try waitUntil("subscribed") { inbox.subscribed }
+      try publishAll()
+      try waitUntil("rounds of what failed alone") {
+        rounds.withLock { $0.suffix(3).allSatisfy { !$0.isEmpty && $0.allSatisfy { $0 % 5 == 0 } } && $0.count > 5 }
+      }
+    }
+    let before = rounds.withLock { $0.flatMap { $0 } }
+    for number in 0..<50 as Range<UInt8> where number % 5 != 0 {
+      #expect(before.count { $0 == number } <= 1, "\(number) was settled in its first round")
+    }
+    // Stopped while stuck: the broker delivers all of the batch again.
+    rounds.withLock { $0 = [] }
+    isStuck.withLock { $0 = false }
+    let answers = Inbox()
+    try Self.with(Self.options(broker, "asker", ["answers"]), answers) { _ in
+      try waitUntil("listening") { answers.subscribed }
+      let again = Inbox()
+      try Self.with(options, again, answer: answer) { _ in
+        try waitUntil("all answered") {
+          Set(answers.messages.withLock { $0.compactMap(\.payload.first) }) == Set(0..<50)
+        }
+      }
+      // The answers were sent behind the acknowledgements: nothing is left to deliver.
+      rounds.withLock { $0 = [] }
+      let last = Inbox()
+      try Self.with(options, last, answer: answer) { loop in
+        #expect(loop.publish(MQTTPublication(topic: "x", payload: [99], qos: 1)))
+        try waitUntil("the marker") { rounds.withLock { $0.flatMap { $0 } }.contains(99) }
+      }
+      #expect(rounds.withLock { $0.flatMap { $0 } } == [99])
     }
   }
 

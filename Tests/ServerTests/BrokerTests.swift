@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TSEngine
 import Testing
 
 @testable import Ingest
@@ -243,5 +244,51 @@ import Testing
     #expect(state?.payload == [0x31])
     #expect(server.stop() == 0)
     try waitUntil("gone") { meter.payloads(state?.topic ?? "").last == "0" }
+  }
+
+  /// A round that the store could take in part only: what was stored is not stored, counted,
+  /// recorded and answered again in the rounds that follow.
+  @Test("what the store took of a round is settled, only the rest is tried again")
+  func aRoundThatFailsInPartIsFinishedInPart() throws {
+    let broker = try Broker()
+    try broker.start()
+    let folder = NSTemporaryDirectory() + "tsq-part-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    var options = StoreOptions()
+    // Room for a few frames; the others of a round are refused as overload.
+    options.queueByteLimit = 20_000
+    let store = try Store.open(folder, options)
+    defer { try? store.close() }
+    let metrics = ServerMetrics()
+    let discovery = Discovery(store, DiscoveryPolicy(), metrics, log: { _ in })
+    func daemon() throws -> BrokerDaemon {
+      let subscribed = Flag()
+      let address = try #require(ServerOptions.Broker("mqtt://127.0.0.1:\(broker.port)"))
+      let daemon = BrokerDaemon(
+        address, store, FrameDoor(store), discovery, metrics, log: { _ in }, registryChanged: {},
+        onReady: { subscribed.raise() })
+      daemon.start()
+      try waitUntil("subscribed") { subscribed.isRaised }
+      return daemon
+    }
+    // The session stays: what is sent while nobody is there comes at once.
+    try daemon().stop()
+    let meter = try Watcher(broker, ["powermon/+/ack"])
+    defer { meter.end() }
+    for second in 0..<60 as Range<Int64> {
+      try meter.publish("powermon/gresystem000001/data", Frames.json("gresystem000001", 1_666_000_000 + second))
+    }
+    let running = try daemon()
+    try waitUntil("all stored") { metrics[.mqttFrames] == 60 }
+    let ack = "powermon/gresystem000001/ack"
+    try waitUntil("all answered") { meter.payloads(ack).count >= 60 }
+    running.stop()
+    #expect(metrics[.mqttRetries] > 0)
+    #expect(metrics[.rowsNew] == 3600 && metrics[.rowsSame] == 0 && metrics[.mqttMessages] == 60)
+    #expect(meter.payloads(ack).count == 60 && meter.payloads(ack).allSatisfy { $0.contains("\"new\":60,") })
+    let records = try store.snapshot().newestRecords(limit: .max) {
+      if case .messageReceived = $0.kind { true } else { false }
+    }
+    #expect(records.count == 60)
   }
 }

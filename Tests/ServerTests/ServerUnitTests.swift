@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TSEngine
 import Testing
 
@@ -96,10 +97,19 @@ struct ServerUnitTests {
   /// A client may reset the connection before the head of its answer is written; the body is
   /// dropped unread then. A semaphore below its first value would end the process.
   @Test func aPipeThatNobodyReadsMayGo() {
-    let pipe = ChunkPipe()
+    let pipe = ChunkPipe(patienceNanos: .max / 4) { Issue.record("it was closed, not left unread") }
     #expect(pipe.send([1]))
     pipe.close()
     #expect(!pipe.send([2]))
+  }
+
+  @Test func aPipeGivesUpOnceOnAReaderThatTakesNothing() {
+    let stalls = Mutex(0)
+    let pipe = ChunkPipe(patienceNanos: 1_000_000) { stalls.withLock { $0 += 1 } }
+    var sent = 0
+    while sent < 100, pipe.send([1]) { sent += 1 }
+    #expect(sent == 4)
+    #expect(!pipe.send([2]) && stalls.withLock { $0 } == 1)
   }
 
   @Test func topicsOfFramesAreRead() {

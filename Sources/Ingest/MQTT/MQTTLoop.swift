@@ -181,18 +181,25 @@ extension MQTTLoop {
       ? Int32(MOSQ_ERR_SUCCESS.rawValue) : Int32(MOSQ_ERR_CONN_LOST.rawValue)
   }
 
-  /// Hands over what was read, again and again until it is durable; false when stopped before.
+  /// Hands over what was read, and again what of it could not be settled, until all is durable;
+  /// false when stopped before.
+  ///
+  /// No acknowledgement of the batch goes out before that, of what is settled neither: the library
+  /// has them in one queue, which can only be sent as a whole, and a message that is acknowledged
+  /// and not durable is lost. A stop in between costs only redeliveries.
   private func commit(
     _ session: MosquittoSession, _ version: MQTTOptions.ProtocolVersion
   ) -> Bool {
     guard !session.received.isEmpty else { return true }
-    let batch = session.takeReceived()
+    var unsettled = session.takeReceived()
     while true {
-      switch handler(batch) {
+      switch handler(unsettled) {
       case .committed(let answers):
         for answer in answers { _ = session.publish(answer, version: version, confirmed: nil) }
         return true
-      case .retry(let millis):
+      case .retry(let messages, let millis, let answers):
+        for answer in answers { _ = session.publish(answer, version: version, confirmed: nil) }
+        unsettled = messages
         sleep(millis: millis)
         // Nothing is written, so nothing is acknowledged: the broker delivers all of it again.
         if isStopping { return false }

@@ -40,8 +40,9 @@ package struct MQTTPublication: Sendable {
 package enum MQTTOutcome: Sendable {
   /// Everything that is to be kept is durable: acknowledge, and send these answers.
   case committed([MQTTPublication])
-  /// Nothing may be acknowledged yet; hand the same batch over again after a pause.
-  case retry(afterMillis: Int)
+  /// These could not be settled yet: hand them, and nothing else of the batch, over again after a
+  /// pause. `answers` are those of the rest.
+  case retry([MQTTMessage], afterMillis: Int, answers: [MQTTPublication] = [])
 }
 
 /// What a person running the loop wants to know.

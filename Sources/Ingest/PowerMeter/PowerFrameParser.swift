@@ -26,6 +26,7 @@ package struct PowerFrameParser: Sendable {
     var range: ClosedRange<Int64>
     var factor: WireFactor
   }
+  package let scales: PowerWireScales
   let power: Column
   let pf: Column
   let voltage: Column
@@ -56,6 +57,7 @@ package struct PowerFrameParser: Sendable {
         id: column?.id ?? 0,
         range: (column?.minimum ?? .min)...(column?.maximum ?? .max), factor: factor)
     }
+    self.scales = scales
     power = column("power", scales.power)
     pf = column("pf", scales.pf)
     voltage = column("voltage", scales.voltage)

@@ -105,7 +105,7 @@ package final class Authority: Sendable {
     if isOpen { return .admitted(Actor(.operator, "dev")) }
     guard let token else { return .unknown }
     let code = HMAC.code(Array(token.utf8), key: key)
-    let known = store.registry.tokens[publicID(of: token)]
+    let known = store.tokens[publicID(of: token)]
     let isRight = HMAC.isEqual(known?.grant.hmac ?? nobody, code)
     guard let known, isRight, known.isValid(at: store.options.clock.nowNanos()) else {
       return .unknown

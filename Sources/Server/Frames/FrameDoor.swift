@@ -14,8 +14,8 @@ package final class FrameDoor: Sendable {
   private struct Pool: Sendable {
     var parsers: [PowerFrameParser] = []
     var scales = PowerWireScales()
-    /// The registry of this LSN gave `scales`.
-    var scalesLSN: LSN?
+    /// The registry of this event gave `scales`.
+    var eventLSN: LSN?
   }
 
   private static let idleParserLimit = 64
@@ -27,8 +27,8 @@ package final class FrameDoor: Sendable {
 
   /// - Throws: the first thing wrong; nothing was stored.
   package func parse(_ bytes: RawSpan) throws(FrameError) -> Parsed {
-    var (parser, lsn) = takeParser()
-    defer { giveBack(parser, lsn) }
+    var parser = takeParser()
+    defer { giveBack(parser) }
     var parsed = Parsed(batch: FrameBatch(table: TableSchema.power.id), infos: [])
     try parser.parse(bytes, into: &parsed.batch, infos: &parsed.infos)
     return parsed
@@ -55,26 +55,27 @@ package final class FrameDoor: Sendable {
 
   // MARK: Parsers
 
-  private func takeParser() -> (PowerFrameParser, LSN) {
-    let registry = store.registry
-    let taken = pool.withLock { pool -> (PowerFrameParser?, PowerWireScales) in
-      if pool.scalesLSN != registry.lastEventLSN {
+  private func takeParser() -> PowerFrameParser {
+    let lsn = store.lastEventLSN
+    // Settings change rarely, the registry with every new device: only then are they looked up.
+    let isKnown = pool.withLock { $0.eventLSN == lsn }
+    let registry = isKnown ? nil : store.registry
+    let (parser, scales) = pool.withLock { pool -> (PowerFrameParser?, PowerWireScales) in
+      if let registry, pool.eventLSN.map({ $0 < registry.lastEventLSN }) ?? true {
         let scales = Self.scales(registry.types)
         if scales != pool.scales { pool.parsers.removeAll() }
         pool.scales = scales
-        pool.scalesLSN = registry.lastEventLSN
+        pool.eventLSN = registry.lastEventLSN
       }
       return (pool.parsers.popLast(), pool.scales)
     }
-    return (taken.0 ?? PowerFrameParser(scales: taken.1, symbols: store.symbols), registry.lastEventLSN)
+    return parser ?? PowerFrameParser(scales: scales, symbols: store.symbols)
   }
 
-  /// A parser that was out while the scales may have changed is dropped.
-  private func giveBack(_ parser: PowerFrameParser, _ lsn: LSN) {
+  /// A parser that was out while the scales changed is dropped.
+  private func giveBack(_ parser: PowerFrameParser) {
     pool.withLock { pool in
-      if pool.scalesLSN == lsn, pool.parsers.count < Self.idleParserLimit {
-        pool.parsers.append(parser)
-      }
+      if parser.scales == pool.scales, pool.parsers.count < Self.idleParserLimit { pool.parsers.append(parser) }
     }
   }
 

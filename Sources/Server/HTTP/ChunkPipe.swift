@@ -2,11 +2,16 @@ import Dispatch
 import Hummingbird
 import Synchronization
 
+/// A client that left an answer unread for too long.
+struct SlowReader: Error {}
+
 /// From a query's thread to the connection: a few chunks under way, no more. The query waits for a
-/// slow reader, and is told when the reader is gone.
+/// slow reader, but not for ever, and is told when the reader is gone.
 final class ChunkPipe: Sendable {
   private static let slots = 4
 
+  private let patienceNanos: Int64
+  private let onStall: @Sendable () -> Void
   /// Made with 0 and raised: a semaphore that dies below its first value ends the process.
   private let free = DispatchSemaphore(value: 0)
   private let isClosed = Mutex(false)
@@ -14,17 +19,28 @@ final class ChunkPipe: Sendable {
   private let chunks: AsyncStream<ByteBuffer>
   private let failure = Mutex<(any Error)?>(nil)
 
-  init() {
+  /// - Parameters:
+  ///   - patienceNanos: how long the query waits for the reader to take one chunk.
+  ///   - onStall: called once when the reader took none for so long; ends the connection.
+  init(patienceNanos: Int64, onStall: @escaping @Sendable () -> Void) {
+    self.patienceNanos = patienceNanos
+    self.onStall = onStall
     (chunks, continuation) = AsyncStream.makeStream()
     for _ in 0..<Self.slots { free.signal() }
   }
 
   // MARK: The query's side
 
-  /// Waits for room; false when nobody reads any more.
+  /// Waits for room; false when nobody reads any more, or not for so long.
   func send(_ bytes: [UInt8]) -> Bool {
     if bytes.isEmpty { return !isClosed.withLock { $0 } }
-    free.wait()
+    guard free.wait(timeout: .now() + .nanoseconds(Int(patienceNanos))) == .success else {
+      // A thread, a slot and the query's memory must not be held by who asks and never reads.
+      close()
+      finish(SlowReader())
+      onStall()
+      return false
+    }
     guard !isClosed.withLock({ $0 }) else { return false }
     continuation.yield(ByteBuffer(bytes: bytes))
     return true

@@ -15,8 +15,7 @@ extension HTTPDoor {
       let creator = try actor ?? Self.actor(of: parsed.infos, verdict)
       let append = frames.request(parsed, creator: creator, interface: "http", topic: "/powermon/data")
       let result = try await durable(append)
-      metrics.add(.httpFrames, parsed.infos.count)
-      metrics.add(result)
+      metrics.add(parsed.infos.count, .httpFrames, result)
       return Reply.json(result.openJSON + "}")
     } catch let error as FrameError {
       metrics.add(.httpRefusals)

@@ -11,7 +11,7 @@ extension HTTPDoor {
   static let queryTimeoutNanos: Int64 = 60_000_000_000
   private static let concurrentQueries = 16
 
-  func query(_ request: Request) async throws -> Response {
+  func query(_ request: Request, cut: @escaping @Sendable () -> Void) async throws -> Response {
     let asked = try await QueryRequest(request, self)
     let started = store.options.clock.monotonicNanos()
     guard runningQueries.enter(limit: Self.concurrentQueries) else {
@@ -20,7 +20,11 @@ extension HTTPDoor {
         extra: [.retryAfter: "1"])
     }
     metrics.add(.queries)
-    let (pipe, cancel) = (ChunkPipe(), CancelFlag())
+    let pipe = ChunkPipe(patienceNanos: readerPatienceNanos) { [metrics] in
+      metrics.add(.slowReaders)
+      cut()
+    }
+    let cancel = CancelFlag()
     let head: Result<Int64, SQLError> = await withCheckedContinuation { continuation in
       let run = QueryRun(asked, store, pipe, cancel, begun: continuation)
       DispatchQueue.global(qos: .userInitiated).async { [runningQueries, clock = store.options.clock] in
@@ -80,6 +84,8 @@ package final class QueryGate: Sendable {
       return true
     }
   }
+
+  package var running: Int { count.withLock { $0 } }
 
   func leave() { count.withLock { $0 -= 1 } }
 }

@@ -39,6 +39,9 @@ extension HTTPDoor {
       guard let user = registry.users[named: path[1]] else { throw Refused(.unknownUser) }
       return Reply.json(RegistryJSON.user(user, registry))
     case ("types", 1): return Reply.json(RegistryJSON.list(registry.types.all.map(RegistryJSON.type)))
+    case ("types", 2):
+      guard let type = registry.types[path[1]] else { throw Refused(.unknownType) }
+      return Reply.json(RegistryJSON.type(type))
     case ("events", 1):
       let from = try Self.number(request, "from").map { UInt64($0) } ?? 0
       let limit = try Self.number(request, "limit") ?? 1000
@@ -63,6 +66,8 @@ private struct Command {
   struct Body: Decodable {
     var id, type, name, user, at, code: String?
     var admin: Bool?
+    /// Of a type, by name; an empty value sets back.
+    var settings: [String: String]?
   }
 
   let door: HTTPDoor
@@ -98,7 +103,8 @@ private struct Command {
     case (.delete, "devices", 2): return try await deleteDevice(path[1])
     case (.post, "devices", 3): return try await changeDevice(path[1], path[2])
     case (.post, "claim", 1): return try await claim()
-    case (_, "users", 1...2), (_, "devices", 1...3), (_, "claim", 1):
+    case (.post, "types", 2): return try await setType(path[1])
+    case (_, "users", 1...2), (_, "devices", 1...3), (_, "claim", 1), (_, "types", 1...2):
       throw HTTPDoor.wrongMethod("GET, POST, DELETE")
     default: throw Refused.notFound("There is nothing at this path")
     }
@@ -185,6 +191,16 @@ private struct Command {
     json.add("device_id", claimed.device)
     json.add("lsn", lsn)
     return Reply.json(json.closed)
+  }
+
+  /// All settings or none.
+  private func setType(_ name: String) async throws -> Response {
+    guard let settings = body.settings, !settings.isEmpty else {
+      throw Refused.badRequest(#"The body lacks "settings": {"<column>.wire": "1V"}"#)
+    }
+    _ = try await decide { $0.setTypeSettings(name, settings, $1) }
+    guard let type = door.store.registry.types[name] else { throw Refused(.unknownType) }
+    return Reply.json(RegistryJSON.type(type))
   }
 
   // MARK: Parts

@@ -7,7 +7,13 @@ import TSEngine
 /// Answers HTTP requests. Routes are few and known, so a switch finds them.
 package struct HTTPDoor: HTTPResponder {
   package struct Context: InitializableFromSource {
-    package init(source: ApplicationRequestContextSource) {}
+    /// Ends the connection at once, also in the middle of an answer.
+    let cut: @Sendable () -> Void
+
+    package init(source: ApplicationRequestContextSource) {
+      let channel = source.channel
+      cut = { channel.close(mode: .all, promise: nil) }
+    }
   }
 
   static let bodyLimit = 8 << 20
@@ -18,17 +24,21 @@ package struct HTTPDoor: HTTPResponder {
   let frames: FrameDoor
   let metrics: ServerMetrics
   let runningQueries = QueryGate()
+  /// How long an answer waits for its reader.
+  let readerPatienceNanos: Int64
   /// Called after the registry has changed: association messages may be due.
   let registryChanged: @Sendable () -> Void
 
   package init(
     _ store: Store, _ authority: Authority, _ frames: FrameDoor, _ metrics: ServerMetrics,
+    readerPatienceNanos: Int64 = ServerOptions.defaultReaderPatienceNanos,
     registryChanged: @escaping @Sendable () -> Void
   ) {
     self.store = store
     self.authority = authority
     self.frames = frames
     self.metrics = metrics
+    self.readerPatienceNanos = readerPatienceNanos
     self.registryChanged = registryChanged
   }
 
@@ -40,7 +50,7 @@ package struct HTTPDoor: HTTPResponder {
       return await postFrames(request)
     }
     do {
-      return try await route(request, Self.segments(path))
+      return try await route(request, Self.segments(path), context)
     } catch let refused as Refused {
       return refused.response
     } catch let error as StorageError {
@@ -48,7 +58,7 @@ package struct HTTPDoor: HTTPResponder {
     }
   }
 
-  private func route(_ request: Request, _ path: [String]) async throws -> Response {
+  private func route(_ request: Request, _ path: [String], _ context: Context) async throws -> Response {
     switch path {
     case []:
       return Reply.plain("tsq: frames at /powermon/data, SQL at /api/query; the dashboard is not there yet\n")
@@ -58,26 +68,26 @@ package struct HTTPDoor: HTTPResponder {
     case ["time"]: return try time(request)
     case ["metrics"]:
       _ = try admit(request)
-      return Reply.metrics(metrics.text(store))
+      return Reply.metrics(metrics.text(store, runningQueries: runningQueries.running))
     case ["powermon"]:
       _ = try admit(request)
       try expect(request, .get)
       return try await listFrames(request)
-    case _ where path.first == "api": return try await api(request, Array(path.dropFirst()))
+    case _ where path.first == "api": return try await api(request, Array(path.dropFirst()), context)
     case ["write"], ["powermon", "boot"], ["live"]: throw Refused.notYet(request.uri.path)
     case _ where path.first == "ws": throw Refused.notYet(request.uri.path)
     default: throw Refused.notFound("There is nothing at this path")
     }
   }
 
-  private func api(_ request: Request, _ path: [String]) async throws -> Response {
+  private func api(_ request: Request, _ path: [String], _ context: Context) async throws -> Response {
     switch path.first {
     case "devices", "users", "events", "types", "claim":
       let actor = try admit(request)
       return try await registry(request, path, actor)
     case "query":
       _ = try admit(request)
-      return try await query(request)
+      return try await query(request, cut: context.cut)
     case "login", "logout", "chat", "v2", "v3", "openapi.json": throw Refused.notYet(request.uri.path)
     default: throw Refused.notFound("There is nothing at this path")
     }

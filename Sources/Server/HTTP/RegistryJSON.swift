@@ -57,6 +57,7 @@ enum RegistryJSON {
       json.add("name", column.name)
       json.add("type", "\(column.type)")
       json.add("unit", column.unit)
+      if column.type == .int { json.add("wire", type.wireScale(of: column)) }
       return json.closed
     }
     json.add("columns", raw: list(columns))

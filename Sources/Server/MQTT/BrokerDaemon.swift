@@ -43,7 +43,7 @@ package final class BrokerDaemon: Sendable {
     options.password = broker.password
     options.filters = [Self.frameFilter, discovery.filter]
     let made = MQTTLoop(options, observer: { [weak self] in self?.observe($0) }) { [weak self] batch in
-      self?.take(batch) ?? .retry(afterMillis: 100)
+      self?.take(batch) ?? .retry(batch, afterMillis: 100)
     }
     loop.withLock { $0 = made }
     Thread.detachNewThread { [finished] in
@@ -95,15 +95,18 @@ package final class BrokerDaemon: Sendable {
         states.append(message)
       }
     }
+    var unsettled: [MQTTMessage] = []
     do throws(StorageError) {
       if !states.isEmpty, try discovery.take(states, broker: broker.name) { registryChanged() }
-      let answers = try store(data)
-      metrics.add(.mqttMessages, batch.count)
-      return .committed(answers)
     } catch {
-      metrics.add(.mqttRetries)
-      return .retry(afterMillis: Self.retryMillis)
+      unsettled = states
     }
+    let stored = store(data)
+    unsettled += stored.unsettled
+    metrics.add(.mqttMessages, batch.count - unsettled.count)
+    if unsettled.isEmpty { return .committed(stored.answers) }
+    metrics.add(.mqttRetries)
+    return .retry(unsettled, afterMillis: Self.retryMillis, answers: stored.answers)
   }
 
   /// The `<sensor>` of `powermon/<sensor>/data`.
@@ -114,11 +117,13 @@ package final class BrokerDaemon: Sendable {
     return String(Substring(parts[1]))
   }
 
-  /// - Throws: when the store can take nothing now; what it took of the batch is told as `same` in
-  ///   the next round.
+  /// Stores frames, each by itself.
+  /// - Returns: the answers to what is stored or refused for what it holds, and the messages that the
+  ///   store cannot take now.
   private func store(
     _ data: [(message: MQTTMessage, sensor: String)]
-  ) throws(StorageError) -> [MQTTPublication] {
+  ) -> (answers: [MQTTPublication], unsettled: [MQTTMessage]) {
+    var unsettled: [MQTTMessage] = []
     var answers: [MQTTPublication] = []
     var requests: [CommitRequest.AppendRequest] = []
     var asked: [(message: MQTTMessage, timestamp: String)] = []
@@ -141,22 +146,19 @@ package final class BrokerDaemon: Sendable {
       }
     }
     let results = store.append(each: requests)
-    for result in results {
-      if case .failure(let error) = result, error.code != .invalid { throw error }
-    }
     for ((message, timestamp), result) in zip(asked, results) {
       switch result {
       case .success(let stored):
-        metrics.add(.mqttFrames)
-        metrics.add(stored)
+        metrics.add(1, .mqttFrames, stored)
         answers.append(Self.answer(message, stored.openJSON + ",\"timestamp\":\(timestamp)}"))
+      case .failure(let error) where error.code != .invalid: unsettled.append(message)
       case .failure(let error):
         metrics.add(.mqttRefusals)
         let fault = FrameError(path: "", reason: error.reason, kind: .form, timestamp: timestamp)
         answers.append(Self.answer(message, fault))
       }
     }
-    return answers
+    return (answers, unsettled)
   }
 
   private func parse(

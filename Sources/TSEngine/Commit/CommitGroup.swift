@@ -143,22 +143,32 @@ enum AppendCheck {
     }
   }
 
+  /// What holds of a batch by itself: enough to ask questions about its instants.
+  /// - Throws: `.invalid`.
+  static func checkTimes(of batch: FrameBatch) throws(StorageError) {
+    for run in batch.runs { try check(run.times) }
+  }
+
   private static func check(
     _ run: FrameBatch.Run, of batch: FrameBatch, _ schema: TableSchema
   ) throws(StorageError) {
-    guard run.times.count <= FrameRecord.maxRows else {
-      throw StorageError(.invalid, "too many rows in one run")
-    }
-    if case .explicit(let instants) = run.times {
-      guard !instants.isEmpty, zip(instants, instants.dropFirst()).allSatisfy({ $0 < $1 }) else {
-        throw StorageError(.invalid, "instants of a run must rise")
-      }
-    }
+    try check(run.times)
     for index in run.cells {
       let column = batch.cells[index].column
       guard schema.columns.contains(where: { $0.id == column }),
         !(run.cells.lowerBound..<index).contains(where: { batch.cells[$0].column == column })
       else { throw StorageError(.invalid, "unknown or repeated column in a run") }
+    }
+  }
+
+  private static func check(_ times: SampleTimes) throws(StorageError) {
+    guard times.count <= FrameRecord.maxRows else {
+      throw StorageError(.invalid, "too many rows in one run")
+    }
+    if case .explicit(let instants) = times {
+      guard !instants.isEmpty, zip(instants, instants.dropFirst()).allSatisfy({ $0 < $1 }) else {
+        throw StorageError(.invalid, "instants of a run must rise")
+      }
     }
   }
 

@@ -1,5 +1,5 @@
-/// Turns requests into durable batches: decides, encodes, writes, syncs, publishes, answers; in
-/// this order. A state machine: `step` commits one group. One leader at a time (`CommitQueue`).
+/// Turns requests into durable batches: decides, encodes, writes, fills head and coverage while the
+/// disk works, syncs, makes visible, answers; in this order. A state machine: `step` commits one group. One leader at a time (`CommitQueue`).
 ///
 /// - Safety of `@unchecked Sendable`: everything mutable is touched only by the queue's leader.
 package final class CommitWriter: @unchecked Sendable {
@@ -36,6 +36,11 @@ package final class CommitWriter: @unchecked Sendable {
     self.manifest = manifest
     self.headByteLimit = headByteLimit
     intake = Intake(limits: limits)
+    // What was replayed waits for its sealing as what will come.
+    let sealed = manifest.state.sealedLSN
+    firstUnsealedNanos =
+      shared.clock.withLock { clock in clock.entries.first { $0.lsn > sealed }?.time } ?? .max
+    tellMaintenance()
   }
 
   /// Commits groups until nothing waits or `isEnough`, if nobody else does.
@@ -121,7 +126,7 @@ package final class CommitWriter: @unchecked Sendable {
     into group: inout CommitGroup
   ) -> Bool {
     do throws(StorageError) {
-      if isHeadFull { throw StorageError(.overloaded, "memory for unsealed readings is full") }
+      if isHeadFull { throw headFull() }
       try AppendCheck.check(request, registry: group.registry)
       guard builder.payloadByteCount + AppendCheck.byteBound(request, shared.symbols, group.registry)
           <= Self.payloadByteLimit
@@ -134,8 +139,7 @@ package final class CommitWriter: @unchecked Sendable {
       let outcome = try intake.decide(
         request.batch, now: clock.nowNanos(), series: shared.series
       ) { key, number, times throws(StorageError) in
-        let newest = self.shared.series.newestLSN(ofSeries: number)
-        if let known = request.known.rows(number, times, newestLSN: newest) { return known }
+        if let known = self.shared.series.known(request.known, number, times) { return known }
         return try self.existing(key, number, times)
       }
       guard case .accepted(let accepted) = outcome else { return false }
@@ -155,6 +159,11 @@ package final class CommitWriter: @unchecked Sendable {
       done(.failure(error))
     }
     return true
+  }
+
+  private func headFull() -> StorageError {
+    let why = shared.activity.withLock { $0.sealingFailure }.map { ", and sealing fails: \($0.reason)" }
+    return StorageError(.overloaded, "memory for unsealed readings is full" + (why ?? ""))
   }
 
   private func context(_ request: CommitRequest.AppendRequest) -> DecisionContext? {
@@ -316,12 +325,10 @@ package final class CommitWriter: @unchecked Sendable {
     let live = shared.live.withLock { $0 }
     guard live.durableLSN > files.comparedLSN else { return }
     let sources = SeriesSources(live: live)
-    for (key, run) in files.coverage {
-      let (number, _) = shared.series.lookUp(table: key.table, device: key.device, probe: key.probe)
-      guard shared.series.newestLSN(ofSeries: number) > files.comparedLSN else { continue }
-      let isChanged = try sources.mayHaveRows(
-        of: key, number: number, times: run.first...run.last, after: files.comparedLSN)
-      if isChanged { throw StorageError(.conflict, "rows of a bulk append came by another way, too") }
+    for (key, number, run) in shared.series.changed(files.coverage, after: files.comparedLSN) {
+      if try sources.mayHaveRows(of: key, number: number, run, after: files.comparedLSN) {
+        throw StorageError(.conflict, "rows of a bulk append came by another way, too; try again")
+      }
     }
   }
 

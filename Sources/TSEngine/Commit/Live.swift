@@ -39,6 +39,8 @@ package final class Shared: Sendable {
     package var segmentByteCount = 0
     /// Commit time of the oldest unsealed batch of this process.
     package var oldestCommitNanos: Int64 = .max
+    /// Why the last sealing failed; nil since one succeeded.
+    package var sealingFailure: StorageError?
     /// By the monotonic clock.
     package var sealNotBeforeNanos: Int64 = .min
   }

@@ -23,6 +23,8 @@ package final class Head: Sendable {
     var closedByteCount = 0
     /// Full chunks that are not encoded yet, in order of their filling.
     var full: [(slot: Int, chunk: Int)] = []
+    /// Entries of `full` before this one are done.
+    var encodedCount = 0
     var fullByteCount = 0
   }
 
@@ -120,8 +122,9 @@ package final class Head: Sendable {
   package func encodeNext() -> Bool {
     builders.withLock { builders in
       let task: (slot: Int, chunk: Int, table: TableID, rows: OpenRows)? = state.withLock { state in
-        guard let (slot, chunk) = state.full.first, case .open(let rows) = state.series[slot].closed[chunk]
-        else { return nil }
+        guard state.encodedCount < state.full.count else { return nil }
+        let (slot, chunk) = state.full[state.encodedCount]
+        guard case .open(let rows) = state.series[slot].closed[chunk] else { return nil }
         return (slot, chunk, state.series[slot].table, rows)
       }
       guard let task else { return false }
@@ -137,7 +140,11 @@ package final class Head: Sendable {
         builders[task.table] = builder
       }
       state.withLock { state in
-        state.full.removeFirst()
+        state.encodedCount += 1
+        if state.encodedCount == state.full.count {
+          state.full.removeAll(keepingCapacity: true)
+          state.encodedCount = 0
+        }
         state.fullByteCount -= task.rows.byteCount
         guard let encoded else { return }
         state.closedByteCount += encoded.byteCount - task.rows.byteCount

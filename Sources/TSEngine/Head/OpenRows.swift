@@ -12,9 +12,6 @@ package struct OpenRows: Sendable {
   /// Instant of the first row.
   private var start: Int64
 
-  /// Rows that a buffer holds at first; each next one holds four times as many.
-  private static let smallestCapacity = 16
-
   /// An empty chunk whose shape suits `run`.
   init(for run: FrameBatch.Run, of batch: FrameBatch, shapes: inout OpenShape.Recent) {
     shape = shapes.shared(OpenShape(for: run, of: batch, rowCapacity: Self.capacity(run.times.count)))
@@ -22,9 +19,12 @@ package struct OpenRows: Sendable {
     start = run.times.first
   }
 
+  /// Rows that a buffer for `rows` holds: few at first, for fleets of idle series, and never much
+  /// more than a chunk takes.
   private static func capacity(_ rows: Int) -> Int {
-    var capacity = smallestCapacity
-    while capacity < rows { capacity *= 4 }
+    if rows >= Head.chunkRows { return rows }
+    var capacity = 1
+    while capacity < rows { capacity *= capacity < 64 ? 4 : 2 }
     return capacity
   }
 
@@ -102,7 +102,10 @@ package struct OpenRows: Sendable {
   private func follows(_ times: SampleTimes) -> Bool {
     guard let step = shape.step else { return true }
     guard case .regular(let next) = times, step == OpenShape.Step(next) else { return false }
-    return count == 0 || (step.isWhole(count) && step.tick(from: start, count) == next.start)
+    // All of it must be one stretch: its length may not fit where each part's does.
+    return count == 0
+      || (step.isWhole(count) && step.run(from: start, count + next.count) != nil
+        && step.tick(from: start, count) == next.start)
   }
 
   private mutating func widen(
@@ -113,7 +116,7 @@ package struct OpenRows: Sendable {
       shape.widened(
         for: run, of: batch, count: count, isRegular: follows(run.times),
         rowCapacity: max(Self.capacity(rows), shape.rowCapacity),
-        runCapacity: shape.runCapacity * (runCount == shape.runCapacity || rows > shape.rowCapacity ? 4 : 1)))
+        runCapacity: shape.runCapacity * (runCount == shape.runCapacity || rows > shape.rowCapacity ? 2 : 1)))
     let next = GrowOnlyBuffer(byteCount: wider.byteCount)
     next.copy(runCount * 16, of: buffer, from: 0, to: 0)
     if wider.step == nil {

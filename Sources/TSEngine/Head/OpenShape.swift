@@ -75,7 +75,9 @@ final class OpenShape: Sendable, Equatable {
       rowCapacity: rowCapacity, runCapacity: rowCapacity / max(1, run.times.count) + 1, step: step,
       columns: batch.cells[run.cells].map { cell in
         switch cell.content {
-        case .constant(let value): Column(id: cell.column, constant: value, isNullable: false)
+        // Of a single row nobody knows whether it will stay so; and a shape of its own costs more.
+        case .constant(let value):
+          Column(id: cell.column, constant: run.times.count > 1 ? value : nil, isNullable: false)
         case .values: Column(id: cell.column, constant: nil, isNullable: false)
         case .nullable: Column(id: cell.column, constant: nil, isNullable: true)
         }

@@ -1,5 +1,5 @@
-/// Rows of one series growing at their end, in time order: the open chunk of a head, and what a
-/// loader gathers before a block is cut. Columns that do not change cost nothing per row.
+/// Rows of one series growing at their end, in time order: what a loader or a merge gathers before a
+/// block is cut. Columns that do not change cost nothing per row.
 package struct RowAccumulator: Sendable {
   private struct Column: Sendable {
     var id: ColumnID

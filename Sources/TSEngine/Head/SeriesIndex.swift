@@ -14,6 +14,8 @@ package struct SeriesIndex: Sendable {
   package private(set) var coverage: [Coverage] = []
   /// The newest LSN of this process that brought rows of a series, by number; 0 when none did.
   package private(set) var newestLSN: [LSN] = []
+  /// The same of rows that did not lie behind all the series had.
+  package private(set) var newestLateLSN: [LSN] = []
 
   package init() {}
 
@@ -27,6 +29,7 @@ package struct SeriesIndex: Sendable {
     keys.append(SeriesKey(table: table, device: device, probe: probe))
     coverage.append(Coverage())
     newestLSN.append(0)
+    newestLateLSN.append(0)
     probes[owner, default: []].append((probe, number))
     return number
   }
@@ -53,19 +56,31 @@ package struct SeriesIndex: Sendable {
     probes[Device(table: table, name: device)]?.first { $0.probe == probe }?.number
   }
 
+  /// Probes of a device in `table` and the numbers of their series. O(1).
+  package func series(table: TableID, device: String) -> [(probe: Int32, number: Int)] {
+    probes[Device(table: table, name: device)] ?? []
+  }
+
   /// Numbers of a device's series in `table`. O(1).
   package func numbers(table: TableID, device: String) -> [Int] {
     probes[Device(table: table, name: device)]?.map(\.number) ?? []
   }
 
   package mutating func insert(_ times: SampleTimes, series: Int, lsn: LSN) {
+    note(lsn, from: times.first, series)
     coverage[series].insert(times)
-    newestLSN[series] = max(newestLSN[series], lsn)
   }
 
   package mutating func insert(_ run: Coverage.Run, series: Int, lsn: LSN) {
+    note(lsn, from: run.first, series)
     coverage[series].insert(run)
+  }
+
+  private mutating func note(_ lsn: LSN, from first: Int64, _ series: Int) {
     newestLSN[series] = max(newestLSN[series], lsn)
+    if let last = coverage[series].last, first <= last {
+      newestLateLSN[series] = max(newestLateLSN[series], lsn)
+    }
   }
 }
 

@@ -155,6 +155,10 @@ package enum FrameRecord {
       batch.beginRun(probe: probe, times: times)
       for _ in 0..<(try reader.count(limit: Int(ColumnID.max))) {
         let column = ColumnID(try reader.count(limit: Int(ColumnID.max)))
+        let known = batch.cells[batch.runs[batch.runs.count - 1].cells]
+        guard !known.contains(where: { $0.column == column }) else {
+          throw StorageError(.corrupt, "a column twice in a run", offset: reader.offset)
+        }
         try decodeCell(&reader, column, count: times.count, symbols: symbols, into: &batch)
       }
     }

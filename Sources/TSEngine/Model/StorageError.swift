@@ -24,7 +24,7 @@ public struct StorageError: Error, Equatable, Sendable {
     case closed
     /// What the caller asked for is not possible (unknown table, oversized batch, …).
     case invalid
-    /// The queue into the writer is full; try again later.
+    /// More comes in than can be written, or memory for unsealed readings is full; try again later.
     case overloaded
     /// An expected version did not match: somebody else was first.
     case conflict

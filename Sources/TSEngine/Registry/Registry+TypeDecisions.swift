@@ -54,6 +54,21 @@ extension Registry {
       result: .success(()))
   }
 
+  /// Several settings of a type, all or none, in order of their names.
+  package func setTypeSettings(
+    _ type: String, _ settings: [String: String], _ context: DecisionContext
+  ) -> Decision<Void> {
+    var current = self
+    var events: [Event] = []
+    for (key, value) in settings.sorted(by: { $0.key < $1.key }) {
+      let set = current.setTypeSetting(type, key, value, context)
+      if case .failure(let refusal) = set.result { return .refused(refusal) }
+      events += set.events
+      current = current.after(set.events)
+    }
+    return Decision(events: events, result: .success(()))
+  }
+
   private static let keyColumns: Set<String> = [
     "ts", "time", "device", "sensor", "probe", "lsn", "owner", "received_at",
   ]

@@ -6,6 +6,11 @@ package struct Types: Sendable, Equatable {
     /// How often it was declared; 1 at first.
     package var version: UInt32
     package var settings: [String: String] = [:]
+
+    /// In what a 1 of `column` comes on the wire: as set, else as stored (`1V`, `1/10 V`).
+    package func wireScale(of column: ColumnSchema) -> String {
+      settings["\(column.name).wire"] ?? column.unit
+    }
   }
 
   /// Ids below are the engine's own.

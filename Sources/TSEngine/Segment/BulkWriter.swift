@@ -69,7 +69,8 @@ public struct BulkWriter: ~Copyable {
   }
 
   /// Writes what is left and answers for all of it. Durable on return.
-  /// - Throws: `.io`, `.diskFull`, `.failStopped`.
+  /// - Throws: `.io`, `.diskFull`, `.failStopped`; `.conflict` when the same rows kept coming by
+  ///   another way.
   public consuming func commit() throws(StorageError) -> AppendResult {
     try flush()
     result.lsn = store.durableLSN

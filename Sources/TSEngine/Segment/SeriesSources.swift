@@ -39,7 +39,9 @@ package struct SeriesSources {
     for source in try sources(of: key, number: number, times: times.first...times.last) {
       let row = times.firstRow(atOrAfter: source.firstTime)
       guard row < times.count, times.tick(row) <= source.lastTime else { continue }
-      let last = min(times.last, source.lastTime)
+      // The last instant asked for that lies in the source.
+      let end = source.lastTime == .max ? times.count : times.firstRow(atOrAfter: source.lastTime + 1)
+      let last = times.tick(end - 1)
       do throws(StorageError) {
         if last == .max {
           sets.append(try source.rows())
@@ -53,12 +55,25 @@ package struct SeriesSources {
     return sets.isEmpty ? nil : RowMerge.newest(sets)
   }
 
-  /// Whether one series has rows that came after `lsn` between two instants, or may have them: a
-  /// source counts by its bounds.
+  /// Whether one series has rows that came after `lsn` at instants of `run`, or may have them where
+  /// the run does not know its instants.
   func mayHaveRows(
-    of key: SeriesKey, number: Int?, times: ClosedRange<Int64>, after lsn: LSN
+    of key: SeriesKey, number: Int?, _ run: Coverage.Run, after lsn: LSN
   ) throws(StorageError) -> Bool {
-    try sources(of: key, number: number, times: times).contains { $0.lsnBounds.upperBound > lsn }
+    for source in try sources(of: key, number: number, times: run.first...run.last)
+    where source.lsnBounds.upperBound > lsn {
+      let rows = try source.rows()
+      var row = 0
+      for part in rows.lsns {
+        defer { row = part.end }
+        guard part.lsn > lsn else { continue }
+        for tick in (row..<part.end).lazy.map({ rows.times.tick($0) })
+        where tick >= run.first && tick <= run.last && run.regular.map({ $0.index(of: tick) != nil }) ?? true {
+          return true
+        }
+      }
+    }
+    return false
   }
 
   /// All series of a table that `wanted` lets through, each with its sources around `times`.

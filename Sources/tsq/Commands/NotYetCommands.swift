@@ -26,12 +26,6 @@ struct ExportCommand: NotYetCommand {
   @Argument(parsing: .allUnrecognized) var rest: [String] = []
 }
 
-struct TypeCommand: NotYetCommand {
-  static let configuration = help(
-    "type", "Device types and their settings.", example: "tsq type set power voltage.wire=1V")
-  @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-
 struct TokenCommand: NotYetCommand {
   static let configuration = help(
     "token", "Access tokens.", example: "tsq token create --role reader")

@@ -27,6 +27,8 @@ struct ServeCommand: ParsableCommand {
   var discoveryRate = DiscoveryPolicy().newDevicesPerMinute
   @Option(help: ArgumentHelp("Only discover ids that start so; several may be named.", valueName: "HEX"))
   var discoveryAllow: [String] = []
+  @Option(help: ArgumentHelp("Cut a client that leaves an answer unread for so long.", valueName: "SECONDS"))
+  var readerPatience = Double(ServerOptions.defaultReaderPatienceNanos) / 1e9
   @Option(help: ArgumentHelp("A certificate (not yet).", valueName: "FILE")) var tlsCert: String?
   @Option(help: ArgumentHelp("Its key (not yet).", valueName: "FILE")) var tlsKey: String?
   @Option(help: ArgumentHelp("A file of settings (not yet).", valueName: "FILE")) var config: String?
@@ -123,6 +125,10 @@ struct ServeCommand: ParsableCommand {
     guard !discoveryPrefix.isEmpty, !discoveryPrefix.contains(where: { "+#".contains($0) }), discoveryRate >= 0 else {
       throw CommandError.usage("--discovery-prefix is a topic without wildcards, --discovery-rate a number from 0 on")
     }
+    guard readerPatience > 0, readerPatience <= 86_400 else {
+      throw CommandError.usage("--reader-patience is a number of seconds above 0, at most a day")
+    }
+    options.readerPatienceNanos = Int64(readerPatience * 1e9)
     options.discovery.prefix = discoveryPrefix
     options.discovery.newDevicesPerMinute = discoveryRate
     options.discovery.allowedPrefixes = discoveryAllow.map { $0.lowercased() }

@@ -9,6 +9,8 @@ struct SimulateCommand: ParsableCommand {
       Each meter sends a frame a second: 3 phases, 20 samples of power, power
       factor and voltage. The same seed gives the same readings. Into a store it
       goes as fast as the disk allows, over a network at the pace of real meters.
+      Figures come as name=value: what was achieved, readings that were new, same,
+      in conflict, quarantined or expired, frames that were refused, latencies.
 
       EXAMPLES:
         tsq simulate --sensors 10 --seconds 3600 --to store:demo
@@ -22,6 +24,8 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Seconds of readings a second; 0 is as fast as it goes.", valueName: "X")) var speed: Double?
   @Option(help: ArgumentHelp("When the readings begin (2026-01-01T00:00:00Z, over a network now).", valueName: "TIME"))
   var start: String?
+  @Option(help: ArgumentHelp("Frames in a request over HTTP; 1 is each meter by itself.", valueName: "N"))
+  var batch = 100
   @Option(help: ArgumentHelp("Other readings for another seed.", valueName: "N")) var seed: UInt64 = 20_260_101
   @Option(help: ArgumentHelp("store:DIR, http://HOST:PORT or mqtt://HOST:PORT.", valueName: "WHERE")) var to: String
 
@@ -30,6 +34,7 @@ struct SimulateCommand: ParsableCommand {
       throw ValidationError("--sensors and --first number meters from 1 to 999999")
     }
     guard seconds >= 1 else { throw ValidationError("--seconds is at least 1") }
+    guard (1...1_000).contains(batch) else { throw ValidationError("--batch is from 1 to 1000") }
     guard speed ?? 0 >= 0 else { throw ValidationError("--speed is 0 or more") }
   }
 
@@ -42,7 +47,7 @@ struct SimulateCommand: ParsableCommand {
       ?? (isLocal ? 1_767_225_600 : System.wallNanos() / 1_000_000_000 - Int64(pace == 1 ? 0 : seconds))
     var simulation = Simulation(
       fleet: MeterFleet(sensorCount: sensors, first: first, seed: seed), startSeconds: begin, seconds: seconds,
-      speed: pace)
+      speed: pace, framesPerRequest: batch)
     try simulation.run(to: target)
   }
 }

@@ -9,10 +9,24 @@ struct RemoteRegistry {
 
   /// Asks for a list or an object and prints it.
   func show(_ path: String..., format: OutputFormat) throws {
-    let bytes = try ask("GET", path, [:])
-    guard let rows = FlatJSON.array(bytes) ?? FlatJSON.object(bytes).map({ [$0] }) else {
-      throw CommandError(.unavailable, "\(connection.url.text) gave an answer that this tsq does not understand")
-    }
+    let bytes = try ask("GET", path)
+    guard let rows = FlatJSON.array(bytes) ?? FlatJSON.object(bytes).map({ [$0] }) else { throw strange }
+    try print(rows, format)
+  }
+
+  /// Asks for an object and prints the list that it has under `key`.
+  func showList(_ key: String, of path: String..., format: OutputFormat) throws {
+    let members = FlatJSON.object(try ask("GET", path)) ?? []
+    guard let list = members.first(where: { $0.key == key })?.text, let rows = FlatJSON.array(Array(list.utf8))
+    else { throw strange }
+    try print(rows, format)
+  }
+
+  private var strange: CommandError {
+    CommandError(.unavailable, "\(connection.url.text) gave an answer that this tsq does not understand")
+  }
+
+  private func print(_ rows: [[FlatJSON.Member]], _ format: OutputFormat) throws {
     var columns: [ResultColumn] = []
     for member in rows.flatMap({ $0 }) {
       if let at = columns.firstIndex(where: { $0.name == member.key }) {
@@ -28,19 +42,28 @@ struct RemoteRegistry {
   /// Changes something; gives the members of the answer.
   @discardableResult
   func post(_ path: String..., body: [String: String?] = [:]) throws -> [String: String] {
-    Self.members(try ask("POST", path, body))
+    var json = JSONText()
+    for (key, text) in body.compactMapValues({ $0 }).sorted(by: { $0.key < $1.key }) {
+      if key == "admin" { json.add(key, text == "true") } else { json.add(key, text) }
+    }
+    return Self.members(try ask("POST", path, json.closed))
+  }
+
+  /// Changes something that takes texts by name under one key.
+  func post(_ path: String..., object: (key: String, texts: [String: String])) throws {
+    var (json, texts) = (JSONText(), JSONText())
+    for (key, text) in object.texts.sorted(by: { $0.key < $1.key }) { texts.add(key, text) }
+    json.add(object.key, raw: texts.closed)
+    _ = try ask("POST", path, json.closed)
   }
 
   func delete(_ path: String..., dryRun: Bool) throws -> [String: String] {
-    Self.members(try ask("DELETE", path, [:], query: dryRun ? "?dry_run" : ""))
+    Self.members(try ask("DELETE", path, query: dryRun ? "?dry_run" : ""))
   }
 
-  private func ask(_ method: String, _ path: [String], _ body: [String: String?], query: String = "") throws -> [UInt8] {
-    let given = body.compactMapValues { $0 }.sorted { $0.key < $1.key }
-    let members = given.map { key, text in "\(JSONText.quoted(key)):\(["true", "false"].contains(text) && key == "admin" ? text : JSONText.quoted(text))" }
-    let json = method == "POST" ? Array("{\(members.joined(separator: ","))}".utf8) : []
+  private func ask(_ method: String, _ path: [String], _ body: String = "", query: String = "") throws -> [UInt8] {
     let target = "/api/" + path.map(HTTPConnection.escaped).joined(separator: "/") + query
-    let (response, bytes) = try connection.request(method, target, body: json)
+    let (response, bytes) = try connection.request(method, target, body: Array(body.utf8))
     guard (200..<300).contains(response.status) else {
       throw RemoteFailure.error(bytes, response.status, connection.url)
     }

@@ -42,6 +42,8 @@ struct Simulation {
   var seconds: Int
   /// Seconds of readings a second; 0 is as fast as it goes.
   var speed: Double
+  /// Over HTTP.
+  var framesPerRequest = 100
 
   mutating func run(to target: SimulationTarget) throws {
     Interrupts.shared.install()
@@ -52,7 +54,7 @@ struct Simulation {
         try StoreAccess.writing(directory, creating: true) { store in
           try send(to: StoreTarget(store), isStopped)
         }
-      case .http(let url): try send(to: HTTPTarget(url), isStopped)
+      case .http(let url): try send(to: HTTPTarget(url, framesPerRequest: framesPerRequest), isStopped)
       case .mqtt(let url): try send(to: MQTTTarget(url), isStopped)
       }
     }

@@ -1,3 +1,4 @@
+import Glibc
 import TSEngine
 
 /// Frames into a store of this process: one durable commit for each second of the fleet.
@@ -42,13 +43,25 @@ final class StoreTarget: FrameTarget {
       }
     }
     let began = System.monotonicNanos()
-    let result = try store.append(batch, creator: StoreAccess.actor)
+    let result = try append(batch)
     acknowledged(System.monotonicNanos() - began)
     total.new += result.new
     total.same += result.same
     total.conflict += result.conflict
     total.quarantined += result.quarantined
     total.expired += result.expired
+  }
+
+  /// Waits while sealing catches up: a fleet of one process may send faster than any real one.
+  private func append(_ batch: FrameBatch) throws -> AppendResult {
+    while true {
+      do throws(StorageError) {
+        return try store.append(batch, creator: StoreAccess.actor)
+      } catch {
+        guard error.code == .overloaded, !Interrupts.shared.isPending else { throw error }
+        usleep(20_000)
+      }
+    }
   }
 
   func finish(acknowledged: (Int64) -> Void) throws {}

@@ -68,6 +68,25 @@ import Testing
     }
   }
 
+  /// Each run fits the clock of nanoseconds; both together are more than one stretch can be.
+  @Test func runsThatTogetherExceedAStretchBecomeIrregular() throws {
+    let span: Int64 = 92_000_000_000_000_001
+    var shapes = OpenShape.Recent()
+    var batch = FrameBatch(table: 1)
+    let first = try #require(RegularTimes(start: 1_420_070_400_000_000_000, span: span, count: 100))
+    let second = try #require(RegularTimes(start: first.end, span: span, count: 100))
+    for times in [first, second] {
+      batch.beginFrame(device: "m")
+      batch.beginRun(probe: 1, times: .regular(times))
+      batch.add(1, (0..<100).map { Int64($0) })
+    }
+    var open = OpenRows(for: batch.runs[0], of: batch, shapes: &shapes)
+    for run in batch.runs { open.append(run, of: batch, lsn: 7, shapes: &shapes) }
+    #expect(open.lastTime == second.last && open.count == 200)
+    let times = open.rows().times
+    #expect((0..<200).allSatisfy { times.tick($0) == ($0 < 100 ? first.tick($0) : second.tick($0 - 100)) })
+  }
+
   /// Readers copy rows out of the shared memory while the writer appends to it.
   @Test func aSnapshotStaysAsItWasWhileTheHeadGrows() async throws {
     let head = Head(symbols: SymbolTable(), schema: { _ in .power })

@@ -108,10 +108,67 @@ import Testing
     let known = try KnownRows(batch, store.shared)
     let lsn = store.durableLSN
     let times = batch.runs[0].times
+    let catalog = store.shared.series
     #expect(known.lsn == lsn)
-    #expect(known.rows(0, times, newestLSN: lsn)??.count == 20)
-    #expect(known.rows(0, times, newestLSN: lsn + 1) == nil, "decided anew in the writer's turn")
-    #expect(try KnownRows(.power("m9", at: start), store.shared).rows(0, times, newestLSN: 0) == nil)
+    #expect(catalog.known(known, 0, times)??.count == 20)
+    _ = try store.append(.power("m1", at: start + 5_000_000_000), creator: StoreBench.actor)
+    #expect(catalog.known(known, 0, times)??.count == 20, "what came behind does not matter")
+    _ = try store.append(.power("m1", at: start - 5_000_000_000), creator: StoreBench.actor)
+    #expect(catalog.known(known, 0, times) == nil, "decided anew in the writer's turn")
+    let none = try KnownRows(.power("m9", at: start), store.shared)
+    #expect(catalog.known(none, 0, times) == nil)
+  }
+
+  /// Bad instants are refused before anything asks where they lie.
+  @Test func runsWithoutOrderOrEndAreRefusedAlsoWhereTheSeriesIsKnown() throws {
+    let store = try bench.open()
+    _ = try store.append(.power("m1", at: start), creator: StoreBench.actor)
+    let endless = RegularTimes(start: start, count: 1 << 40, stepNumerator: 1, stepDenominator: 1)
+    for times in [.explicit([]), .explicit([start + 20, start + 10]), .regular(try #require(endless))]
+      as [SampleTimes]
+    {
+      var batch = FrameBatch(table: 1)
+      batch.beginFrame(device: "m1")
+      batch.beginRun(probe: 1, times: times)
+      let error = #expect(throws: StorageError.self) {
+        try store.append(batch, creator: StoreBench.actor)
+      }
+      #expect(error?.code == .invalid)
+    }
+  }
+
+  /// After a kill the log may hold as much as memory takes: it is sealed before anybody is refused
+  /// for ever, and by age as if the process had lived on.
+  @Test func whatWasReplayedIsSealedByAgeAndSize() throws {
+    var store = try bench.open()
+    _ = try store.append(.power("m1", at: start), creator: StoreBench.actor)
+    try store.close()
+    bench.clock.advance(nanos: 2 * 3_600_000_000_000)
+    store = try bench.open()
+    #expect(store.snapshot().segments.isEmpty)
+    _ = store.maintain()
+    #expect(store.snapshot().segments.count == 1)
+  }
+
+  @Test func aRefusalForWantOfMemorySaysWhySealingFails() throws {
+    let store = try bench.open { $0.headByteLimit = 64 << 10 }
+    var second: Int64 = 0
+    func fill() -> StorageError? {
+      for _ in 0..<200 {
+        do throws(StorageError) {
+          second += 1
+          _ = try store.append(.power("m1", at: start + second * 1_000_000_000), creator: StoreBench.actor)
+        } catch {
+          return error
+        }
+      }
+      return nil
+    }
+    #expect(fill()?.reason == "memory for unsealed readings is full")
+    store.shared.activity.withLock { $0.sealingFailure = StorageError(.io, "no such device") }
+    #expect(fill()?.reason.contains("no such device") == true)
+    try store.seal()
+    #expect(fill()?.reason.contains("no such device") != true)
   }
 
   @Test func manyRacingProducersOfTheSameFramesStoreEachOnce() async throws {
