@@ -3,10 +3,10 @@ PREFIX ?= /usr/local
 SWIFT ?= swift
 BUILD := .build/release/tsq
 
-.PHONY: build test demo bench faults install uninstall deps clean help
+.PHONY: build test demo bench faults faults-nightly sanitize install uninstall deps clean help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 build: deps ## .build/release/tsq
 	$(SWIFT) build -c release --product tsq
@@ -20,8 +20,14 @@ demo: deps ## the main job from nothing to an answered question
 bench: deps ## figures of this machine beside DuckDB's
 	Scripts/bench
 
-faults: ## the long fault campaigns
-	@echo "make faults is not there yet; the damage and crash tests of make test are" >&2; exit 2
+faults: ## the fault campaigns, their counts into Docs/RELIABILITY.md
+	Scripts/faults full
+
+faults-nightly: ## more seeds of them
+	Scripts/faults nightly
+
+sanitize: ## the engine's tests under TSan, then ASan
+	Scripts/sanitize
 
 install: build ## into PREFIX/bin
 	install -d "$(DESTDIR)$(PREFIX)/bin"
@@ -34,4 +40,4 @@ deps:
 	@Scripts/install-deps
 
 clean: ## everything that was built
-	rm -rf .build
+	rm -rf .build .build-*

@@ -56,10 +56,17 @@ package struct BenchRun {
     return report
   }
 
+  /// The data stand for what was just measured: the store must not make them cold by itself.
+  private static var options: StoreOptions {
+    var options = StoreOptions()
+    options.coldAfterNanos = .max
+    return options
+  }
+
   private func bulk(_ data: MeterData, _ report: inout Report) throws {
     progress("bulk append of \(data.valueCount) values")
     let path = directory + "/bulk"
-    let store = try Store.open(path)
+    let store = try Store.open(path, Self.options)
     report.bulk = try IngestBench.bulk(data, into: store)
     report.bitsPerValueBulk = Self.bits(store, data.valueCount)
     progress("compaction")
@@ -67,7 +74,7 @@ package struct BenchRun {
     report.bitsPerValueCompacted = Self.bits(store, data.valueCount)
     try store.close()
     let begun = IngestBench.now()
-    let reopened = try Store.open(path)
+    let reopened = try Store.open(path, Self.options)
     report.openMillis = Double(IngestBench.now() - begun) / 1e6
     progress("seven queries")
     report.queries = try QueryBench(data, reopened.snapshot()).run()
@@ -79,7 +86,7 @@ package struct BenchRun {
 
   private func stream(_ data: MeterData, _ report: inout Report) throws {
     progress("durable streaming")
-    let store = try Store.open(directory + "/stream")
+    let store = try Store.open(directory + "/stream", Self.options)
     let seconds = min(settings.streamedSeconds, data.seconds / 2)
     report.stream100 = try IngestBench.stream(
       data, sensors: data.sensors, seconds: 0..<seconds, into: store)

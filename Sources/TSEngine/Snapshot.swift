@@ -76,24 +76,26 @@ public struct Snapshot: Sendable {
       return ScanPlan(stretches: kept, prunedCount: all.count - kept.count)
     case .store(let live, let shared):
       let sources = SeriesSources(live: live)
-      var found: [(SeriesKey, [Stretch.Source])] = []
+      var found: [(key: SeriesKey, sources: [Stretch.Source])] = []
       var pruned = 0
       if let devices = filter.devices {
         for (key, number) in shared.series.series(of: table, devices: devices)
         where isWanted(key) {
           found.append((key, try sources.sources(of: key, number: number, times: bounds)))
         }
-        let blocks = live.segments.reduce(0) { $0 + ($1.index.table == table ? $1.index.blocks.count : 0) }
-        pruned = max(0, blocks - found.reduce(0) { $0 + $1.1.count })
+        let blocks = live.segments.reduce(0) { $0 + ($1.table == table ? $1.blockCount : 0) }
+        pruned = max(0, blocks - found.reduce(0) { $0 + $1.sources.count })
+        found.sort { $0.key < $1.key }
       } else {
-        let all = try sources.all(
+        (found, pruned) = try sources.all(
           of: table, times: bounds, numbers: shared.series.series(of: table), wanted: isWanted)
-        found = all.series.map { ($0.key, $0.value) }
-        pruned = all.pruned
       }
-      found.sort { $0.0 < $1.0 }
-      let stretches = found.flatMap { key, sources in
-        Stretch.Source.grouped(sources).map { Stretch(series: key, source: $0) }
+      var stretches: [Stretch] = []
+      stretches.reserveCapacity(found.reduce(0) { $0 + $1.sources.count })
+      for (key, sources) in found {
+        for source in Stretch.Source.grouped(sources) {
+          stretches.append(Stretch(series: key, source: source))
+        }
       }
       return ScanPlan(stretches: stretches, prunedCount: pruned)
     }

@@ -1,4 +1,4 @@
-/// Sealing, compaction and the end of a store.
+/// Sealing and the end of a store.
 extension Store {
   /// How often maintenance looks around; the witness of the last batch follows within 50 ms of it.
   private static let periodNanos: Int64 = 20_000_000
@@ -20,6 +20,11 @@ extension Store {
       self?.encodeFull() ?? .done
     }
     shared.encoder.withLock { $0 = encoder }
+    guard options.compactsItself else { return }
+    let compactor = options.scheduler.run("tsq-compact") { [weak self] in
+      self?.compactStep() ?? .done
+    }
+    writing.compactor.withLock { $0 = compactor }
   }
 
   /// One step of the thread that encodes full chunks of the head beside the writer.
@@ -89,7 +94,8 @@ extension Store {
           }
         }
         let installation = try Sealer(
-          disk: options.disk, directory: directory, storeID: storeID, shared: shared, cache: cache
+          disk: options.disk, directory: directory, storeID: storeID, shared: shared,
+          context: segments
         ).seal(rotation, nextFileID: takeFileID)
         let sealedBefore = shared.live.withLock { $0.manifest.sealedLSN }
         _ = try install(installation)
@@ -105,33 +111,6 @@ extension Store {
   /// Heads that an earlier, failed sealing left frozen.
   private func pendingRotations() -> [CommitRequest.Rotation] { shared.rotations.withLock { $0 } }
 
-  /// Seals, and merges the data segments of every table into their final form: the smallest for
-  /// what is old, packed for what is new, or as `form` says.
-  /// - Throws: as `seal`; `.corrupt` when a segment fails its check (nothing is replaced).
-  package func compact(_ form: CompactionForm = .byAge) throws(StorageError) {
-    try seal()
-    guard let writing else { return }
-    let coldBefore: Int64 =
-      switch form {
-      case .byAge: options.clock.nowNanos() &- options.coldAfterNanos
-      case .packed: .min
-      case .cold: .max
-      }
-    try writing.lane.run { () throws(StorageError) in
-      let live = shared.live.withLock { $0 }
-      for (table, segments) in Dictionary(grouping: live.segments, by: \.index.table) {
-        guard let schema = shared.schema(table) else { continue }
-        let compactor = Compactor(
-          disk: options.disk, directory: directory, storeID: storeID, symbols: symbols,
-          cache: cache, coldBefore: coldBefore)
-        if let installation = try compactor.compact(segments, schema: schema, id: takeFileID()) {
-          _ = try install(installation)
-        }
-      }
-      try removeSealedLog(keeping: 0)
-    }
-  }
-
   func takeFileID() -> UInt64 {
     guard let writing else { return 0 }
     return writing.nextFileID.withLock { id in
@@ -143,6 +122,12 @@ extension Store {
   /// Makes files live and removes those they replace.
   func install(_ installation: CommitRequest.Installation) throws(StorageError) -> LSN {
     let lsn: LSN
+    if Planted.has(.removedBeforeManifest) {
+      let data = FileNames.path(directory, FileNames.dataDirectory)
+      for id in installation.removed {
+        try? options.disk.remove(FileNames.path(data, FileNames.dataSegment(id)))
+      }
+    }
     do throws(StorageError) {
       lsn = try wait { .install(installation, $0) }
     } catch {
@@ -150,16 +135,12 @@ extension Store {
       if failure == nil { installation.removeFiles(options.disk, of: directory) }
       throw error
     }
-    let data = FileNames.path(directory, FileNames.dataDirectory)
-    for id in installation.removed {
-      // Snapshots that still read it have it open. What stays is removed at the next open.
-      try? options.disk.remove(FileNames.path(data, FileNames.dataSegment(id)))
-    }
+    shared.dead.sweep(options.disk, store: directory)
     return lsn
   }
 
   /// Removes sealed log segments, oldest first, until those left hold at most `keeping` bytes.
-  private func removeSealedLog(keeping: Int) throws(StorageError) {
+  func removeSealedLog(keeping: Int) throws(StorageError) {
     let sealed = shared.live.withLock { $0.manifest.sealedLogSegment }
     let log = FileNames.path(directory, FileNames.logDirectory)
     var kept = 0
@@ -191,6 +172,7 @@ extension Store {
     writing.queue.close()
     let threads = [
       writing.maintenance.withLock { $0 }, writing.committer.withLock { $0 },
+      writing.compactor.withLock { $0 },
       shared.encoder.withLock { $0.take() },
     ]
     for thread in threads {
@@ -198,6 +180,8 @@ extension Store {
       thread?.join()
     }
     defer { writing.lock.close() }
+    writing.compaction.withLock { $0.job }?.abandon()
+    shared.dead.sweep(options.disk, store: directory)
     try writing.lane.run { () throws(StorageError) in try writing.writer.finish() }
   }
 
@@ -219,10 +203,7 @@ extension Store {
     _ writer: consuming DataSegmentWriter
   ) throws(StorageError) -> (reader: DataSegmentReader, meta: Manifest.DataSegment) {
     let meta = try writer.finish()
-    let reader = try DataSegmentReader(
-      options.disk, directory: FileNames.path(directory, FileNames.dataDirectory), store: storeID,
-      id: meta.id, symbols: symbols, cache: cache)
-    return (reader, meta)
+    return (DataSegmentReader(segments, meta), meta)
   }
 
   /// Removes the files of an installation that was given up.

@@ -10,7 +10,7 @@ public final class Store: Sendable {
   package let options: StoreOptions
   package let directory: String
   package let storeID: StoreID
-  let cache: BlockCache
+  let segments: SegmentContext
   /// Nil for a reader.
   let writing: Writing?
   private let openDamages: [Manifest.Damage]
@@ -27,7 +27,11 @@ public final class Store: Sendable {
     let maintenance = Mutex<(any Wakeable)?>(nil)
     /// Commits what was submitted without waiting; apart from maintenance, whose sealing takes long.
     let committer = Mutex<(any Wakeable)?>(nil)
+    let compactor = Mutex<(any Wakeable)?>(nil)
     let isClosed = Mutex(false)
+    /// Held for a step of compaction; sealing does not wait for it.
+    let compactionLane = SerialLane()
+    let compaction = Mutex(Compaction())
 
     init(queue: CommitQueue, writer: CommitWriter, nextFileID: UInt64, lock: any DiskFile) {
       self.queue = queue
@@ -60,47 +64,70 @@ public final class Store: Sendable {
 
   private init(
     directory: String, options: StoreOptions, storeID: StoreID, shared: Shared,
-    cache: BlockCache, writing: Writing?, outcome: Recovery.Outcome
+    segments: SegmentContext, writing: Writing?, outcome: Recovery.Outcome
   ) {
     self.directory = directory
     self.options = options
     self.storeID = storeID
     self.shared = shared
-    self.cache = cache
+    self.segments = segments
     self.writing = writing
     openDamages = outcome.damages
     tornByteCount = outcome.tornByteCount
   }
 
   /// How often a reader begins anew because files changed; then what is missing is damage.
-  private static let readAttempts = 10
+  private static let readAttempts = 100
 
   private static func openReading(
     _ directory: String, _ options: StoreOptions
   ) throws(StorageError) -> Store {
+    let disk = options.disk
     let file = try StoreFile.open(
-      options.disk, directory: directory, creating: false, clock: options.clock, rng: options.rng)
-    // Files may go while they are being opened: a writer seals and compacts. Then all is read anew.
+      disk, directory: directory, creating: false, clock: options.clock, rng: options.rng)
+    // A writer seals meanwhile, and removes the log that was sealed: then all is read anew.
     var attempt = 0
     while true {
+      attempt += 1
+      let isLast = attempt > readAttempts
       let shared = Shared(
-        journalReader: JournalReader(disk: options.disk, directory: directory, storeID: file.id))
-      let cache = BlockCache(byteLimit: options.cacheByteLimit)
-      let lock = try? options.disk.lock(FileNames.path(directory, FileNames.lock))
-      defer { lock?.close() }
+        journalReader: JournalReader(disk: disk, directory: directory, storeID: file.id))
+      var segments = SegmentContext(
+        disk: disk, store: directory, storeID: file.id, symbols: shared.symbols, options: options,
+        catalog: shared.series)
       do throws(StorageError) {
+        let pinned = try pinManifest(directory, file.id, options)
+        segments.pin = pinned.pin
         let outcome = try Recovery(
-          disk: options.disk, clock: options.clock, directory: directory, storeID: file.id,
-          shared: shared, cache: cache
-        ).read(isAlone: lock != nil, toleratesMissing: attempt == Self.readAttempts)
+          disk: disk, clock: options.clock, directory: directory, storeID: file.id, shared: shared,
+          context: segments
+        ).read(pinned.manifest, toleratesMissing: isLast)
         return Store(
-          directory: directory, options: options, storeID: file.id, shared: shared, cache: cache,
-          writing: nil, outcome: outcome)
+          directory: directory, options: options, storeID: file.id, shared: shared,
+          segments: segments, writing: nil, outcome: outcome)
       } catch {
-        attempt += 1
-        guard error.code == .notFound, attempt <= Self.readAttempts else { throw error }
+        // A rotation cuts off the zeros written ahead while they are being read.
+        guard error.code == .notFound || error.code == .truncated, !isLast else { throw error }
       }
     }
+  }
+
+  /// A state of the manifest whose files stay as long as the pin. On a file system that cannot be
+  /// written there is no pin, and nobody who removes files.
+  static func pinManifest(
+    _ directory: String, _ storeID: StoreID, _ options: StoreOptions
+  ) throws(StorageError) -> (manifest: Manifest, pin: Pin?) {
+    var read = try Recovery.readManifest(options.disk, directory, storeID)
+    for _ in 0..<readAttempts {
+      guard
+        let pin = try? Pin(options.disk, store: directory, lsn: read.newestLSN, rng: options.rng)
+      else { return (read.state, nil) }
+      // Unchanged behind the pin: whoever removes a file from now on has seen it.
+      let again = try Recovery.readManifest(options.disk, directory, storeID)
+      if again.newestLSN == read.newestLSN { return (again.state, pin) }
+      read = again
+    }
+    throw StorageError(.notFound, "the live files keep changing", file: directory)
   }
 
   private static func openWriting(
@@ -119,14 +146,17 @@ public final class Store: Sendable {
       let reserve = ReserveFile(disk, directory: directory, byteCount: options.reserveByteCount)
       let shared = Shared(
         journalReader: JournalReader(disk: disk, directory: directory, storeID: file.id))
-      let cache = BlockCache(byteLimit: options.cacheByteLimit)
+      let segments = SegmentContext(
+        disk: disk, store: directory, storeID: file.id, symbols: shared.symbols, options: options,
+        catalog: shared.series)
       let manifest = try withRoom(from: reserve) { () throws(StorageError) in
         try ManifestLog(disk, clock: options.clock, store: directory, storeID: file.id)
       }
-      let outcome = try Recovery(
+      var outcome = try Recovery(
         disk: disk, clock: options.clock, directory: directory, storeID: file.id, shared: shared,
-        cache: cache
-      ).repair(manifest.state)
+        context: segments
+      ).repair(manifest.state, manifestLSN: manifest.newestLSN)
+      outcome.damages += manifest.damages
       // The log with the damage goes one day; what was lost is remembered.
       let unknown = outcome.logDamages.filter { damage in
         damage.firstLSN > 0
@@ -147,7 +177,8 @@ public final class Store: Sendable {
         queue: queue, shared: shared, clock: options.clock, rng: options.rng, log: log,
         manifest: manifest, limits: options.intake, headByteLimit: options.headByteLimit)
       let store = Store(
-        directory: directory, options: options, storeID: file.id, shared: shared, cache: cache,
+        directory: directory, options: options, storeID: file.id, shared: shared,
+        segments: segments,
         writing: Writing(
           queue: queue, writer: writer, nextFileID: manifest.state.nextFileID, lock: lock),
         outcome: outcome)
@@ -203,7 +234,10 @@ public final class Store: Sendable {
   public var symbols: SymbolTable { shared.symbols }
 
   /// Bytes that failed their check, as far as the store has met them.
-  package var damages: [Manifest.Damage] { openDamages }
+  package var damages: [Manifest.Damage] {
+    let live = shared.live.withLock { $0.segments }
+    return openDamages + live.filter(\.isDamaged).map(\.loss)
+  }
 
   /// Why writes are refused, when they are.
   package var failure: StorageError? { shared.live.withLock { $0.failure } }

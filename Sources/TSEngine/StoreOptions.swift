@@ -4,6 +4,10 @@ public struct StoreOptions: Sendable {
   public var createIfMissing = true
   /// Checked sections of data segments kept in memory.
   public var cacheByteLimit = 256 << 20
+  /// Indexes of data segments kept in memory.
+  public var indexByteLimit = 256 << 20
+  /// Data segments whose files are open at a time.
+  public var openFileLimit = 256
   /// Bytes of requests that may wait for the writer; then they are refused (`.overloaded`).
   public var queueByteLimit = 64 << 20
   /// Memory for readings that are not sealed yet. At half of it the head is sealed; what comes when
@@ -20,6 +24,11 @@ public struct StoreOptions: Sendable {
   public var coldAfterNanos: Int64 = 7 * 86_400_000_000_000
   /// Seals and witnesses by itself. Off for tests that step the store by hand.
   package var maintainsItself = true
+  /// Compacts by itself, where `maintainsItself` holds as well.
+  package var compactsItself = true
+  package var compaction = CompactionPlan.Options()
+  /// Without a new data segment for so long, what is little is compacted too.
+  package var compactionQuietNanos: Int64 = 21_600_000_000_000
   package var reserveByteCount = ReserveFile.defaultByteCount
   package var intake = Intake.Limits()
   package var log = LogWriter.Options()

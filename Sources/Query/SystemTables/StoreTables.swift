@@ -115,12 +115,19 @@ enum StoreTables {
       ]
     ) { emit throws(SQLError) in
       for segment in snapshot.segments {
-        let rows = segment.index.blocks.reduce(0) { $0 + $1.rowCount }
-        let table = snapshot.registry.schema(segment.index.table)
+        let rows = segment.meta.rowCount
+        let table = snapshot.registry.schema(segment.table)
+        let blocks: BlockDirectory?
+        do throws(StorageError) {
+          blocks = try segment.directoryIfWhole()
+        } catch {
+          throw error.sqlError
+        }
         let goOn = try emit([
           .int(Int64(segment.id)),
-          .text((table?.name ?? "?") + (segment.index.table.isQuarantine ? " (quarantine)" : "")),
-          .int(Int64(segment.index.series.count)), .int(Int64(segment.index.blocks.count)),
+          .text((table?.name ?? "?") + (segment.table.isQuarantine ? " (quarantine)" : "")),
+          blocks.map { .int(Int64($0.series.count)) } ?? .null,
+          blocks.map { .int(Int64($0.table.rows.count)) } ?? .null,
           .int(Int64(rows)), .int(Int64(segment.byteCount)), .timestamp(segment.firstTime),
           .timestamp(segment.lastTime), .float(Double(segment.byteCount * 8) / Double(max(rows, 1))),
         ])

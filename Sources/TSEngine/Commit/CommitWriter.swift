@@ -36,6 +36,7 @@ package final class CommitWriter: @unchecked Sendable {
     self.manifest = manifest
     self.headByteLimit = headByteLimit
     intake = Intake(limits: limits)
+    noteSilentFailure()
     // What was replayed waits for its sealing as what will come.
     let sealed = manifest.state.sealedLSN
     firstUnsealedNanos =
@@ -211,8 +212,10 @@ package final class CommitWriter: @unchecked Sendable {
       shared.series.insert(part.batch, series: part.series, lsn: group.nextLSN - 1)
     }
     if fullByteCount > Self.encodingByteCount { shared.encoder.withLock { $0 }?.wake() }
+    if Planted.has(.ackBeforeSync) { for answer in group.answers { answer(.success(appended.nextLSN - 1)) } }
+    if Planted.has(.shownBeforeSync) { publish(group, commitNanos: appended.commitNanos) }
     try log.sync()
-    publish(group, commitNanos: appended.commitNanos)
+    if !Planted.has(.shownBeforeSync) { publish(group, commitNanos: appended.commitNanos) }
     return appended.nextLSN - 1
   }
 
@@ -264,6 +267,14 @@ package final class CommitWriter: @unchecked Sendable {
       noteFailure(error)
       request.fail(error)
     }
+    noteSilentFailure()
+  }
+
+  /// The witness behind an edit of the manifest could not be synced: the edit is durable, and was
+  /// answered so, but the disk has failed a sync and nothing more may be promised on it.
+  private func noteSilentFailure() {
+    guard failure == nil, manifest.isFailStopped else { return }
+    noteFailure(StorageError(.failStopped, "a witness of the manifest could not be synced"))
   }
 
   private func rotate() throws(StorageError) -> CommitRequest.Rotation {
@@ -280,6 +291,12 @@ package final class CommitWriter: @unchecked Sendable {
   }
 
   private func install(_ files: CommitRequest.Installation) throws(StorageError) -> LSN {
+    if !files.removed.isEmpty {
+      let live = shared.live.withLock { Set($0.manifest.data.map(\.id)) }
+      guard files.removed.isSubset(of: live) else {
+        throw StorageError(.invalid, "data segments that are to be replaced are not live")
+      }
+    }
     if files.isBulk {
       try requireUnchanged(since: files)
       try makeDevices(of: files)
@@ -293,7 +310,7 @@ package final class CommitWriter: @unchecked Sendable {
       var based = meta
       based.baseLSN = base
       edits.append(.addData(based))
-      readers.append(base == 0 ? reader : DataSegmentReader(rebasing: reader, to: base, symbols: shared.symbols))
+      readers.append(base == 0 ? reader : reader.rebased(to: base))
     }
     edits += files.removed.sorted().map { .removeData(id: $0) }
     edits += files.journals.map { .addJournal($0) }
@@ -303,19 +320,24 @@ package final class CommitWriter: @unchecked Sendable {
     if files.isBulk { edits.append(.bulk(Manifest.LSNRange(first: lsn, last: lsn, time: time))) }
     try manifest.commit(edits)
     if files.isBulk {
-      log.skip(to: lsn + 1, commitNanos: time)
+      if !Planted.has(.bulkLSNForgotten) { log.skip(to: lsn + 1, commitNanos: time) }
       shared.clock.withLock { $0.record(lsn, at: time) }
       shared.series.insert(files.coverage, lsn: lsn)
     }
     let state = manifest.state
-    shared.live.withLock { live in
+    for reader in readers { reader.file.wasBorn(at: manifest.newestLSN) }
+    let replaced = shared.live.withLock { live in
       live.manifest = state
+      let replaced = live.segments.filter { files.removed.contains($0.id) }
       live.segments.removeAll { files.removed.contains($0.id) }
       live.segments += readers
       live.segments.sort { $0.id < $1.id }
       if let sealed = files.sealed { live.heads.removeAll { $0 === sealed.head } }
       live.durableLSN = log.nextLSN - 1
+      return replaced
     }
+    for segment in replaced { segment.retire() }
+    shared.dead.bury(replaced.map(\.file), at: manifest.newestLSN)
     return log.nextLSN - 1
   }
 

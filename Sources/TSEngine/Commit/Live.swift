@@ -28,6 +28,8 @@ package final class Shared: Sendable {
   package let symbols = SymbolTable()
   /// What maintenance goes by.
   package let activity = Mutex(Activity())
+  /// Data segments that were replaced and may still be read.
+  package let dead = DeadFiles()
   /// Encodes full chunks of the head; nil in a store that is stepped by hand.
   package let encoder = Mutex<(any Wakeable)?>(nil)
   /// Frozen heads whose sealing has not succeeded yet.

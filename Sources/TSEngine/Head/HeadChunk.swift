@@ -16,7 +16,7 @@ package enum HeadChunk: Sendable {
   package var byteCount: Int {
     switch self {
     case .open(let rows): rows.byteCount
-    case .block(let block): block.bytes.count + 256
+    case .block(let block): block.byteCount + 512
     case .rows(let rows): rows.count * 8 * (rows.columns.count + 1)
     }
   }

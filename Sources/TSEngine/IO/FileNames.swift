@@ -10,6 +10,7 @@
 ///     log/000001@8192.damaged  copy of bytes that failed their check at byte 8192
 ///     journal/000001.journal   registry events, kept for ever
 ///     data/000001.data      sealed columnar blocks
+///     pins/000042-1f.pin    flock of a reading process: it reads the manifest's state at LSN 42
 ///     data/000001.data@0.unnamed  a file that a damaged manifest may have named once
 ///
 /// A name ending in `.tmp` is unfinished: it is removed at open and never read.
@@ -22,6 +23,7 @@ package enum FileNames {
   package static let logDirectory = "log"
   package static let journalDirectory = "journal"
   package static let dataDirectory = "data"
+  package static let pinDirectory = "pins"
 
   static let temporarySuffix = ".tmp"
   static let logSuffix = ".log"
@@ -30,6 +32,7 @@ package enum FileNames {
   static let tornSuffix = ".torn"
   static let damagedSuffix = ".damaged"
   static let unnamedSuffix = ".unnamed"
+  static let pinSuffix = ".pin"
 
   package static func path(_ directory: String, _ name: String) -> String { directory + "/" + name }
 
@@ -68,6 +71,15 @@ package enum FileNames {
 
   package static func dataSegment(_ id: UInt64) -> String { padded(id) + dataSuffix }
   package static func dataSegmentID(_ name: String) -> UInt64? { number(name, suffix: dataSuffix) }
+
+  package static func pin(_ lsn: LSN, token: UInt64) -> String {
+    "\(padded(lsn))-\(String(token, radix: 16))\(pinSuffix)"
+  }
+  /// The manifest's LSN that a pin names.
+  package static func pinnedLSN(_ name: String) -> LSN? {
+    guard name.hasSuffix(pinSuffix), let dash = name.firstIndex(of: "-") else { return nil }
+    return number(name[..<dash])
+  }
 
   /// At least six digits, so that names sort by number up to a million files.
   private static func padded(_ number: UInt64) -> String {

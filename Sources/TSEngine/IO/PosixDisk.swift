@@ -3,7 +3,20 @@ import Glibc
 /// The disk of the machine, by system calls alone. Files are 0600, directories 0700; links are not
 /// followed and descriptors do not pass to children.
 package final class PosixDisk: Disk {
-  package init() {}
+  package init() { Self.raiseDescriptorLimit }
+
+  /// A store has up to `StoreOptions.openFileLimit` data segments open beside connections and logs,
+  /// and the usual soft limit is 1024: raised to the hard one, once a process.
+  private static let raiseDescriptorLimit: Void = {
+    var limit = rlimit()
+    // SAFETY: `limit` is a local that the calls read and fill.
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0,
+      limit.rlim_cur < limit.rlim_max
+    else { return }
+    limit.rlim_cur = limit.rlim_max
+    // What cannot be raised stays: fewer files are open then.
+    _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }()
 
   package func open(_ path: String, _ mode: OpenMode) throws(StorageError) -> any DiskFile {
     let flags =
@@ -68,16 +81,50 @@ package final class PosixDisk: Disk {
 
   package func lock(_ path: String) throws(StorageError) -> any DiskFile {
     let descriptor = try Self.descriptor(path, O_RDWR | O_CREAT)
-    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+    var failure: StorageError?
+    // Who asks whether it is locked holds it shared for microseconds: that is not `.busy`.
+    for _ in 0..<Self.lockAttempts {
+      failure = Self.tryLock(descriptor, LOCK_EX, path)
+      guard let failure else { return PosixFile(descriptor, path: path) }
+      if failure.code != .busy { break }
+      guard Self.tryLock(descriptor, LOCK_SH, path) == nil else { break }
+      _ = flock(descriptor, LOCK_UN)
+      _ = sched_yield()
+    }
+    _ = Glibc.close(descriptor)
+    throw failure ?? StorageError(.busy, "another process has the lock", file: path)
+  }
+
+  /// Against others that ask all the time.
+  private static let lockAttempts = 10_000
+
+  package func isUnlocked(_ path: String) throws(StorageError) -> Bool {
+    do throws(StorageError) {
+      let descriptor = try Self.descriptor(path, O_RDONLY)
+      // Closing gives the lock free.
+      defer { _ = Glibc.close(descriptor) }
+      guard let failure = Self.tryLock(descriptor, LOCK_SH, path) else { return true }
+      if failure.code == .busy { return false }
+      throw failure
+    } catch {
+      if error.code == .notFound { return true }
+      throw error
+    }
+  }
+
+  /// Nil when the lock was taken; never waits.
+  private static func tryLock(
+    _ descriptor: Int32, _ kind: Int32, _ path: String
+  ) -> StorageError? {
+    while flock(descriptor, kind | LOCK_NB) != 0 {
       if errno == EINTR { continue }
       let failure = PosixFailure.error("lock", path)
-      _ = Glibc.close(descriptor)
       if failure.errno == EWOULDBLOCK {
-        throw StorageError(.busy, "another process has the lock", file: path, errno: failure.errno)
+        return StorageError(.busy, "another process has the lock", file: path, errno: failure.errno)
       }
-      throw failure
+      return failure
     }
-    return PosixFile(descriptor, path: path)
+    return nil
   }
 
   package func freeBytes(_ path: String) throws(StorageError) -> Int {

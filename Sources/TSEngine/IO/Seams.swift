@@ -21,6 +21,9 @@ package protocol Disk: AnyObject, Sendable {
   /// Takes the exclusive advisory lock on `path` (created when absent), kept until the file is closed.
   /// Throws `.busy` when another process has it.
   func lock(_ path: String) throws(StorageError) -> any DiskFile
+  /// Whether `path` could be locked by several at once: nobody has it exclusively. Holds the shared
+  /// lock for a moment, makes no file; true when there is none.
+  func isUnlocked(_ path: String) throws(StorageError) -> Bool
   /// Bytes free to this process on the volume that holds `path`.
   func freeBytes(_ path: String) throws(StorageError) -> Int
 }

@@ -66,14 +66,20 @@ package struct StoreFile: Sendable, Equatable {
     }
     guard creating else { throw StorageError(.notFound, "no store", file: directory) }
     let made = StoreFile(id: .random(rng), createdAt: clock.nowNanos())
+    try made.write(disk, directory: directory)
+    return made
+  }
+
+  /// Makes STORE under its name in one step. Durable on return.
+  package func write(_ disk: any Disk, directory: String) throws(StorageError) {
+    let path = FileNames.path(directory, FileNames.store)
     let temporary = FileNames.temporary(path)
     if disk.exists(temporary) { try disk.remove(temporary) }
     let file = try disk.open(temporary, .create)
-    try file.write(made.bytes().rawSpan, at: 0)
+    try file.write(bytes().rawSpan, at: 0)
     try file.sync()
     file.close()
     try disk.rename(temporary, to: path)
     try disk.syncDirectory(directory)
-    return made
   }
 }

@@ -60,7 +60,7 @@ package struct LogRepair {
   /// What a killed writer left in memory becomes durable before anybody believes it; what a failed
   /// sync left there as clean is dropped, so that the scan sees the disk.
   private func settleLastSegment() throws(StorageError) {
-    guard let id = try reader.segmentIDs().last else { return }
+    guard let id = try reader.segmentIDs().last, !Planted.has(.tailNotSettled) else { return }
     let file = try disk.open(reader.path(id), .readWrite)
     defer { file.close() }
     try file.sync()
@@ -79,7 +79,7 @@ package struct LogRepair {
       if try keep(offset..<last.byteCount, of: end.segmentID, as: name) { outcome.tornCopy = name }
       outcome.tornByteCount = last.byteCount - offset
     }
-    guard cut < last.byteCount else { return }
+    guard cut < last.byteCount, !Planted.has(.tornTailLeft) else { return }
     let file = try disk.open(reader.path(end.segmentID), .readWrite)
     defer { file.close() }
     try file.truncate(to: cut)

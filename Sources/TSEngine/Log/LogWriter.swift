@@ -78,10 +78,10 @@ package final class LogWriter {
     self.storeID = storeID
     self.options = options
     segments = LogSegmentFactory(disk, store: store)
-    epoch = scan.epoch + 1
+    epoch = scan.epoch + (Planted.has(.epochKept) && scan.epoch > 0 ? 0 : 1)
     let header = LogSegmentHeader(
       storeID: storeID, segmentID: max(scan.segments.last?.id ?? 0, segment) + 1, epoch: epoch,
-      firstLSN: max(scan.nextLSN, nextLSN), previousCRC: scan.chainCRC)
+      firstLSN: Planted.has(.lsnReused) ? scan.nextLSN : max(scan.nextLSN, nextLSN), previousCRC: scan.chainCRC)
     self.header = header
     let made: LogSegmentFactory.Made
     do throws(StorageError) {
@@ -298,6 +298,7 @@ package final class LogWriter {
   private func takeBack() throws(StorageError) {
     try failStopping { () throws(StorageError) in
       guard epoch < .max else { throw StorageError(.invalid, "epochs are used up") }
+      if Planted.has(.failedWriteKept) { return }
       try file.truncate(to: durable.offset)
       // Durably, so that no bytes of the batches taken back can come up behind later ones.
       try file.sync()
@@ -313,7 +314,7 @@ package final class LogWriter {
     do throws(StorageError) {
       try body()
     } catch {
-      phase = .failStopped
+      if !Planted.has(.failStopForgotten) { phase = .failStopped }
       throw error
     }
   }

@@ -6,7 +6,7 @@ struct Recovery {
   let directory: String
   let storeID: StoreID
   let shared: Shared
-  let cache: BlockCache
+  let context: SegmentContext
 
   /// What was found on the way.
   struct Outcome {
@@ -18,12 +18,13 @@ struct Recovery {
     var tornByteCount = 0
   }
 
-  /// For a reader: nothing on disk is changed. `isAlone` when no writer has the store.
+  /// For a reader: nothing of the store is changed. `manifest` is a state whose files are pinned.
   /// - Parameter toleratesMissing: files that are not there are damage, not a sign of a writer.
-  /// - Throws: `.notFound` when files came or went meanwhile (try again), `.corrupt`, `.io`.
-  func read(isAlone: Bool, toleratesMissing: Bool) throws(StorageError) -> Outcome {
+  /// - Throws: `.notFound` when a sealing took the log away meanwhile (try again), `.corrupt`, `.io`.
+  func read(_ manifest: Manifest, toleratesMissing: Bool) throws(StorageError) -> Outcome {
+    let lock = FileNames.path(directory, FileNames.lock)
+    let wasAlone = try disk.isUnlocked(lock)
     var outcome = Outcome()
-    let manifest = try readManifest()
     outcome.manifest = manifest
     try openFiles(&outcome, toleratesMissing: toleratesMissing)
     let sealedRegistry = shared.live.withLock { $0.registry }
@@ -32,17 +33,26 @@ struct Recovery {
       .scan(from: manifest.sealedLSN + 1) { info, payload throws(StorageError) in
         try replay.apply(info, payload)
       }
-    if !toleratesMissing, try readManifest() != manifest {
-      throw StorageError(.notFound, "the live files changed", file: directory)
+    if !toleratesMissing {
+      let now = try Self.readManifest(disk, directory, storeID).state
+      // Jumps in the log are explained by the bulk appends of the same state.
+      guard now.sealedLSN == manifest.sealedLSN, now.bulks == manifest.bulks,
+        now.sealedLogSegment == manifest.sealedLogSegment
+      else { throw StorageError(.notFound, "the log was sealed", file: directory) }
     }
     let seen = outcome.scan.nextLSN - 1
+    // Without a writer before and behind: all that is there was written by one that ended.
+    let isAlone = wasAlone ? try disk.isUnlocked(lock) : false
     let durable = isAlone ? seen : min(seen, outcome.scan.witnessedLSN)
     if durable < seen { showRegistry(sealedRegistry, from: manifest.sealedLSN, through: durable) }
     finish(&outcome, durableLSN: durable)
     return outcome
   }
 
-  private func readManifest() throws(StorageError) -> Manifest {
+  /// The state of the manifest, and the LSN of its newest edit.
+  static func readManifest(
+    _ disk: any Disk, _ directory: String, _ storeID: StoreID
+  ) throws(StorageError) -> (state: Manifest, newestLSN: LSN) {
     let store = FileNames.path(directory, FileNames.manifestDirectory)
     var manifest = Manifest()
     let scan = try LogReader(disk, store: store, storeID: storeID).scan {
@@ -50,7 +60,7 @@ struct Recovery {
       try Self.apply(info, payload, to: &manifest)
     }
     try scan.requireWholeManifest()
-    return manifest
+    return (manifest, scan.nextLSN - 1)
   }
 
   /// What is not known to be durable must not show: the registry as of `lsn`.
@@ -64,20 +74,23 @@ struct Recovery {
   }
 
   /// For the writer: `manifest` is recovered already; the log is repaired.
-  func repair(_ manifest: Manifest) throws(StorageError) -> Outcome {
+  /// - Parameter manifestLSN: of its newest edit.
+  func repair(_ manifest: Manifest, manifestLSN: LSN) throws(StorageError) -> Outcome {
     var outcome = Outcome()
     outcome.manifest = manifest
     try makeDirectories()
     try openFiles(&outcome, toleratesMissing: true)
-    var replay = LogReplay(shared: shared, after: manifest.sealedLSN)
+    let sealed = Planted.has(.sealedReplayed) ? 0 : manifest.sealedLSN
+    var replay = LogReplay(shared: shared, after: sealed)
     let repaired = try LogRepair(disk, store: directory, storeID: storeID)
-      .run(from: manifest.sealedLSN + 1) { info, payload throws(StorageError) in
+      .run(from: sealed + 1) { info, payload throws(StorageError) in
         try replay.apply(info, payload)
       }
     outcome.scan = repaired.scan
     outcome.tornByteCount = repaired.tornByteCount
     finish(&outcome, durableLSN: repaired.scan.nextLSN - 1)
-    try settleUnnamed(manifest, isWhole: outcome.damages.isEmpty)
+    try settleUnnamed(manifest, at: manifestLSN, isWhole: outcome.damages.isEmpty)
+    Pin.removeDead(disk, store: directory)
     return outcome
   }
 
@@ -116,7 +129,10 @@ struct Recovery {
   /// Files that the manifest does not name were never live, or are dead: their rows are in the log
   /// or in live files. They go when log, manifest and live files are whole; else the manifest may
   /// have lost an edit, and they are set aside, never removed.
-  private func settleUnnamed(_ manifest: Manifest, isWhole: Bool) throws(StorageError) {
+  private func settleUnnamed(
+    _ manifest: Manifest, at lsn: LSN, isWhole: Bool
+  ) throws(StorageError) {
+    defer { shared.dead.sweep(disk, store: directory) }
     let data = Set(manifest.data.map { FileNames.dataSegment($0.id) })
     let journals = Set(manifest.journals.map { FileNames.journalSegment($0.id) })
     for (folder, live) in [(FileNames.dataDirectory, data), (FileNames.journalDirectory, journals)] {
@@ -126,7 +142,11 @@ struct Recovery {
         if FileNames.isTemporary(name) {
           try disk.remove(path)
         } else if FileNames.dataSegmentID(name) != nil || FileNames.journalSegmentID(name) != nil {
-          if isWhole {
+          if isWhole, let id = FileNames.dataSegmentID(name) {
+            // A reader may have pinned a state that named it.
+            let file = SegmentFile(disk, path: path, id: id, open: context.open)
+            shared.dead.bury([file], at: lsn)
+          } else if isWhole || Planted.has(.damageHealedByDeletion) {
             try disk.remove(path)
           } else {
             var count = 0
@@ -175,21 +195,17 @@ struct Recovery {
     }
     var segments: [DataSegmentReader] = []
     for meta in outcome.manifest.data {
-      let opened = try contained(toleratesMissing) { () throws(StorageError) in
-        try DataSegmentReader(
-          disk, directory: FileNames.path(directory, FileNames.dataDirectory), store: storeID,
-          id: meta.id, baseLSN: meta.baseLSN, symbols: shared.symbols, cache: cache)
+      let segment = DataSegmentReader(context, meta)
+      let directory = try contained(toleratesMissing) { () throws(StorageError) in
+        try segment.directory()
       }
-      if let opened {
-        segments.append(opened)
+      if let directory {
+        cover(directory)
+        segments.append(segment)
       } else {
-        outcome.damages.append(
-          Manifest.Damage(
-            file: FileNames.dataSegment(meta.id), offset: 0, byteCount: meta.byteCount,
-            firstLSN: meta.oldestLSN + meta.baseLSN, lastLSN: meta.newestLSN + meta.baseLSN))
+        outcome.damages.append(segment.loss)
       }
     }
-    cover(segments)
     shared.events.withLock { [events] in $0 = events }
     shared.clock.withLock { [clock] in $0 = clock }
     let head = shared.newHead()
@@ -213,16 +229,17 @@ struct Recovery {
     }
   }
 
-  private func cover(_ segments: [DataSegmentReader]) {
-    for segment in segments {
-      shared.series.withLock { index in
-        for block in segment.index.blocks where block.kind == .main {
-          let key = segment.index.series[block.series]
-          let number = index.number(table: key.table, device: key.device, probe: key.probe)
+  private func cover(_ directory: BlockDirectory) {
+    if Planted.has(.coverageLost) { return }
+    shared.series.withLock { index in
+      for (series, number) in directory.numbers.enumerated() {
+        for block in directory.table.rows[directory.blocks(ofSeries: series)]
+        where block.kind == .main {
           index.insert(
             block.regular.map { Coverage.Run($0) }
-              ?? Coverage.Run(irregular: block.firstTime, block.lastTime, count: block.rowCount),
-            series: number, lsn: 0)
+              ?? Coverage.Run(
+                irregular: block.firstTime, block.lastTime, count: Int(block.rowCount)),
+            series: Int(number), lsn: 0)
         }
       }
     }

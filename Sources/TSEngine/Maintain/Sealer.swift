@@ -5,7 +5,7 @@ package struct Sealer {
   let directory: String
   let storeID: StoreID
   let shared: Shared
-  let cache: BlockCache
+  let context: SegmentContext
 
   /// Writes all files of one sealing, durable but not yet live.
   /// - Parameter nextFileID: gives a fresh id at every call.
@@ -52,12 +52,7 @@ package struct Sealer {
         throw error
       }
       let meta = try writer.finish()
-      installation.added.append(
-        (
-          try DataSegmentReader(
-            disk, directory: dataDirectory, store: storeID, id: id, symbols: shared.symbols,
-            cache: cache), meta
-        ))
+      installation.added.append((DataSegmentReader(context, meta), meta))
     }
   }
 
@@ -103,13 +98,26 @@ package struct Sealer {
     if disk.exists(temporary) { try disk.remove(temporary) }
     let file = try disk.open(temporary, .create)
     defer { file.close() }
-    try file.write(bytes.rawSpan, at: 0)
-    try file.sync()
-    guard try file.bytes(0..<bytes.count) == bytes else {
-      throw StorageError(.corrupt, "read back other bytes than were written", file: temporary)
+    do throws(StorageError) {
+      try file.write(bytes.rawSpan, at: 0)
+      try file.sync()
+      // From the device: what memory holds proves nothing.
+      try file.discardCached()
+      guard try file.bytes(0..<bytes.count) == bytes else {
+        throw StorageError(.corrupt, "read back other bytes than were written", file: temporary)
+      }
+      try disk.rename(temporary, to: path)
+    } catch {
+      // A full disk must not be kept full by what was not finished on it.
+      try? disk.remove(temporary)
+      throw error
     }
-    try disk.rename(temporary, to: path)
-    try disk.syncDirectory(journalDirectory)
+    do throws(StorageError) {
+      try disk.syncDirectory(journalDirectory)
+    } catch {
+      try? disk.remove(path)
+      throw error
+    }
     installation.journals.append(
       Manifest.JournalSegment(
         id: id, content: content, byteCount: bytes.count, oldestLSN: range.lowerBound,

@@ -13,6 +13,8 @@ package struct Verify {
     /// The newest LSN found; 0 in an empty store.
     package var newestLSN: LSN = 0
     package var damages: [Manifest.Damage] = []
+    /// `damages` with what is known of their times, in the same order.
+    package var losses: [Loss] = []
     /// Files that belong to no live part: kept copies of torn or damaged bytes, unnamed segments.
     package var setAside: [String] = []
 
@@ -22,22 +24,29 @@ package struct Verify {
   private let disk: any Disk
   private let directory: String
   private let storeID: StoreID
+  private let context: SegmentContext
   private var report = Report()
+  /// As far as it could be read.
+  private var clock = CommitClock()
+  /// Instants of the readings in damaged blocks and segments.
+  private var readings: [(damage: Manifest.Damage, times: ClosedRange<Int64>, device: String?)] = []
 
   /// - Throws: `.io`, `.notFound`; `.corrupt` when STORE or the manifest cannot be read at all;
   ///   `.unsupportedVersion`. All other damage is in the report.
   package static func run(_ options: StoreOptions, _ directory: String) throws(StorageError) -> Report {
     let file = try StoreFile.open(
       options.disk, directory: directory, creating: false, clock: options.clock, rng: options.rng)
-    // A writer may seal and compact meanwhile: files that go are looked for anew.
+    // A writer may seal meanwhile: log files that go are looked for anew. Data segments are pinned.
     var attempt = 0
     while true {
       attempt += 1
       var verify = Verify(options.disk, directory, file.id)
-      let before = try verify.manifest()
-      try verify.read(before)
-      let after = try verify.manifest()
-      if attempt == attemptLimit || after == before { return verify.report }
+      let pinned = try Store.pinManifest(directory, file.id, options)
+      let before = pinned.manifest
+      try withExtendedLifetime(pinned.pin) { () throws(StorageError) in try verify.read(before) }
+      let after = try Recovery.readManifest(options.disk, directory, file.id).state
+      let isSame = after.sealedLSN == before.sealedLSN && after.bulks == before.bulks
+      if attempt == attemptLimit || isSame { return verify.report }
     }
   }
 
@@ -47,17 +56,13 @@ package struct Verify {
     self.disk = disk
     self.directory = directory
     self.storeID = storeID
-  }
-
-  private func manifest() throws(StorageError) -> Manifest {
-    var manifest = Manifest()
-    let store = FileNames.path(directory, FileNames.manifestDirectory)
-    let scan = try LogReader(disk, store: store, storeID: storeID).scan {
-      info, payload throws(StorageError) in
-      try Recovery.apply(info, payload, to: &manifest)
-    }
-    try scan.requireWholeManifest()
-    return manifest
+    var options = StoreOptions()
+    options.cacheByteLimit = 0
+    options.indexByteLimit = 0
+    options.openFileLimit = 1
+    context = SegmentContext(
+      disk: disk, store: directory, storeID: storeID, symbols: SymbolTable(), options: options,
+      catalog: nil)
   }
 
   private mutating func read(_ manifest: Manifest) throws(StorageError) {
@@ -69,6 +74,16 @@ package struct Verify {
     for journal in manifest.journals { try readJournal(journal) }
     for segment in manifest.data { try readData(segment) }
     try listOthers(manifest)
+    for bulk in manifest.bulks { clock.insert(bulk.first, at: bulk.time) }
+    report.losses = report.damages.map { damage in
+      var loss = Loss(damage)
+      loss.tellTimes(clock)
+      if let known = readings.first(where: { $0.damage == damage }) {
+        loss.readings = known.times
+        loss.device = known.device
+      }
+      return loss
+    }
   }
 
   private mutating func count(_ path: String) throws(StorageError) {
@@ -86,11 +101,13 @@ package struct Verify {
 
   private mutating func readLog(_ manifest: Manifest) throws(StorageError) {
     var batches = 0
+    var times = CommitClock()
     let symbols = SymbolTable()
     var undecodable: [Manifest.Damage] = []
     let scan = try LogReader(disk, store: directory, storeID: storeID).scan {
       info, payload throws(StorageError) in
       batches += 1
+      if info.header.lsnCount > 0 { times.insert(info.header.firstLSN, at: info.header.commitNanos) }
       do throws(StorageError) {
         try Self.decode(payload, info.header, symbols)
       } catch {
@@ -106,6 +123,7 @@ package struct Verify {
       report.byteCount += segment.byteCount
     }
     report.batchCount += batches
+    for entry in times.entries { clock.insert(entry.lsn, at: entry.time) }
     report.newestLSN = max(report.newestLSN, scan.nextLSN - 1)
     // Kept segments hold sealed LSNs too, whose bulk appends the manifest has forgotten: jumps
     // there say nothing.
@@ -158,6 +176,7 @@ package struct Verify {
         disk, directory: directory, store: storeID, id: journal.id)
       report.fileCount += 1
       report.byteCount += journal.byteCount
+      for entry in content.clock.entries { clock.insert(entry.lsn, at: entry.time) }
       for range in content.damaged { add(damage(range.lowerBound, range.count)) }
       for record in content.records {
         if record.kind == LogRecordKind.event.rawValue {
@@ -181,19 +200,23 @@ package struct Verify {
         file: name, offset: offset, byteCount: byteCount, firstLSN: oldest, lastLSN: newest)
     }
     do throws(StorageError) {
-      let segment = try DataSegmentReader(
-        disk, directory: folder, store: storeID, id: meta.id, baseLSN: meta.baseLSN,
-        symbols: SymbolTable(), cache: BlockCache(byteLimit: 0))
+      let blocks = try DataSegmentReader(context, meta).uncached()
       report.fileCount += 1
-      report.byteCount += segment.byteCount
-      for block in segment.readers {
-        let entry = block.entry
+      report.byteCount += meta.byteCount
+      for position in blocks.table.rows.indices {
+        let block = blocks.reader(position)
         do throws(StorageError) {
           try BlockCheck(block).run()
-          report.rowCount += entry.rowCount
+          report.rowCount += block.rowCount
         } catch {
           try contain(error)
-          add(damage(error.offset ?? 0, entry.oldestLSN, entry.newestLSN, 0))
+          let lost = damage(error.offset ?? 0, block.entry.oldestLSN, block.entry.newestLSN, 0)
+          add(lost)
+          readings.append(
+            (
+              lost, block.entry.firstTime...max(block.entry.firstTime, block.entry.lastTime),
+              blocks.series(ofBlock: position).device
+            ))
         }
       }
       let file = try disk.open(FileNames.path(folder, name), .read)
@@ -203,7 +226,9 @@ package struct Verify {
       try contain(error)
       let (oldest, newest) = (meta.oldestLSN + meta.baseLSN, meta.newestLSN + meta.baseLSN)
       if !report.damages.contains(where: { $0.file == name }) {
-        add(damage(error.offset ?? 0, oldest, newest, meta.byteCount))
+        let lost = damage(error.offset ?? 0, oldest, newest, meta.byteCount)
+        add(lost)
+        readings.append((lost, meta.firstTime...max(meta.firstTime, meta.lastTime), nil))
       }
     }
   }
@@ -228,9 +253,9 @@ package struct Verify {
 }
 
 /// Decodes a block and compares it with what its index entry says.
-private struct BlockCheck {
+struct BlockCheck {
   private let block: BlockReader
-  private let entry: BlockEntry
+  private let entry: BlockTable.Row
 
   init(_ block: BlockReader) {
     self.block = block
@@ -240,15 +265,17 @@ private struct BlockCheck {
   /// - Throws: `.corrupt`, `.truncated`, `.io`.
   func run() throws(StorageError) {
     let rows = try block.rows()
-    guard rows.count == entry.rowCount, rows.times.first == entry.firstTime,
-      rows.times.last == entry.lastTime, rows.lsns.last?.end == entry.rowCount,
+    guard rows.count == block.rowCount, rows.times.first == entry.firstTime,
+      rows.times.last == entry.lastTime, rows.lsns.last?.end == block.rowCount,
       rows.lsns.map(\.lsn).min() == entry.oldestLSN, rows.lsns.map(\.lsn).max() == entry.newestLSN
     else { throw StorageError(.corrupt, "a block that is not as its index says") }
-    for described in entry.columns {
-      guard let column = rows.column(described.id), let type = block.types[described.id] else {
+    for id in block.columns {
+      guard let column = rows.column(id), let type = block.directory.types[id],
+        let statistics = block.statistics(id)
+      else {
         throw StorageError(.corrupt, "a block column that its segment does not declare")
       }
-      guard holds(described.statistics, column, type, rows) else {
+      guard holds(statistics, column, type, rows) else {
         throw StorageError(.corrupt, "statistics that do not fit their column")
       }
     }

@@ -52,6 +52,8 @@ package enum Section: Sendable, Equatable {
     }
   }
 
+  /// No section is larger: 65,536 rows of texts of some kilobytes each.
+  package static let storedLimit = 1 << 31
   /// Sections up to this size live in the index.
   package static let inlineLimit = 40
 }

@@ -1,24 +1,21 @@
-/// One block, open for reading: fetches only the sections that are asked for. A reference, made
-/// once a segment is open, so that plans over thousands of blocks copy no entries.
-package final class BlockReader: Sendable {
-  package let entry: BlockEntry
-  package let source: any SectionSource
-  /// Types of the table's columns as they were when the block was written.
-  package let types: [ColumnID: ColumnType]
-  package let symbols: SymbolTable
-  /// Added to the LSNs in the LSN section.
-  private let baseLSN: LSN
+/// One block, open for reading: fetches only the sections that are asked for. Two words, so that
+/// plans over thousands of blocks cost next to nothing.
+package struct BlockReader: Sendable {
+  package let directory: BlockDirectory
+  package let position: Int
 
-  package init(
-    entry: BlockEntry, source: any SectionSource, types: [ColumnID: ColumnType],
-    symbols: SymbolTable, baseLSN: LSN = 0
-  ) {
-    self.baseLSN = baseLSN
-    self.entry = entry
-    self.source = source
-    self.types = types
-    self.symbols = symbols
+  package var entry: BlockTable.Row { directory.table.rows[position] }
+  package var rowCount: Int { Int(directory.table.rows[position].rowCount) }
+  package var firstTime: Int64 { directory.table.rows[position].firstTime }
+  package var lastTime: Int64 { directory.table.rows[position].lastTime }
+  package var columns: [ColumnID] { directory.table.columns(position) }
+
+  /// Nil when the block has no such column.
+  package func statistics(_ column: ColumnID) -> ColumnStatistics? {
+    directory.table.statistics(position, column)
   }
+
+  package func byteCount(_ column: ColumnID) -> Int { directory.table.byteCount(position, column) }
 
   /// An opened column. Symbols are mapped from the block's own codes to the process's.
   package struct Column: Sendable {
@@ -30,43 +27,47 @@ package final class BlockReader: Sendable {
   /// Nil when the block has no such column: null throughout.
   /// - Throws: `.io`, `.corrupt`, `.truncated`.
   package func column(_ id: ColumnID) throws(StorageError) -> Column? {
-    guard let column = entry.column(id), let type = types[id] else { return nil }
-    let bytes = try source.bytes(of: column.section)
+    guard let section = directory.table.section(position, id), let type = directory.types[id] else {
+      return nil
+    }
+    let bytes = try directory.source.bytes(of: section)
     if type == .symbol || type == .text {
-      let opened = try SymbolColumn(bytes, count: entry.rowCount) { symbols.code(of: $0) }
+      let opened = try SymbolColumn(bytes, count: rowCount) { directory.symbols.code(of: $0) }
       return Column(section: opened.section, codes: opened.codes)
     }
-    return Column(section: try ColumnSection(bytes, count: entry.rowCount), codes: nil)
+    return Column(section: try ColumnSection(bytes, count: rowCount), codes: nil)
   }
 
   package func times() throws(StorageError) -> SampleTimes {
     if let regular = entry.regular { return .regular(regular) }
-    guard let section = entry.timeSection else {
+    guard let section = directory.table.timeSection(position) else {
       throw StorageError(.corrupt, "block without times")
     }
-    let instants = try ColumnSection(source.bytes(of: section), count: entry.rowCount).allSlots()
-    guard instants[0] == entry.firstTime, instants[instants.count - 1] == entry.lastTime,
+    let bytes = try directory.source.bytes(of: section)
+    let instants = try ColumnSection(bytes, count: rowCount).allSlots()
+    guard instants[0] == firstTime, instants[instants.count - 1] == lastTime,
       zip(instants, instants.dropFirst()).allSatisfy({ $0 < $1 })
     else { throw StorageError(.corrupt, "instants do not fit their block") }
     return .explicit(instants)
   }
 
   package func lsns() throws(StorageError) -> [RowSet.LSNRun] {
-    guard let section = entry.lsnSection else {
-      return [RowSet.LSNRun(end: entry.rowCount, lsn: entry.oldestLSN)]
+    guard let section = directory.table.lsnSection(position) else {
+      return [RowSet.LSNRun(end: rowCount, lsn: entry.oldestLSN)]
     }
     var runs = try BlockBuilder.decodeLSNRuns(
-      source.bytes(of: section), rowCount: entry.rowCount)
-    for index in runs.indices where baseLSN > 0 { runs[index].lsn &+= baseLSN }
+      directory.source.bytes(of: section), rowCount: rowCount)
+    let base = directory.baseLSN
+    for index in runs.indices where base > 0 { runs[index].lsn &+= base }
     return runs
   }
 
   /// Everything, decoded. O(rows × columns).
   package func rows() throws(StorageError) -> RowSet {
     var columns: [RowSet.Column] = []
-    for described in entry.columns {
-      guard let column = try self.column(described.id) else { continue }
-      columns.append(column.decoded(described.id))
+    for id in self.columns {
+      guard let column = try self.column(id) else { continue }
+      columns.append(column.decoded(id))
     }
     return RowSet(times: try times(), columns: columns, lsns: try lsns())
   }
@@ -112,22 +113,19 @@ extension BlockReader.Column {
 
 /// A block whose bytes are in memory: a closed chunk of the head.
 package struct MemoryBlock: Sendable {
-  package let entry: BlockEntry
-  package let bytes: [UInt8]
-  private let types: [ColumnID: ColumnType]
-  private let symbols: SymbolTable
+  package let byteCount: Int
+  private let directory: BlockDirectory
 
   package init(_ rows: RowSet, builder: inout BlockBuilder) {
     let built = builder.build(rows, series: 0)
-    entry = built.entry
-    bytes = built.bytes
-    types = builder.types
-    symbols = builder.symbols
+    byteCount = built.bytes.count
+    directory = BlockDirectory(
+      memory: built.entry, types: builder.types, symbols: builder.symbols,
+      source: MemorySections(bytes: built.bytes))
   }
 
-  package var reader: BlockReader {
-    BlockReader(entry: entry, source: MemorySections(bytes: bytes), types: types, symbols: symbols)
-  }
+  package var entry: BlockTable.Row { directory.table.rows[0] }
+  package var reader: BlockReader { directory.reader(0) }
 }
 
 private struct MemorySections: SectionSource {

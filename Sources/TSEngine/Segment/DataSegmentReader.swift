@@ -1,90 +1,184 @@
 import Synchronization
 
-/// A sealed data segment, open for reading: its index in memory and a reader for each block.
-package final class DataSegmentReader: Sendable {
-  package let id: UInt64
-  package let index: SegmentIndex
-  /// One for each of `index.blocks`.
-  package let readers: [BlockReader]
-  package let types: [ColumnID: ColumnType]
-  /// Added to the LSNs of LSN sections; those of `index` have it already.
-  package let baseLSN: LSN
-  package let byteCount: Int
-  /// First block of each series in `index.blocks`, and one past the end.
-  package let firstBlock: [Int]
-  /// Over all blocks.
-  package let firstTime: Int64
-  package let lastTime: Int64
-  private let sections: SegmentSections
+/// What the readers of one store's data segments share.
+package struct SegmentContext: Sendable {
+  package let disk: any Disk
+  /// The store's folder.
+  package let store: String
+  package let storeID: StoreID
+  package let symbols: SymbolTable
+  package let sections: BlockCache
+  package let directories: DirectoryCache
+  package let open: OpenFiles
+  /// Numbers series; nil where nobody asks for them.
+  package let catalog: SeriesCatalog?
+  /// What keeps the files, in a process that does not write.
+  package var pin: Pin?
 
-  /// Opens and checks header, trailer and index; sections are checked as they are read.
-  /// - Throws: `.io`, `.corrupt`, `.truncated`, `.unsupportedVersion`, naming the file.
   package init(
-    _ disk: any Disk, directory: String, store: StoreID, id: UInt64, baseLSN: LSN = 0,
-    symbols: SymbolTable, cache: BlockCache
-  ) throws(StorageError) {
-    self.baseLSN = baseLSN
-    let path = FileNames.path(directory, FileNames.dataSegment(id))
-    do throws(StorageError) {
-      let file = try disk.open(path, .read)
-      sections = SegmentSections(id: id, file: file, cache: cache)
-      byteCount = try file.byteCount()
-      let tail = try Self.readTail(file, byteCount: byteCount)
-      let header = try file.bytes(0..<SegmentFormat.headerByteCount)
-      _ = try FileHeader(
-        decoding: header, magic: SegmentFormat.magic, version: SegmentFormat.version, store: store,
-        id: id)
-      index = try SegmentIndex(decoding: tail.index.rawSpan, sectionLimit: tail.sectionEnd)
-        .rebased(to: baseLSN)
-    } catch {
-      var located = error
-      located.file = path
-      throw located
-    }
-    self.id = id
-    types = Dictionary(
-      index.columns.map { ($0.id, $0.type) }, uniquingKeysWith: { first, _ in first })
-    readers = Self.readers(index, sections, types, symbols, baseLSN)
-    var first = [Int](repeating: index.blocks.count, count: index.series.count + 1)
-    for (position, block) in index.blocks.enumerated().reversed() { first[block.series] = position }
-    for series in (0..<index.series.count).reversed() { first[series] = min(first[series], first[series + 1]) }
-    firstBlock = first
-    firstTime = index.blocks.map(\.firstTime).min() ?? .max
-    lastTime = index.blocks.map(\.lastTime).max() ?? .min
+    disk: any Disk, store: String, storeID: StoreID, symbols: SymbolTable, options: StoreOptions,
+    catalog: SeriesCatalog?
+  ) {
+    self.disk = disk
+    self.store = store
+    self.storeID = storeID
+    self.symbols = symbols
+    self.catalog = catalog
+    sections = BlockCache(byteLimit: options.cacheByteLimit)
+    directories = DirectoryCache(byteLimit: options.indexByteLimit)
+    open = OpenFiles(limit: options.openFileLimit)
+  }
+}
+
+/// A live data segment: what the manifest says of it, and its blocks when they are asked for.
+/// Making one reads nothing.
+package final class DataSegmentReader: Sendable {
+  package let meta: Manifest.DataSegment
+  package let file: SegmentFile
+  private let context: SegmentContext
+  private let known = Mutex(Known())
+
+  private struct Known: Sendable {
+    /// The index was found damaged: the segment is passed over from then on.
+    var isDamaged = false
+    var blockCount: Int?
+    /// Replaced: the cache must not keep the file from going.
+    var isRetired = false
+  }
+
+  package init(_ context: SegmentContext, _ meta: Manifest.DataSegment, file: SegmentFile? = nil) {
+    self.context = context
+    self.meta = meta
+    let folder = FileNames.path(context.store, FileNames.dataDirectory)
+    self.file =
+      file
+      ?? SegmentFile(
+        context.disk, path: FileNames.path(folder, FileNames.dataSegment(meta.id)), id: meta.id,
+        open: context.open, pin: context.pin)
   }
 
   /// The same file with `base` added to its LSNs.
-  /// - Precondition: `other` has no base yet.
-  package init(rebasing other: DataSegmentReader, to base: LSN, symbols: SymbolTable) {
-    precondition(other.baseLSN == 0, "rebased once")
-    id = other.id
-    types = other.types
-    byteCount = other.byteCount
-    firstBlock = other.firstBlock
-    firstTime = other.firstTime
-    lastTime = other.lastTime
-    sections = other.sections
-    baseLSN = base
-    index = other.index.rebased(to: base)
-    readers = Self.readers(index, sections, types, symbols, base)
+  /// - Precondition: it has no base yet.
+  package func rebased(to base: LSN) -> DataSegmentReader {
+    precondition(meta.baseLSN == 0, "rebased once")
+    var meta = meta
+    meta.baseLSN = base
+    return DataSegmentReader(context, meta, file: file)
   }
 
-
-  package func blocks(ofSeries series: Int) -> ArraySlice<BlockEntry> {
-    index.blocks[firstBlock[series]..<firstBlock[series + 1]]
+  /// The same file, read past the caches: for whoever reads all of it once.
+  package func uncached() throws(StorageError) -> BlockDirectory {
+    try load(sections: nil)
   }
 
-  package func readers(ofSeries series: Int) -> ArraySlice<BlockReader> {
-    readers[firstBlock[series]..<firstBlock[series + 1]]
+  package var id: UInt64 { meta.id }
+  package var table: TableID { meta.table }
+  package var firstTime: Int64 { meta.firstTime }
+  package var lastTime: Int64 { meta.lastTime }
+  package var byteCount: Int { meta.byteCount }
+  package var isDamaged: Bool { known.withLock { $0.isDamaged } }
+
+  /// Blocks in it; before it was read once, how many there are at least.
+  package var blockCount: Int {
+    known.withLock { $0.blockCount } ?? max(1, meta.rowCount / BlockGrid.maxRows)
   }
 
-  private static func readers(
-    _ index: SegmentIndex, _ sections: SegmentSections, _ types: [ColumnID: ColumnType],
-    _ symbols: SymbolTable, _ baseLSN: LSN
-  ) -> [BlockReader] {
-    index.blocks.map {
-      BlockReader(entry: $0, source: sections, types: types, symbols: symbols, baseLSN: baseLSN)
+  /// Whether it may hold rows of `table` within `times`.
+  package func overlaps(_ table: TableID, _ times: ClosedRange<Int64>) -> Bool {
+    meta.table == table && meta.firstTime <= times.upperBound && meta.lastTime >= times.lowerBound
+  }
+
+  /// Its blocks: header, trailer and index are read and checked when they are not in memory.
+  /// - Throws: `.io`, `.corrupt`, `.truncated`, `.unsupportedVersion`, `.notFound`, naming the file.
+  package func directory() throws(StorageError) -> BlockDirectory {
+    if let known = context.directories.directory(id, baseLSN: meta.baseLSN) { return known }
+    let directory = try load(sections: context.sections)
+    context.directories.insert(directory, id)
+    let isRetired = known.withLock { known in
+      known.blockCount = directory.table.rows.count
+      return known.isRetired
     }
+    if isRetired { context.directories.forget(id) }
+    return directory
+  }
+
+  /// As `directory`, or nil when the segment is damaged: the rest of the store is served, and the
+  /// damage is reported.
+  /// - Throws: `.io`, `.unsupportedVersion`, `.notFound`.
+  package func directoryIfWhole() throws(StorageError) -> BlockDirectory? {
+    if isDamaged { return nil }
+    do throws(StorageError) {
+      return try directory()
+    } catch {
+      guard error.code == .corrupt || error.code == .truncated else { throw error }
+      known.withLock { $0.isDamaged = true }
+      return nil
+    }
+  }
+
+  /// What is lost when it cannot be read.
+  package var loss: Manifest.Damage {
+    Manifest.Damage(
+      file: FileNames.dataSegment(id), offset: 0, byteCount: meta.byteCount,
+      firstLSN: meta.oldestLSN + meta.baseLSN, lastLSN: meta.newestLSN + meta.baseLSN)
+  }
+
+  /// The segment is no longer live: memory and descriptor are not kept for it.
+  package func retire() {
+    known.withLock { $0.isRetired = true }
+    context.directories.forget(id)
+    file.letGo()
+  }
+
+  private func load(sections: BlockCache?) throws(StorageError) -> BlockDirectory {
+    do throws(StorageError) {
+      let byteCount = try file.byteCount()
+      guard byteCount == meta.byteCount else {
+        throw StorageError(
+          .truncated, "\(byteCount) bytes instead of \(meta.byteCount)", offset: byteCount)
+      }
+      let tail = try Self.readTail(
+        { (range) throws(StorageError) in try file.bytes(range) }, byteCount: byteCount)
+      _ = try FileHeader(
+        decoding: try file.bytes(0..<SegmentFormat.headerByteCount), magic: SegmentFormat.magic,
+        version: SegmentFormat.version, store: context.storeID, id: id)
+      let index = try SegmentIndex(
+        decoding: tail.index.rawSpan, sectionLimit: tail.sectionEnd, baseLSN: meta.baseLSN)
+      guard index.table == meta.table else {
+        throw StorageError(.corrupt, "a segment of another table than the manifest says")
+      }
+      return BlockDirectory(
+        index: index, numbers: context.catalog?.numbers(of: index.series) ?? [],
+        symbols: context.symbols, source: SegmentSections(file: file, cache: sections),
+        baseLSN: meta.baseLSN)
+    } catch {
+      var located = error
+      located.file = file.path
+      throw located
+    }
+  }
+
+  /// What a manifest would say of a file that none names, from its own index.
+  /// - Throws: `.io`, `.corrupt`, `.truncated`, `.unsupportedVersion`.
+  package static func describe(
+    _ context: SegmentContext, id: UInt64
+  ) throws(StorageError) -> Manifest.DataSegment {
+    let folder = FileNames.path(context.store, FileNames.dataDirectory)
+    let file = SegmentFile(
+      context.disk, path: FileNames.path(folder, FileNames.dataSegment(id)), id: id,
+      open: context.open, pin: context.pin)
+    let byteCount = try file.byteCount()
+    let tail = try readTail(
+      { (range) throws(StorageError) in try file.bytes(range) }, byteCount: byteCount)
+    let index = try SegmentIndex(decoding: tail.index.rawSpan, sectionLimit: tail.sectionEnd)
+    let blocks = index.blocks.rows
+    var meta = Manifest.DataSegment(
+      id: id, table: index.table, rowCount: blocks.reduce(0) { $0 + Int($1.rowCount) },
+      byteCount: byteCount, firstTime: blocks.map(\.firstTime).min() ?? 0,
+      lastTime: blocks.map(\.lastTime).max() ?? 0, oldestLSN: blocks.map(\.oldestLSN).min() ?? 0,
+      newestLSN: blocks.map(\.newestLSN).max() ?? 0, baseLSN: 0)
+    for block in blocks { meta.note(lastTime: block.lastTime, isCold: block.isCold) }
+    return meta
   }
 
   /// Reads every byte of a segment and checks it.
@@ -92,7 +186,8 @@ package final class DataSegmentReader: Sendable {
   package static func verify(
     _ file: any DiskFile, store: StoreID, id: UInt64, byteCount: Int
   ) throws(StorageError) {
-    let tail = try readTail(file, byteCount: byteCount)
+    let tail = try readTail(
+      { (range) throws(StorageError) in try file.bytes(range) }, byteCount: byteCount)
     let header = try file.bytes(0..<SegmentFormat.headerByteCount)
     _ = try FileHeader(
       decoding: header, magic: SegmentFormat.magic, version: SegmentFormat.version, store: store,
@@ -111,14 +206,14 @@ package final class DataSegmentReader: Sendable {
   }
 
   private static func readTail(
-    _ file: any DiskFile, byteCount: Int
+    _ bytes: (Range<Int>) throws(StorageError) -> [UInt8], byteCount: Int
   ) throws(StorageError) -> (index: [UInt8], sectionEnd: Int, sectionsCRC: UInt32) {
     let minimum = SegmentFormat.headerByteCount + SegmentFormat.trailerByteCount
     guard byteCount >= minimum else {
-      throw StorageError(.truncated, "data segment", file: file.path, offset: byteCount)
+      throw StorageError(.truncated, "data segment", offset: byteCount)
     }
     let trailerStart = byteCount - SegmentFormat.trailerByteCount
-    let trailer = try file.bytes(trailerStart..<byteCount)
+    let trailer = try bytes(trailerStart..<byteCount)
     var reader = ByteReader(trailer.rawSpan)
     let indexOffset = try reader.next(UInt64.self)
     let indexByteCount = try reader.next(UInt64.self)
@@ -132,12 +227,12 @@ package final class DataSegmentReader: Sendable {
       indexByteCount == UInt64(trailerStart) - indexOffset
     else {
       throw StorageError(
-        .corrupt, "trailer fails its check", file: file.path, offset: trailerStart)
+        .corrupt, "trailer fails its check", offset: trailerStart)
     }
-    let index = try file.bytes(Int(indexOffset)..<trailerStart)
+    let index = try bytes(Int(indexOffset)..<trailerStart)
     guard CRC32C.checksum(index) == indexCRC else {
       throw StorageError(
-        .corrupt, "index fails its checksum", file: file.path, offset: Int(indexOffset))
+        .corrupt, "index fails its checksum", offset: Int(indexOffset))
     }
     return (index, Int(indexOffset), sectionsCRC)
   }
@@ -146,12 +241,10 @@ package final class DataSegmentReader: Sendable {
 /// The sections of one file: read with pread when they are asked for, checked, and kept in the
 /// block cache.
 private final class SegmentSections: SectionSource {
-  private let id: UInt64
-  private let file: any DiskFile
-  private let cache: BlockCache
+  private let file: SegmentFile
+  private let cache: BlockCache?
 
-  init(id: UInt64, file: any DiskFile, cache: BlockCache) {
-    self.id = id
+  init(file: SegmentFile, cache: BlockCache?) {
     self.file = file
     self.cache = cache
   }
@@ -160,26 +253,24 @@ private final class SegmentSections: SectionSource {
     switch section {
     case .inline(let bytes): return bytes
     case .stored(let offset, let byteCount, let crc):
-      if let cached = cache.bytes(segment: id, offset: offset) { return cached }
+      if let cached = cache?.bytes(segment: file.id, offset: offset) { return cached }
       let bytes = try file.bytes(offset..<(offset + byteCount))
-      guard CRC32C.checksum(bytes) == crc else {
+      guard CRC32C.checksum(bytes) == crc || Planted.has(.sectionUnchecked) else {
         throw StorageError(
           .corrupt, "section fails its checksum", file: file.path, offset: offset)
       }
-      cache.insert(bytes, segment: id, offset: offset)
+      cache?.insert(bytes, segment: file.id, offset: offset)
       return bytes
     }
   }
 }
 
-extension SegmentIndex {
-  fileprivate func rebased(to base: LSN) -> SegmentIndex {
-    var index = self
-    for position in index.blocks.indices where base > 0 {
-      index.blocks[position].oldestLSN &+= base
-      index.blocks[position].newestLSN &+= base
+extension SeriesCatalog {
+  /// The numbers of `keys`, given where they are new. One lock for all.
+  func numbers(of keys: [SeriesKey]) -> [Int32] {
+    withLock { index in
+      keys.map { Int32(index.number(table: $0.table, device: $0.device, probe: $0.probe)) }
     }
-    return index
   }
 }
 

@@ -89,15 +89,32 @@ package struct DataSegmentWriter: ~Copyable {
     pending.bytes.removeAll(keepingCapacity: true)
   }
 
-  /// Writes index and trailer, makes the file durable, reads it back and gives it its name.
+  /// Writes index and trailer, makes the file durable, reads it back from the device and gives it
+  /// its name. No file is left when that fails.
   /// - Returns: what the manifest says of it.
   /// - Throws: `.io`, `.diskFull`; `.corrupt` when what was read back is not what was written.
   package consuming func finish() throws(StorageError) -> Manifest.DataSegment {
+    do throws(StorageError) {
+      let byteCount = try writeTail()
+      // The log goes for this: what memory holds proves nothing.
+      try file.discardCached()
+      try DataSegmentReader.verify(file, store: store, id: id, byteCount: byteCount)
+      file.close()
+      try publish()
+      return meta(byteCount: byteCount)
+    } catch {
+      abandon()
+      throw error
+    }
+  }
+
+  /// - Returns: bytes of the whole file, which is durable.
+  private mutating func writeTail() throws(StorageError) -> Int {
     try flush()
     let sectionEnd = pendingOffset
     var tail = ByteWriter()
-    SegmentIndex(table: schema.id, columns: schema.columns, series: series, blocks: blocks)
-      .encode(into: &tail)
+    SegmentIndex.encode(
+      table: schema.id, columns: schema.columns, series: series, blocks: blocks, into: &tail)
     let indexByteCount = tail.count
     var trailer = ByteWriter(reserving: SegmentFormat.trailerByteCount)
     trailer.put(UInt64(sectionEnd))
@@ -110,24 +127,35 @@ package struct DataSegmentWriter: ~Copyable {
     tail.append(trailer.bytes)
     try file.write(tail.bytes.rawSpan, at: sectionEnd)
     try file.sync()
-    let byteCount = sectionEnd + tail.count
-    try DataSegmentReader.verify(file, store: store, id: id, byteCount: byteCount)
-    file.close()
+    return sectionEnd + tail.count
+  }
+
+  private func publish() throws(StorageError) {
     let name = FileNames.dataSegment(id)
-    try disk.rename(
-      FileNames.path(directory, FileNames.temporary(name)), to: FileNames.path(directory, name))
-    try disk.syncDirectory(directory)
-    return Manifest.DataSegment(
+    let path = FileNames.path(directory, name)
+    try disk.rename(FileNames.path(directory, FileNames.temporary(name)), to: path)
+    do throws(StorageError) {
+      try disk.syncDirectory(directory)
+    } catch {
+      try? disk.remove(path)
+      throw error
+    }
+  }
+
+  private func meta(byteCount: Int) -> Manifest.DataSegment {
+    var meta = Manifest.DataSegment(
       id: id, table: schema.id, rowCount: blocks.reduce(0) { $0 + $1.rowCount },
       byteCount: byteCount, firstTime: blocks.map(\.firstTime).min() ?? 0,
       lastTime: blocks.map(\.lastTime).max() ?? 0, oldestLSN: blocks.map(\.oldestLSN).min() ?? 0,
       newestLSN: blocks.map(\.newestLSN).max() ?? 0)
+    for block in blocks { meta.note(lastTime: block.lastTime, isCold: block.isCold) }
+    return meta
   }
 
   /// Gives up: closes and removes the unfinished file.
   package consuming func abandon() {
     file.close()
-    try? disk.remove(
-      FileNames.path(directory, FileNames.temporary(FileNames.dataSegment(id))))
+    let temporary = FileNames.path(directory, FileNames.temporary(FileNames.dataSegment(id)))
+    if disk.exists(temporary) { try? disk.remove(temporary) }
   }
 }

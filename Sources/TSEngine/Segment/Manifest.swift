@@ -12,6 +12,16 @@ package struct Manifest: Sendable, Equatable {
     package var newestLSN: LSN
     /// Added to the LSNs in the file: a bulk append writes its blocks before it has an LSN.
     package var baseLSN: LSN = 0
+    /// Least last time of its packed blocks: `.max` when there is none. What an edit of the first
+    /// kind does not say is its first time.
+    package var packedFrom = Int64.max
+    /// Greatest last time of its cold blocks: `.min` when there is none.
+    package var coldUntil = Int64.min
+
+    /// Takes a block into account.
+    package mutating func note(lastTime: Int64, isCold: Bool) {
+      if isCold { coldUntil = max(coldUntil, lastTime) } else { packedFrom = min(packedFrom, lastTime) }
+    }
   }
 
   package struct JournalSegment: Sendable, Equatable {
@@ -63,10 +73,12 @@ package struct Manifest: Sendable, Equatable {
     case .reset:
       self = Manifest()
     case .addData(let segment):
-      data.append(segment)
+      // Ids are taken before files are written, and a long compaction ends late.
+      data.insert(segment, at: place(of: segment.id))
       nextFileID = max(nextFileID, segment.id + 1)
     case .removeData(let id):
-      data.removeAll { $0.id == id }
+      let place = place(of: id)
+      if place < data.count, data[place].id == id { data.remove(at: place) }
     case .addJournal(let segment):
       journals.append(segment)
       nextFileID = max(nextFileID, segment.id + 1)
@@ -80,6 +92,19 @@ package struct Manifest: Sendable, Equatable {
       if !damages.contains(damage) { damages.append(damage) }
     }
   }
+
+  /// Where a data segment is, or would be. O(log segments).
+  private func place(of id: UInt64) -> Int {
+    var (low, high) = (0, data.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if data[middle].id < id { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  /// How many `edits` there are. O(1).
+  package var editCount: Int { 2 + data.count + journals.count + bulks.count + damages.count }
 
   /// Edits that fold to this state from nothing: what a new manifest file starts with.
   package var edits: [ManifestEdit] {
@@ -103,6 +128,7 @@ package enum ManifestEdit: Sendable, Equatable {
   private enum Kind {
     static let addData: UInt8 = 1, removeData: UInt8 = 2, addJournal: UInt8 = 3
     static let sealed: UInt8 = 4, bulk: UInt8 = 5, damaged: UInt8 = 6, reset: UInt8 = 7
+    static let addDataOfForms: UInt8 = 8
   }
 
   package func encode(into out: inout ByteWriter) {
@@ -110,7 +136,7 @@ package enum ManifestEdit: Sendable, Equatable {
     case .reset:
       out.put(Kind.reset)
     case .addData(let segment):
-      out.put(Kind.addData)
+      out.put(Kind.addDataOfForms)
       out.varint(segment.id)
       out.varint(UInt64(segment.table))
       out.varint(segment.rowCount)
@@ -120,6 +146,8 @@ package enum ManifestEdit: Sendable, Equatable {
       out.varint(segment.oldestLSN)
       out.varint(segment.newestLSN)
       out.varint(segment.baseLSN)
+      out.put(segment.packedFrom)
+      out.put(segment.coldUntil)
     case .removeData(let id):
       out.put(Kind.removeData)
       out.varint(id)
@@ -152,17 +180,12 @@ package enum ManifestEdit: Sendable, Equatable {
   /// - Throws: `.corrupt`, `.truncated`, `.unsupportedVersion` for an unknown kind.
   package init(decoding bytes: RawSpan) throws(StorageError) {
     var reader = ByteReader(bytes)
-    switch try reader.next(UInt8.self) {
+    let kind = try reader.next(UInt8.self)
+    switch kind {
     case Kind.reset:
       self = .reset
-    case Kind.addData:
-      self = .addData(
-        Manifest.DataSegment(
-          id: try reader.varint(), table: TableID(try reader.count(limit: Int(TableID.max))),
-          rowCount: try reader.count(limit: .max), byteCount: try reader.count(limit: .max),
-          firstTime: try reader.next(Int64.self), lastTime: try reader.next(Int64.self),
-          oldestLSN: try reader.varint(), newestLSN: try reader.varint(),
-          baseLSN: try reader.varint()))
+    case Kind.addData, Kind.addDataOfForms:
+      self = .addData(try Self.dataSegment(&reader, saysForms: kind == Kind.addDataOfForms))
     case Kind.removeData:
       self = .removeData(id: try reader.varint())
     case Kind.addJournal:
@@ -191,5 +214,22 @@ package enum ManifestEdit: Sendable, Equatable {
     guard reader.isAtEnd else {
       throw StorageError(.corrupt, "bytes behind a manifest edit", offset: reader.offset)
     }
+  }
+
+  private static func dataSegment(
+    _ reader: inout ByteReader, saysForms: Bool
+  ) throws(StorageError) -> Manifest.DataSegment {
+    var segment = Manifest.DataSegment(
+      id: try reader.varint(), table: TableID(try reader.count(limit: Int(TableID.max))),
+      rowCount: try reader.count(limit: .max), byteCount: try reader.count(limit: .max),
+      firstTime: try reader.next(Int64.self), lastTime: try reader.next(Int64.self),
+      oldestLSN: try reader.varint(), newestLSN: try reader.varint(),
+      baseLSN: try reader.varint())
+    segment.packedFrom = segment.firstTime
+    if saysForms {
+      segment.packedFrom = try reader.next(Int64.self)
+      segment.coldUntil = try reader.next(Int64.self)
+    }
+    return segment
   }
 }

@@ -2,13 +2,20 @@
 /// (FORMAT.md, "Manifest"). The edits of one batch are atomic; `commit` returns when they are
 /// durable. Confined to one thread at a time by its owner.
 package final class ManifestLog {
-  /// Edits after which the state is written anew and the older segments go.
+  /// Edits after which the state is written anew, at least; and not before they are twice the
+  /// state's own, so that rolling costs an edit twice its bytes however many segments there are.
   private static let rollEditCount = 4096
 
   private let reader: LogReader
   private let writer: LogWriter
   private var editCount: Int
   package private(set) var state: Manifest
+  /// What the opening found damaged; no edit was lost to it.
+  package let damages: [Manifest.Damage]
+
+  private var isRollDue: Bool {
+    editCount > max(Self.rollEditCount, 2 * state.editCount)
+  }
 
   /// Recovers the manifest of a store and opens it for writing.
   /// - Throws: `.corrupt` when edits were lost: which files are live is unknown then.
@@ -31,6 +38,10 @@ package final class ManifestLog {
       }
     }
     try outcome.scan.requireWholeManifest()
+    damages = outcome.scan.damaged.map {
+      Manifest.Damage(
+        file: $0.file, offset: $0.bytes.lowerBound, byteCount: $0.bytes.count, firstLSN: 0, lastLSN: 0)
+    }
     var options = LogWriter.Options()
     options.preallocatedByteCount = 0
     writer = try LogWriter(
@@ -38,20 +49,23 @@ package final class ManifestLog {
     state = manifest
     editCount = count
     // Every open starts a segment; two kept ones hold the state twice at most.
-    if outcome.scan.segments.count > 1 || count > Self.rollEditCount { try roll() }
+    if outcome.scan.segments.count > 1 || isRollDue { try roll() }
   }
 
   /// Makes `edits` durable and applies them.
   /// - Throws: `.io`, `.diskFull` (nothing changed), `.failStopped`.
   package func commit(_ edits: [ManifestEdit]) throws(StorageError) {
     guard !edits.isEmpty else { return }
-    if editCount > Self.rollEditCount {
+    if isRollDue {
       try writer.rotate()
       try roll()
     }
     try write(edits)
     for edit in edits { state.apply(edit) }
   }
+
+  /// The LSN of the newest edit in this log: what a reader pins.
+  package var newestLSN: LSN { writer.nextLSN - 1 }
 
   /// A sync failed: whether the last edits are durable is not known.
   package var isFailStopped: Bool { writer.isFailStopped }

@@ -1,23 +1,21 @@
-/// The index of a data segment: its table's columns as they were, its series, and its blocks in
-/// order of (series, kind, time). Blocks repeat much of their neighbour, so each is written as the
-/// difference to the one before.
-package struct SegmentIndex: Sendable, Equatable {
+/// The index of a data segment as it is read: its table's columns as they were, its series, and its
+/// blocks in order of (series, kind, time). Blocks repeat much of their neighbour, so each is
+/// written as the difference to the one before.
+package struct SegmentIndex: Sendable {
   package var table: TableID
   package var columns: [ColumnSchema]
   /// Sorted by (device, probe).
   package var series: [SeriesKey]
-  package var blocks: [BlockEntry]
-
-  package init(table: TableID, columns: [ColumnSchema], series: [SeriesKey], blocks: [BlockEntry]) {
-    self.table = table
-    self.columns = columns
-    self.series = series
-    self.blocks = blocks
-  }
+  package var blocks = BlockTable()
+  /// First block of each series, and one past the end.
+  package var firstBlock: [UInt32] = [0]
 
   // MARK: Encoding
 
-  package func encode(into out: inout ByteWriter) {
+  package static func encode(
+    table: TableID, columns: [ColumnSchema], series: [SeriesKey], blocks: [BlockEntry],
+    into out: inout ByteWriter
+  ) {
     out.varint(UInt64(table))
     out.varint(columns.count)
     for column in columns {
@@ -41,7 +39,9 @@ package struct SegmentIndex: Sendable, Equatable {
     var sectionEnd = SegmentFormat.headerByteCount
   }
 
-  private func encode(_ block: BlockEntry, _ before: inout Before, into out: inout ByteWriter) {
+  private static func encode(
+    _ block: BlockEntry, _ before: inout Before, into out: inout ByteWriter
+  ) {
     out.varint(block.series - (before.block?.series ?? 0))
     out.put(block.kind.rawValue | (block.isCold ? SegmentFormat.coldKind : 0))
     out.varint(block.rowCount)
@@ -59,20 +59,20 @@ package struct SegmentIndex: Sendable, Equatable {
     } else {
       out.put(SegmentFormat.TimeForm.explicit)
       out.varint(UInt64(bitPattern: block.lastTime &- block.firstTime))
-      Self.encode(block.timeSection ?? .inline([]), before.block?.timeSection, &before, into: &out)
+      encode(block.timeSection ?? .inline([]), before.block?.timeSection, &before, into: &out)
     }
     out.zigzag(Int64(bitPattern: block.oldestLSN &- (before.block?.oldestLSN ?? 0)))
     out.varint(block.newestLSN - block.oldestLSN)
     if let section = block.lsnSection {
       out.put(SegmentFormat.LSNForm.runs)
-      Self.encode(section, before.block?.lsnSection, &before, into: &out)
+      encode(section, before.block?.lsnSection, &before, into: &out)
     } else {
       out.put(SegmentFormat.LSNForm.single)
     }
     out.varint(block.columns.count)
     for column in block.columns {
       out.varint(UInt64(column.id))
-      Self.encode(column.section, before.block?.column(column.id)?.section, &before, into: &out)
+      encode(column.section, before.block?.column(column.id)?.section, &before, into: &out)
       column.statistics.encode(into: &out)
     }
     before.block = block
@@ -101,9 +101,13 @@ package struct SegmentIndex: Sendable, Equatable {
 
   // MARK: Decoding
 
-  /// - Parameter sectionLimit: where sections must end in the file.
+  /// - Parameters:
+  ///   - sectionLimit: where sections must end in the file.
+  ///   - baseLSN: is added to the LSNs of blocks.
   /// - Throws: `.corrupt`, `.truncated`; never traps on any bytes.
-  package init(decoding bytes: RawSpan, sectionLimit: Int) throws(StorageError) {
+  package init(
+    decoding bytes: RawSpan, sectionLimit: Int, baseLSN: LSN = 0
+  ) throws(StorageError) {
     var reader = ByteReader(bytes)
     table = TableID(try reader.count(limit: Int(TableID.max)))
     columns = []
@@ -120,16 +124,26 @@ package struct SegmentIndex: Sendable, Equatable {
       let probe = Int32(truncatingIfNeeded: try reader.zigzag())
       series.append(SeriesKey(table: table, device: device, probe: probe))
     }
-    blocks = []
     let blockCount = try reader.count(limit: reader.remaining)
-    blocks.reserveCapacity(blockCount)
+    // A column of a block takes four bytes and more: damage must not make this large.
+    blocks.reserve(
+      blocks: min(blockCount, reader.remaining / 8),
+      cells: min(blockCount * columns.count, reader.remaining / 4))
+    firstBlock = []
+    firstBlock.reserveCapacity(series.count + 1)
     var before = Before()
-    for _ in 0..<blockCount {
-      let block = try Self.decodeBlock(
+    for position in 0..<blockCount {
+      var block = try Self.decodeBlock(
         &reader, &before, seriesCount: series.count, sectionLimit: sectionLimit)
-      blocks.append(block)
       before.block = block
+      while firstBlock.count <= block.series { firstBlock.append(UInt32(position)) }
+      if baseLSN > 0 {
+        block.oldestLSN &+= baseLSN
+        block.newestLSN &+= baseLSN
+      }
+      blocks.append(block)
     }
+    while firstBlock.count <= series.count { firstBlock.append(UInt32(blockCount)) }
     guard reader.isAtEnd else {
       throw StorageError(.corrupt, "bytes behind the index", offset: reader.offset)
     }
@@ -210,7 +224,7 @@ package struct SegmentIndex: Sendable, Equatable {
       return .inline([UInt8](try reader.take(count)))
     case SegmentFormat.SectionForm.stored:
       let offset = before.sectionEnd &+ Int(try reader.zigzag())
-      let byteCount = try reader.count(limit: limit)
+      let byteCount = try reader.count(limit: min(limit, Section.storedLimit))
       let crc = try reader.next(UInt32.self)
       guard offset >= SegmentFormat.headerByteCount, offset <= limit - byteCount else {
         throw StorageError(.corrupt, "section outside the file", offset: reader.offset)

@@ -12,8 +12,9 @@ package struct SeriesSources {
   ) throws(StorageError) -> [Stretch.Source] {
     var sources: [Stretch.Source] = []
     for segment in live.segments where segment.overlaps(key.table, times) {
-      guard let series = segment.index.series.sortedIndex(of: key) else { continue }
-      Self.add(segment, series: series, times, kind, to: &sources)
+      guard let directory = try segment.directoryIfWhole(), let series = directory.series(key)
+      else { continue }
+      Self.add(directory, series: series, times, kind, to: &sources)
     }
     guard let number, kind == .main else { return sources }
     for head in live.heads {
@@ -76,65 +77,97 @@ package struct SeriesSources {
     return false
   }
 
-  /// All series of a table that `wanted` lets through, each with its sources around `times`.
-  /// - Parameter series: the store's series index, for the heads' numbers.
+  /// All series of a table that `wanted` lets through and that have rows around `times`, in order,
+  /// each with its sources. No allocation for each block.
+  /// - Parameters:
+  ///   - numbers: the store's series index, for the heads; in no order.
   package func all(
     of table: TableID, times: ClosedRange<Int64>, kind: BlockEntry.Kind = .main,
     numbers: [(key: SeriesKey, number: Int)], wanted: (SeriesKey) -> Bool
-  ) throws(StorageError) -> (series: [SeriesKey: [Stretch.Source]], pruned: Int) {
-    var found: [SeriesKey: [Stretch.Source]] = [:]
+  ) throws(StorageError) -> (series: [(key: SeriesKey, sources: [Stretch.Source])], pruned: Int) {
+    var gathered = Gathered()
     var pruned = 0
-    for segment in live.segments where segment.index.table == table {
+    for segment in live.segments where segment.table == table {
       guard segment.overlaps(table, times) else {
-        pruned += segment.index.blocks.count
+        pruned += segment.blockCount
         continue
       }
-      for (series, key) in segment.index.series.enumerated() {
-        let blocks = segment.blocks(ofSeries: series)
-        guard wanted(key) else {
-          pruned += blocks.count
-          continue
-        }
-        let before = found[key]?.count ?? 0
-        Self.add(segment, series: series, times, kind, to: &found[key, default: []])
-        pruned += blocks.count - ((found[key]?.count ?? 0) - before)
+      guard let directory = try segment.directoryIfWhole() else { continue }
+      for (series, key) in directory.series.enumerated() {
+        let blockCount = directory.blocks(ofSeries: series).count
+        pruned += blockCount
+        guard wanted(key) else { continue }
+        let slot = gathered.slot(of: Int(directory.numbers[series]), key)
+        pruned -= Self.add(directory, series: series, times, kind, to: &gathered.found[slot].sources)
       }
     }
-    guard kind == .main else { return (found, pruned) }
+    if kind == .main { try addHeads(numbers, times, wanted, &gathered, &pruned) }
+    return (gathered.inOrder(), pruned)
+  }
+
+  private func addHeads(
+    _ numbers: [(key: SeriesKey, number: Int)], _ times: ClosedRange<Int64>,
+    _ wanted: (SeriesKey) -> Bool, _ gathered: inout Gathered, _ pruned: inout Int
+  ) throws(StorageError) {
+    let heads = live.heads.filter { $0.rowCount > 0 }
+    guard !heads.isEmpty else { return }
     let keys = Dictionary(numbers.map { ($0.number, $0.key) }, uniquingKeysWith: { a, _ in a })
-    for head in live.heads {
+    for head in heads {
       for (number, chunks) in try head.chunks(of: Array(keys.keys), through: live.durableLSN) {
         guard let key = keys[number], wanted(key) else { continue }
+        let slot = gathered.slot(of: number, key)
         for chunk in chunks {
           let source = chunk.source
           if source.firstTime <= times.upperBound, source.lastTime >= times.lowerBound {
-            found[key, default: []].append(source)
+            gathered.found[slot].sources.append(source)
           } else {
             pruned += 1
           }
         }
       }
     }
-    return (found.filter { !$0.value.isEmpty }, pruned)
   }
 
-  private static func add(
-    _ segment: DataSegmentReader, series: Int, _ times: ClosedRange<Int64>,
-    _ kind: BlockEntry.Kind, to sources: inout [Stretch.Source]
-  ) {
-    for reader in segment.readers(ofSeries: series)
-    where reader.entry.kind == kind && reader.entry.firstTime <= times.upperBound
-      && reader.entry.lastTime >= times.lowerBound
-    {
-      sources.append(.block(reader))
+  /// Sources by series number: an array look-up where a dictionary would hash the key.
+  private struct Gathered {
+    var found: [(key: SeriesKey, sources: [Stretch.Source])] = []
+    private var slots: [Int32] = []
+
+    mutating func slot(of number: Int, _ key: SeriesKey) -> Int {
+      if number >= slots.count {
+        slots.append(contentsOf: repeatElement(-1, count: max(number + 1, slots.count)))
+      }
+      if slots[number] < 0 {
+        slots[number] = Int32(found.count)
+        found.append((key, []))
+      }
+      return Int(slots[number])
+    }
+
+    /// Segments give their series in order: often nothing is left to sort.
+    func inOrder() -> [(key: SeriesKey, sources: [Stretch.Source])] {
+      let kept = found.filter { !$0.sources.isEmpty }
+      let isSorted = zip(kept, kept.dropFirst()).allSatisfy { $0.key < $1.key }
+      return isSorted ? kept : kept.sorted { $0.key < $1.key }
     }
   }
-}
 
-extension DataSegmentReader {
-  /// Whether it may hold rows of `table` within `times`.
-  package func overlaps(_ table: TableID, _ times: ClosedRange<Int64>) -> Bool {
-    index.table == table && firstTime <= times.upperBound && lastTime >= times.lowerBound
+  /// - Returns: how many were added.
+  @discardableResult
+  private static func add(
+    _ directory: BlockDirectory, series: Int, _ times: ClosedRange<Int64>,
+    _ kind: BlockEntry.Kind, to sources: inout [Stretch.Source]
+  ) -> Int {
+    let before = sources.count
+    let blocks = directory.blocks(ofSeries: series)
+    if before == 0 { sources.reserveCapacity(blocks.count) }
+    for position in blocks {
+      let row = directory.table.rows[position]
+      if row.kind == kind, row.firstTime <= times.upperBound, row.lastTime >= times.lowerBound {
+        sources.append(.block(directory.reader(position)))
+      }
+    }
+    return sources.count - before
   }
 }
 

@@ -35,10 +35,10 @@ extension BlockReader {
     guard !range.isEmpty else { return nil }
     let size = StretchReader.pageRows
     let pages = (range.lowerBound / size)..<((range.upperBound + size - 1) / size)
-    let window = (pages.lowerBound * size)..<min(pages.upperBound * size, entry.rowCount)
-    let ids = entry.columns.map(\.id)
+    let window = (pages.lowerBound * size)..<min(pages.upperBound * size, rowCount)
+    let ids = columns
     let reader = try StretchReader(block: self, columns: ids)
-    var columns: [RowSet.Column] = []
+    var decoded: [RowSet.Column] = []
     for (index, id) in ids.enumerated() where !reader.isAllNull(index) {
       var slots = [Int64](repeating: 0, count: window.count)
       var span = slots.mutableSpan
@@ -48,14 +48,14 @@ extension BlockReader {
       if masks.contains(where: { $0 != nil }) {
         validity = masks.flatMap { mask in (0..<4).map { mask?[$0] ?? .max } }
       }
-      columns.append(RowSet.Column(id: id, content: .values(slots), validity: validity))
+      decoded.append(RowSet.Column(id: id, content: .values(slots), validity: validity))
     }
     var runs: [RowSet.LSNRun] = []
     for run in try lsns() where run.end > window.lowerBound {
       runs.append(RowSet.LSNRun(end: min(run.end, window.upperBound) - window.lowerBound, lsn: run.lsn))
       if run.end >= window.upperBound { break }
     }
-    let rows = RowSet(times: instants.rows(window), columns: columns, lsns: runs)
+    let rows = RowSet(times: instants.rows(window), columns: decoded, lsns: runs)
     return rows.slice((range.lowerBound - window.lowerBound)..<(range.upperBound - window.lowerBound))
   }
 }

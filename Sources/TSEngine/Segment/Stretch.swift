@@ -37,7 +37,7 @@ public struct Stretch: Sendable {
 
   /// Encoded bytes of the column, for plans and statistics of a query; 0 when unknown.
   public func byteCount(of column: ColumnID) -> Int {
-    if case .block(let block) = source { block.entry.column(column)?.section.byteCount ?? 0 } else { 0 }
+    if case .block(let block) = source { block.byteCount(column) } else { 0 }
   }
 
   /// All ticks as one regular run, when they are one. O(1), no I/O.
@@ -57,7 +57,7 @@ public struct Stretch: Sendable {
   /// O(columns), no I/O. A column that the rows do not have is null throughout.
   package func statistics(of column: ColumnID) -> ColumnStatistics? {
     guard case .block(let block) = source else { return nil }
-    return block.entry.column(column)?.statistics
+    return block.statistics(column)
       ?? ColumnStatistics(count: rowCount, nullCount: rowCount)
   }
 
@@ -80,7 +80,7 @@ extension Stretch.Source {
     switch self {
     case .rows(let rows): rows.count
     case .open(let rows): rows.count
-    case .block(let block): block.entry.rowCount
+    case .block(let block): block.rowCount
     case .merged(let sources): sources.reduce(0) { $0 + $1.rowCount }
     }
   }
@@ -88,7 +88,7 @@ extension Stretch.Source {
     switch self {
     case .rows(let rows): rows.times.first
     case .open(let rows): rows.firstTime
-    case .block(let block): block.entry.firstTime
+    case .block(let block): block.firstTime
     case .merged(let sources): sources.map(\.firstTime).min() ?? 0
     }
   }
@@ -96,7 +96,7 @@ extension Stretch.Source {
     switch self {
     case .rows(let rows): rows.times.last
     case .open(let rows): rows.lastTime
-    case .block(let block): block.entry.lastTime
+    case .block(let block): block.lastTime
     case .merged(let sources): sources.map(\.lastTime).max() ?? 0
     }
   }
@@ -127,6 +127,7 @@ extension Stretch.Source {
   /// `sources` of one series, in order of arrival, put in time order and grouped so that groups do
   /// not overlap. Within a group they stay in order of arrival: it decides between equal LSNs.
   package static func grouped(_ sources: [Stretch.Source]) -> [Stretch.Source] {
+    if areInOrder(sources) { return sources }
     let sorted = sources.enumerated().sorted {
       ($0.element.firstTime, $0.offset) < ($1.element.firstTime, $1.offset)
     }
@@ -147,5 +148,14 @@ extension Stretch.Source {
     }
     close()
     return groups
+  }
+  /// The common case: blocks one behind another.
+  private static func areInOrder(_ sources: [Stretch.Source]) -> Bool {
+    guard var end = sources.first?.lastTime else { return true }
+    for source in sources.dropFirst() {
+      if source.firstTime <= end { return false }
+      end = source.lastTime
+    }
+    return true
   }
 }

@@ -27,7 +27,7 @@ package struct StretchReader: Sendable {
   }
 
   init(block: BlockReader, columns ids: [ColumnID]) throws(StorageError) {
-    rowCount = block.entry.rowCount
+    rowCount = block.rowCount
     sampleTimes = try block.times()
     var opened: [Column] = []
     opened.reserveCapacity(ids.count)

@@ -7,7 +7,7 @@ struct CompactCommand: ParsableCommand {
     commandName: "compact", abstract: "Seal what is new and merge all into the final, smallest form.",
     discussion: """
       Readings older than a week take the cold form, a fifth smaller and slower to scan; newer ones
-      stay packed.
+      stay packed. A store that is open for writing does the same by itself, a day at a time.
 
       EXAMPLE: tsq compact --store demo
       """)

@@ -43,12 +43,6 @@ struct TariffCommand: NotYetCommand {
   @Argument(parsing: .allUnrecognized) var rest: [String] = []
 }
 
-struct SalvageCommand: NotYetCommand {
-  static let configuration = help(
-    "salvage", "Copy what is good out of a damaged store.", example: "tsq salvage --store damaged rescued")
-  @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-
 struct BackupCommand: NotYetCommand {
   static let configuration = help("backup", "Copy a store as it is now.", example: "tsq backup /mnt/backup")
   static let remedy: String? = "while no tsq has the store open, copy its directory"

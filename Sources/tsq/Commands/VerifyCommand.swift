@@ -27,10 +27,7 @@ struct VerifyCommand: ParsableCommand {
       "\(report.fileCount) files, \(Figures.bytes(report.byteCount)), \(report.rowCount) sealed rows, "
         + "\(report.batchCount) batches of the log, \(report.eventCount) sealed events, up to lsn \(report.newestLSN)")
     for name in report.setAside { print("set aside: \(name)") }
-    for damage in report.damages {
-      let lsns = damage.lastLSN == 0 ? "no lsn lost" : "lsn \(damage.firstLSN) to \(damage.lastLSN)"
-      print("damaged: \(damage.file) at byte \(damage.offset), \(damage.byteCount) bytes, \(lsns)")
-    }
+    for loss in report.losses { print("damaged: \(LossText.sentence(loss))") }
     guard report.isWhole else {
       throw CommandError(
         .damaged,

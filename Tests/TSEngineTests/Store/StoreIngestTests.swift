@@ -221,5 +221,6 @@ final class InterruptedDisk: Disk {
   func remove(_ path: String) throws(StorageError) { try disk.remove(path) }
   func syncDirectory(_ path: String) throws(StorageError) { try disk.syncDirectory(path) }
   func lock(_ path: String) throws(StorageError) -> any DiskFile { try disk.lock(path) }
+  func isUnlocked(_ path: String) throws(StorageError) -> Bool { try disk.isUnlocked(path) }
   func freeBytes(_ path: String) throws(StorageError) -> Int { try disk.freeBytes(path) }
 }

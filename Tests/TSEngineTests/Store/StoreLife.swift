@@ -8,7 +8,7 @@ import Testing
 /// `possible` holds the states that a recovery may show: what is acknowledged, then that with one,
 /// two, … of the requests whose outcome nobody learned. The store must be in one of them, whole.
 final class StoreLife {
-  enum Kind: CaseIterable { case append, group, bulk, seal, compact, witness, decide, reopen }
+  enum Kind: CaseIterable { case append, group, bulk, seal, compact, witness, decide, reopen, step }
 
   let bench: StoreBench
   private(set) var store: Store?
@@ -30,7 +30,7 @@ final class StoreLife {
       for step in 0..<steps {
         bench.clock.advance(nanos: 1_000_000)
         guard let store else { return }
-        let kind = Kind.allCases[(step < 8 ? step : random.below(Kind.allCases.count))]
+        let kind = Kind.allCases[(step < Kind.allCases.count ? step : random.below(Kind.allCases.count))]
         kinds.insert(kind)
         do throws(StorageError) {
           try run(kind, store)
@@ -63,7 +63,11 @@ final class StoreLife {
         _ = try writer.commit()
       }
     case .seal: try store.seal()
-    case .compact: try store.compact()
+    case .compact: try store.compact([.byAge, .packed, .cold][random.below(3)])
+    case .step:
+      // Of a day behind the last seal: everything is worth merging.
+      bench.clock.advance(nanos: 86_400_000_000_000)
+      for _ in 0..<30 { _ = store.compactStep() }
     case .witness: _ = store.maintain()
     case .decide:
       let number = random.below(1000)

@@ -49,7 +49,7 @@ struct StoreModelRun {
   }
 
   private mutating func operate() throws {
-    switch random.below(16) {
+    switch random.below(19) {
     case 0..<8: try append()
     case 8, 9: try bulk()
     case 10, 11:
@@ -57,14 +57,26 @@ struct StoreModelRun {
       try store.seal()
     case 12:
       history.append("compact")
-      try store.compact()
+      try store.compact([.byAge, .packed, .cold][random.below(3)])
     case 13:
       history.append("witness")
       _ = store.maintain()
     case 14: try reopen(crash: false)
+    case 16, 17: try compactALittle()
+    case 18:
+      // A day goes by, and what is too little to be worth it is merged, too.
+      bench.clock.advance(nanos: 86_400_000_000_000)
+      try compactALittle()
     default: try reopen(crash: true)
     }
     if random.below(5) == 0 { try compare() }
+  }
+
+  /// Compaction as it runs by itself, left in the middle of a job or not.
+  private mutating func compactALittle() throws {
+    let count = 1 + random.below(40)
+    history.append("step \(count)")
+    for _ in 0..<count { _ = store.compactStep() }
   }
 
   private mutating func append() throws {

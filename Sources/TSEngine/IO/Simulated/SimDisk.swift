@@ -67,6 +67,13 @@ package final class SimDisk: Disk {
     return SimFile(self, path: path, node: node, life: life, isLock: true)
   }
 
+  package func isUnlocked(_ path: String) throws(StorageError) -> Bool {
+    try run { (state) throws(StorageError) in
+      try state.requirePower()
+      return state.entries[path].map { !state.locks.contains($0) } ?? true
+    }
+  }
+
   package func freeBytes(_ path: String) throws(StorageError) -> Int {
     try run { (state) throws(StorageError) in
       try state.requirePower()
@@ -100,7 +107,17 @@ package final class SimDisk: Disk {
 
   /// The machine loses power and comes back: the disk as found then. Open files are dead, the
   /// fault plan is empty.
-  package func crash(seed: UInt64) { state.withLock { $0.losePower(seed: seed) } }
+  package func crash(seed: UInt64) {
+    var dice = SimDice(seed: seed)
+    crash(&dice)
+  }
+
+  /// As above, with `dice` deciding what survives.
+  package func crash(_ dice: inout SimDice) {
+    var thrown = dice
+    state.withLock { $0.losePower(&thrown) }
+    dice = thrown
+  }
 
   /// The process dies and a new one starts; the operating system goes on and loses nothing.
   package func restart() { state.withLock { $0.restart() } }
@@ -210,7 +227,7 @@ final class SimFile: DiskFile {
     }
     guard wasOpen, isLock else { return }
     try? disk.run { (state) throws(StorageError) in
-      if state.life == life { state.locks.remove(path) }
+      if state.life == life { state.locks.remove(node) }
     }
   }
 

@@ -25,7 +25,8 @@ struct SimDiskState: Sendable {
   private var pending: [NameChange] = []
   private var nextNode = 1
 
-  var locks: Set<String> = []
+  /// Locked nodes: a lock goes with its file when that is renamed.
+  var locks: Set<Int> = []
   /// Counts restarts; files opened in an earlier life are dead.
   var life = 0
   var isOff = false
@@ -127,10 +128,12 @@ struct SimDiskState: Sendable {
 
   mutating func lock(_ path: String) throws(StorageError) -> Int {
     try requirePower()
-    guard locks.insert(path).inserted else {
+    guard directories.contains(Self.parent(path)) else { throw Self.notFound(path) }
+    let node = entries[path] ?? link(path)
+    guard locks.insert(node).inserted else {
       throw StorageError(.busy, "another process has the lock", file: path, errno: EWOULDBLOCK)
     }
-    return entries[path] ?? link(path)
+    return node
   }
 
   private mutating func link(_ path: String) -> Int {
@@ -253,13 +256,11 @@ struct SimDiskState: Sendable {
 
   // MARK: Power-off
 
-  mutating func losePower(seed: UInt64) {
-    var dice = SimRandom(seed: seed)
-    let orderly = dice.flip()
-    let prefix = dice.below(pending.count + 1)
+  mutating func losePower(_ dice: inout SimDice) {
+    let prefix = dice.orderedPrefix(of: pending.count)
     for (index, change) in pending.enumerated() {
       // A journal keeps the order and loses a suffix; without one anything goes.
-      if orderly ? index < prefix : dice.flip() { persist(change) }
+      if prefix.map({ index < $0 }) ?? dice.flip() { persist(change) }
     }
     pending = []
     durableEntries = durableEntries.filter { durableDirectories.contains(Self.parent($0.key)) }

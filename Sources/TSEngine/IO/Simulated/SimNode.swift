@@ -63,13 +63,18 @@ struct SimNode: Sendable {
   }
 
   /// Power is lost: unsynced sectors and the new size survive or not, each on its own.
-  mutating func losePower(_ random: inout SimRandom) {
-    if isResized && random.flip() { resizeDurable(to: cached.count) }
-    for sector in dirty.sorted() where random.flip() {
+  mutating func losePower(_ dice: inout SimDice) {
+    if isResized && dice.flip() { resizeDurable(to: cached.count) }
+    // A device with physical sectors of 4 KiB keeps or loses eight of ours at a time.
+    let step = dice.physicalSectorCount
+    var block = (number: -1, isKept: false)
+    for sector in dirty.sorted() {
+      if block.number != sector / step { block = (sector / step, dice.flip()) }
+      guard block.isKept else { continue }
       let range = Self.range(of: sector, limit: cached.count)
       if durable.count < range.upperBound {
         // A sector past the old end survives only together with the size that covers it.
-        guard random.flip() else { continue }
+        guard dice.flip() else { continue }
         durable.resize(to: range.upperBound)
       }
       persist(sector)

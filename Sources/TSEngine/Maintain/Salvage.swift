@@ -1,0 +1,373 @@
+import Synchronization
+
+/// Copies everything good of a damaged store into a fresh one: same store id, same LSNs, same commit
+/// times. Whole files are copied as they are, of damaged ones what passes its checks; what is left
+/// behind is reported with its LSNs and times. The source is read only.
+package struct Salvage {
+  package struct Report: Sendable, Equatable {
+    package var losses: [Loss] = []
+    /// Of data segments in the new store.
+    package var rowCount = 0
+    package var eventCount = 0
+    /// Of the unsealed log.
+    package var batchCount = 0
+    /// STORE could not be read: the store's id is the one that its logs name.
+    package var isStoreFileLost = false
+    /// The manifest has lost edits: which files were live is a guess, and all that were there are in.
+    package var isManifestIncomplete = false
+
+    package var isWhole: Bool { losses.isEmpty && !isStoreFileLost && !isManifestIncomplete }
+  }
+
+  private let disk: any Disk
+  private let source: String
+  private let destination: String
+  private let storeID: StoreID
+  private let symbols: SymbolTable
+  private let context: SegmentContext
+  private let clock = ReplayClock()
+  private var received = CommitClock()
+  private var report = Report()
+  private var edits: [ManifestEdit] = []
+
+  /// Durable on return. `destination` comes to its STORE file last: what a crash leaves is no store.
+  /// - Throws: `.invalid` when `destination` is there and not empty, `.notFound`, `.busy` when
+  ///   somebody writes to the source, `.corrupt` when no file of it names its store, `.io`,
+  ///   `.diskFull`, `.unsupportedVersion`.
+  package static func run(
+    _ options: StoreOptions, from source: String, to destination: String
+  ) throws(StorageError) -> Report {
+    let disk = options.disk
+    guard disk.exists(source) else { throw StorageError(.notFound, "no store", file: source) }
+    if disk.exists(destination), !(try disk.list(destination).isEmpty) {
+      throw StorageError(.invalid, "\(destination) is not empty; a salvage goes into a new folder")
+    }
+    let lockPath = FileNames.path(source, FileNames.lock)
+    let lock = disk.exists(lockPath) ? try disk.lock(lockPath) : nil
+    defer { lock?.close() }
+    let found = try storeFile(disk, source)
+    var salvage = Salvage(options, source, destination, found.file.id)
+    salvage.report.isStoreFileLost = found.isLost
+    try salvage.copyAll()
+    try found.file.write(disk, directory: destination)
+    return salvage.report
+  }
+
+  private init(
+    _ options: StoreOptions, _ source: String, _ destination: String, _ storeID: StoreID
+  ) {
+    disk = options.disk
+    symbols = SymbolTable()
+    context = SegmentContext(
+      disk: disk, store: source, storeID: storeID, symbols: symbols, options: options, catalog: nil)
+    self.source = source
+    self.destination = destination
+    self.storeID = storeID
+  }
+
+  private static func storeFile(
+    _ disk: any Disk, _ source: String
+  ) throws(StorageError) -> (file: StoreFile, isLost: Bool) {
+    do throws(StorageError) {
+      let file = try disk.open(FileNames.path(source, FileNames.store), .read)
+      defer { file.close() }
+      return (try StoreFile(decoding: try file.bytes(0..<(try file.byteCount()))), false)
+    } catch {
+      guard error.isDamage else { throw error }
+    }
+    for store in [FileNames.path(source, FileNames.manifestDirectory), source] {
+      let log = FileNames.path(store, FileNames.logDirectory)
+      guard disk.exists(log) else { continue }
+      for name in try disk.list(log) where FileNames.logSegmentID(name) != nil {
+        if let header = try? LogSegmentHeader.read(disk, FileNames.path(log, name)) {
+          return (StoreFile(id: header.storeID, createdAt: 0), true)
+        }
+      }
+    }
+    throw StorageError(.corrupt, "no file names the store it belongs to", file: source)
+  }
+
+  private mutating func copyAll() throws(StorageError) {
+    try makeFolders()
+    let manifest = try readManifest()
+    for journal in manifest.journals { try copy(journal) }
+    for bulk in manifest.bulks { received.insert(bulk.first, at: bulk.time) }
+    for segment in manifest.data { try copy(segment) }
+    try copyLog(manifest)
+    edits.append(.sealed(logSegment: manifest.sealedLogSegment, lsn: manifest.sealedLSN))
+    edits += manifest.bulks.map { .bulk($0) }
+    let target = try ManifestLog(disk, clock: clock, store: destination, storeID: storeID)
+    try target.commit(edits)
+    try target.close()
+    let key = FileNames.path(source, FileNames.tokenKey)
+    if disk.exists(key) { try copyFile(key, to: FileNames.path(destination, FileNames.tokenKey)) }
+    for index in report.losses.indices { report.losses[index].tellTimes(received) }
+  }
+
+  private func makeFolders() throws(StorageError) {
+    try disk.createDirectory(destination)
+    for name in [FileNames.logDirectory, FileNames.dataDirectory, FileNames.journalDirectory] {
+      try disk.createDirectory(FileNames.path(destination, name))
+    }
+    try disk.syncDirectory(destination)
+    try disk.syncDirectory(FileNames.parent(destination) ?? "")
+  }
+
+  // MARK: Manifest
+
+  /// What is left of the manifest; with lost edits, also every sealed file that nothing names.
+  private mutating func readManifest() throws(StorageError) -> Manifest {
+    var manifest = Manifest()
+    let folder = FileNames.path(source, FileNames.manifestDirectory)
+    let scan = try LogReader(disk, store: folder, storeID: storeID).scan {
+      info, payload throws(StorageError) in
+      try Recovery.apply(info, payload, to: &manifest)
+    }
+    report.losses += scan.damaged.map { Loss(file: $0.file, bytes: $0.bytes, lsns: nil) }
+    // What earlier openings reported is in no file any more.
+    report.losses += manifest.damages.map { Loss($0) }
+    guard scan.segments.isEmpty || scan.damaged.contains(where: { $0.lsns != nil }) else {
+      return manifest
+    }
+    report.isManifestIncomplete = true
+    try addUnnamed(to: &manifest)
+    return manifest
+  }
+
+  private func addUnnamed(to manifest: inout Manifest) throws(StorageError) {
+    let journals = FileNames.path(source, FileNames.journalDirectory)
+    for id in try ids(journals, FileNames.journalSegmentID)
+    where !manifest.journals.contains(where: { $0.id == id }) {
+      guard let content = try? JournalSegment.read(disk, directory: source, store: storeID, id: id),
+        let first = content.records.first?.lsn ?? content.clock.entries.first?.lsn
+      else { continue }
+      let last = max(content.records.last?.lsn ?? first, content.clock.entries.last?.lsn ?? first)
+      let isRegistry = content.records.isEmpty
+        || content.records.contains { $0.kind == LogRecordKind.event.rawValue } || !content.clock.entries.isEmpty
+      manifest.journals.append(
+        Manifest.JournalSegment(
+          id: id, content: isRegistry ? .registry : .operational, byteCount: 0, oldestLSN: first,
+          newestLSN: last))
+    }
+    manifest.journals.sort { $0.id < $1.id }
+    let data = FileNames.path(source, FileNames.dataDirectory)
+    for id in try ids(data, FileNames.dataSegmentID)
+    where !manifest.data.contains(where: { $0.id == id }) {
+      guard var meta = try? DataSegmentReader.describe(context, id: id) else { continue }
+      // A bulk append counts from 0 and only the manifest knew from where: behind all others.
+      if meta.oldestLSN == 0 { meta.baseLSN = manifest.newestLSN + 1 }
+      manifest.data.append(meta)
+    }
+    manifest.data.sort { $0.id < $1.id }
+  }
+
+  private func ids(_ folder: String, _ id: (String) -> UInt64?) throws(StorageError) -> [UInt64] {
+    disk.exists(folder) ? try disk.list(folder).compactMap(id) : []
+  }
+
+  // MARK: Journals
+
+  private mutating func copy(_ journal: Manifest.JournalSegment) throws(StorageError) {
+    let name = FileNames.path(FileNames.journalDirectory, FileNames.journalSegment(journal.id))
+    var kept = journal
+    let content: JournalSegment.Content
+    do throws(StorageError) {
+      content = try JournalSegment.read(disk, directory: source, store: storeID, id: journal.id)
+    } catch {
+      guard error.isDamage else { throw error }
+      report.losses.append(
+        Loss(file: name, bytes: 0..<journal.byteCount, lsns: journal.oldestLSN...journal.newestLSN))
+      return
+    }
+    received.append(content.clock)
+    report.eventCount += content.records.count { $0.kind == LogRecordKind.event.rawValue }
+    for range in content.damaged {
+      report.losses.append(
+        Loss(file: name, bytes: range, lsns: journal.oldestLSN...journal.newestLSN))
+    }
+    let bytes = JournalSegment.encode(
+      content.records, clock: content.clock, store: storeID, id: journal.id)
+    kept.byteCount = bytes.count
+    try write(bytes, to: FileNames.path(destination, name))
+    edits.append(.addJournal(kept))
+  }
+
+  // MARK: Data
+
+  private mutating func copy(_ meta: Manifest.DataSegment) throws(StorageError) {
+    let name = FileNames.path(FileNames.dataDirectory, FileNames.dataSegment(meta.id))
+    let segment: BlockDirectory
+    do throws(StorageError) {
+      segment = try DataSegmentReader(context, meta).uncached()
+    } catch {
+      guard error.isDamage else { throw error }
+      let (oldest, newest) = (meta.oldestLSN + meta.baseLSN, meta.newestLSN + meta.baseLSN)
+      var loss = Loss(file: name, bytes: 0..<meta.byteCount, lsns: oldest...max(oldest, newest))
+      if meta.firstTime <= meta.lastTime { loss.readings = meta.firstTime...meta.lastTime }
+      report.losses.append(loss)
+      return
+    }
+    var bad: Set<Int> = []
+    for index in segment.table.rows.indices {
+      let block = segment.reader(index)
+      do throws(StorageError) {
+        try BlockCheck(block).run()
+        report.rowCount += block.rowCount
+      } catch {
+        guard error.isDamage else { throw error }
+        bad.insert(index)
+        var loss = Loss(
+          file: name, bytes: (error.offset ?? 0)..<(error.offset ?? 0),
+          lsns: block.entry.oldestLSN...block.entry.newestLSN)
+        loss.readings = block.entry.firstTime...block.entry.lastTime
+        loss.device = segment.series(ofBlock: index).device
+        report.losses.append(loss)
+      }
+    }
+    if bad.isEmpty, isWhole(meta, at: FileNames.path(source, name)) {
+      try copyFile(FileNames.path(source, name), to: FileNames.path(destination, name))
+      var kept = meta
+      kept.rowCount = segment.rowCount
+      edits.append(.addData(kept))
+    } else {
+      try rewrite(segment, meta, without: bad)
+    }
+  }
+
+  private func isWhole(_ meta: Manifest.DataSegment, at path: String) -> Bool {
+    guard let file = try? disk.open(path, .read) else { return false }
+    defer { file.close() }
+    return (try? DataSegmentReader.verify(
+      file, store: storeID, id: meta.id, byteCount: meta.byteCount)) != nil
+  }
+
+  private mutating func rewrite(
+    _ segment: BlockDirectory, _ meta: Manifest.DataSegment, without bad: Set<Int>
+  ) throws(StorageError) {
+    let schema = TableSchema(
+      id: meta.table, name: "", columns: segment.columns, defaultSpanNanos: 0)
+    var writer = try DataSegmentWriter(
+      disk, directory: FileNames.path(destination, FileNames.dataDirectory), store: storeID,
+      id: meta.id, schema: schema)
+    var builder = BlockBuilder(schema: schema, symbols: symbols)
+    do throws(StorageError) {
+      for (series, key) in segment.series.enumerated() {
+        var main: [Stretch.Source] = []
+        var superseded: [RowSet] = []
+        for index in segment.blocks(ofSeries: series) where !bad.contains(index) {
+          let block = segment.reader(index)
+          switch block.entry.kind {
+          case .main: main.append(.block(block))
+          case .superseded: superseded.append(try block.rows())
+          }
+        }
+        if main.isEmpty && superseded.isEmpty { continue }
+        try SeriesRewrite.append(
+          main, superseded: superseded, of: key, to: &writer, builder: &builder)
+      }
+    } catch {
+      writer.abandon()
+      throw error
+    }
+    if writer.isEmpty {
+      writer.abandon()
+    } else {
+      edits.append(.addData(try writer.finish()))
+    }
+  }
+
+  // MARK: Log
+
+  private mutating func copyLog(_ manifest: Manifest) throws(StorageError) {
+    let writer = try LogWriter(
+      disk, clock: clock, store: destination, storeID: storeID, after: LogScan(),
+      nextLSN: manifest.sealedLSN + 1, above: manifest.sealedLogSegment)
+    var builder = LogBatchBuilder()
+    var (batches, events) = (0, 0)
+    var times = received
+    let scan = try LogReader(disk, store: source, storeID: storeID)
+      .scan(from: manifest.sealedLSN + 1) { info, payload throws(StorageError) in
+        guard info.header.lsnCount > 0, info.header.firstLSN > manifest.sealedLSN else { return }
+        try Self.jump(writer, to: info.header.firstLSN, manifest, &builder)
+        builder.removeAll()
+        var cursor = RecordCursor(payload, header: info.header)
+        while let record = try cursor.next() {
+          guard record.kind.takesLSN else { continue }
+          builder.add(record.kind, record.body)
+          if record.kind == .event { events += 1 }
+        }
+        clock.set(info.header.commitNanos)
+        _ = try writer.append(&builder)
+        times.insert(info.header.firstLSN, at: info.header.commitNanos)
+        batches += 1
+      }
+    // LSNs of damage at the end are not given again.
+    if scan.nextLSN > writer.nextLSN {
+      try Self.jump(writer, to: scan.nextLSN, manifest, &builder)
+      try writer.rotate()
+    }
+    try writer.close()
+    received = times
+    report.batchCount = batches
+    report.eventCount += events
+    for damage in scan.damages(after: manifest)
+    where damage.byteCount > 0 || damage.firstLSN > manifest.sealedLSN {
+      let loss = Loss(damage)
+      if !report.losses.contains(where: { $0.isSame(as: loss) }) { report.losses.append(loss) }
+    }
+  }
+
+  /// Goes on with `lsn`; what lies between is named as burned, unless a bulk append took it.
+  private static func jump(
+    _ writer: LogWriter, to lsn: LSN, _ manifest: Manifest, _ builder: inout LogBatchBuilder
+  ) throws(StorageError) {
+    guard lsn > writer.nextLSN else { return }
+    let skipped = writer.nextLSN...(lsn - 1)
+    if !manifest.explains(skipped) {
+      builder.removeAll()
+      builder.add(.gap) { LogGap(skipped).encode(into: &$0) }
+      _ = try writer.append(&builder)
+    }
+    try writer.sync()
+    writer.skip(to: lsn, commitNanos: .min)
+  }
+
+  // MARK: Files
+
+  private func copyFile(_ path: String, to target: String) throws(StorageError) {
+    let file = try disk.open(path, .read)
+    defer { file.close() }
+    let copy = try disk.open(FileNames.temporary(target), .create)
+    defer { copy.close() }
+    let byteCount = try file.byteCount()
+    var offset = 0
+    while offset < byteCount {
+      let end = min(byteCount, offset + (1 << 20))
+      let bytes = try file.bytes(offset..<end)
+      try copy.write(bytes.rawSpan, at: offset)
+      offset = end
+    }
+    try finish(copy, target)
+  }
+
+  private func write(_ bytes: [UInt8], to target: String) throws(StorageError) {
+    let file = try disk.open(FileNames.temporary(target), .create)
+    defer { file.close() }
+    try file.write(bytes.rawSpan, at: 0)
+    try finish(file, target)
+  }
+
+  private func finish(_ file: any DiskFile, _ target: String) throws(StorageError) {
+    try file.sync()
+    try disk.rename(FileNames.temporary(target), to: target)
+    try disk.syncDirectory(FileNames.parent(target) ?? "")
+  }
+}
+
+/// Gives a copied batch the commit time it had.
+private final class ReplayClock: Clock {
+  private let nanos = Mutex(Int64(0))
+  func set(_ time: Int64) { nanos.withLock { $0 = time } }
+  func nowNanos() -> Int64 { nanos.withLock { $0 } }
+  func monotonicNanos() -> Int64 { 0 }
+}

@@ -1,0 +1,128 @@
+import Synchronization
+
+/// Compaction: by itself and step by step beside everything else, or all at once when asked.
+extension Store {
+  /// How compaction goes on, apart from what it works on.
+  struct Compaction: Sendable {
+    var job: CompactionJob?
+    /// Inputs that jobs failed for, and when (monotonic) they may be tried again.
+    var failed: [UInt64: Int64] = [:]
+    /// The newest sealed LSN, and when (monotonic) it was first seen.
+    var sealedLSN: LSN?
+    var sealedNanos: Int64 = 0
+  }
+
+  /// Bytes of encoded input that one step deals with: some milliseconds.
+  private static let stepByteCount = 1 << 20
+  /// A step is followed by three times its length of rest: a quarter of one core, and of what that
+  /// reads and writes.
+  private static let restFactor: Int64 = 3
+  private static let lookNanos: Int64 = 1_000_000_000
+  /// After a job that failed: a damaged input stays damaged, a full disk may not.
+  private static let retryNanos: Int64 = 600_000_000_000
+
+  /// One step of the thread that compacts.
+  package func compactStep() -> StepOutcome {
+    guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
+    let start = options.clock.monotonicNanos()
+    guard let isWorking = try? writing.compactionLane.run({ () throws(StorageError) in
+      try workOnJob(writing, isFinal: isQuiet(writing), options.steadyForms)
+    }), isWorking
+    else {
+      shared.dead.sweep(options.disk, store: directory)
+      return .idle(nanos: Self.lookNanos)
+    }
+    return .idle(nanos: Self.restFactor * max(0, options.clock.monotonicNanos() - start))
+  }
+
+  /// Nothing has come for long: what is little is brought into its final form as well.
+  private func isQuiet(_ writing: Writing) -> Bool {
+    let sealed = shared.live.withLock { $0.manifest.newestLSN }
+    let now = options.clock.monotonicNanos()
+    return writing.compaction.withLock { state in
+      if state.sealedLSN != sealed {
+        state.sealedLSN = sealed
+        state.sealedNanos = now
+      }
+      return now - state.sealedNanos > options.compactionQuietNanos
+    }
+  }
+
+  /// One step of the job under way, or the beginning of the next. The caller has the lane.
+  /// - Returns: false when there is nothing to do.
+  /// - Throws: what ended the job; its inputs stay live, and are left alone for some time.
+  private func workOnJob(
+    _ writing: Writing, isFinal: Bool, _ forms: CompactionPlan.Forms
+  ) throws(StorageError) -> Bool {
+    if let failure { throw failure }
+    let running = writing.compaction.withLock { $0.job }
+    guard let job = running ?? nextJob(writing, isFinal: isFinal, forms) else { return false }
+    writing.compaction.withLock { $0.job = job }
+    do throws(StorageError) {
+      if case .done(let installation) = try job.step(byteLimit: Self.stepByteCount) {
+        writing.compaction.withLock { $0.job = nil }
+        _ = try install(installation)
+      }
+    } catch {
+      let until = options.clock.monotonicNanos() + Self.retryNanos
+      writing.compaction.withLock { state in
+        state.job = nil
+        for id in job.blamed(for: error) { state.failed[id] = until }
+      }
+      throw error
+    }
+    return true
+  }
+
+  private func nextJob(
+    _ writing: Writing, isFinal: Bool, _ forms: CompactionPlan.Forms
+  ) -> CompactionJob? {
+    let now = options.clock.monotonicNanos()
+    let avoided = writing.compaction.withLock { state in
+      state.failed = state.failed.filter { $0.value > now }
+      return Set(state.failed.keys)
+    }
+    let segments = shared.live.withLock { $0.segments }
+    var tables: [TableID: [DataSegmentReader]] = [:]
+    for segment in segments where !segment.isDamaged && !avoided.contains(segment.id) {
+      tables[segment.table, default: []].append(segment)
+    }
+    for (table, segments) in tables.sorted(by: { $0.key < $1.key }) {
+      // A type whose declaration is damaged: its rows stay as they are.
+      guard let schema = shared.schema(table) else { continue }
+      let next = CompactionPlan.next(
+        segments.map(\.meta), isFinal: isFinal, options: options.compaction, forms: forms)
+      guard let next else { continue }
+      let inputs = Set(next.inputs)
+      return CompactionJob(
+        next, segments.filter { inputs.contains($0.id) }, schema: schema,
+        context: self.segments, takeID: { [weak self] in self?.takeFileID() ?? 0 })
+    }
+    return nil
+  }
+
+  /// Seals, and brings the data segments of every table into their final form: the smallest for
+  /// what is old, packed for what is new, or as `form` says.
+  /// - Throws: as `seal`; `.corrupt` when a segment fails its check (it is not replaced).
+  package func compact(_ form: CompactionForm = .byAge) throws(StorageError) {
+    try seal()
+    guard let writing else { return }
+    let forms = options.forms(form)
+    try writing.compactionLane.run { () throws(StorageError) in
+      writing.compaction.withLock { $0.failed = [:] }
+      var failed: StorageError?
+      while true {
+        do throws(StorageError) {
+          guard try workOnJob(writing, isFinal: true, forms) else { break }
+        } catch {
+          // The rest can still be compacted.
+          guard error.code == .corrupt || error.code == .truncated else { throw error }
+          failed = failed ?? error
+        }
+      }
+      if let failed { throw failed }
+    }
+    try writing.lane.run { () throws(StorageError) in try removeSealedLog(keeping: 0) }
+    shared.dead.sweep(options.disk, store: directory)
+  }
+}

@@ -1,0 +1,136 @@
+import TSEngine
+
+/// A store on a simulated disk and the one client that works with it and remembers what it was told.
+///
+/// - Safety of `@unchecked Sendable`: one thread at a time.
+final class Life: @unchecked Sendable {
+  let seed: UInt64
+  let disk: WatchedDisk
+  let clock: SimClock
+  private(set) var store: Store?
+  var ledger = Ledger()
+  var maker: BatchMaker
+  var random: SimRandom
+  private(set) var step = 0
+  /// What the client saw that must not be.
+  var complaint: String?
+
+  init(seed: UInt64) {
+    self.seed = seed
+    disk = WatchedDisk(SimDisk(seed: seed))
+    clock = SimClock(nanos: Bench.start)
+    maker = BatchMaker(seed: seed)
+    random = SimRandom(seed: seed &* 31 &+ 7)
+  }
+
+  /// Where a life can be taken up again, any number of times.
+  struct Mark {
+    let seed: UInt64
+    let disk: SimDisk
+    let nanos: Int64
+    let ledger: Ledger
+    let maker: BatchMaker
+    let random: SimRandom
+    let step: Int
+  }
+
+  /// Between two steps. What the operating system holds in memory is in it.
+  var mark: Mark {
+    Mark(
+      seed: seed, disk: SimDisk(copyOf: disk.base), nanos: clock.nowNanos(), ledger: ledger,
+      maker: maker, random: random, step: step)
+  }
+
+  init(from mark: Mark) {
+    seed = mark.seed
+    disk = WatchedDisk(SimDisk(copyOf: mark.disk, seed: mark.seed))
+    clock = SimClock(nanos: mark.nanos)
+    ledger = mark.ledger
+    maker = mark.maker
+    random = mark.random
+    step = mark.step
+  }
+
+  var options: StoreOptions { Bench.options(disk, clock, seed: seed) }
+
+  func open() throws(StorageError) { store = try Store.open(Bench.path, options) }
+
+  /// Forgets the store as a killed process does.
+  func drop() { store = nil }
+
+  /// Lets go of whoever watches.
+  func end() {
+    disk.before = nil
+    disk.after = nil
+    store = nil
+  }
+
+  /// Whether the client may go on asking this store.
+  var isOver: Bool { disk.base.isOff || store.map { $0.failure != nil } ?? false }
+
+  /// One operation of the workload: each kind once, then at random.
+  /// - Throws: what the store answered; the ledger knows what it means.
+  func work() throws(StorageError) {
+    if store == nil { try open() }
+    clock.advance(nanos: 1_000_000)
+    let all = Workload.operations
+    let operation = all[step < all.count ? step : random.below(all.count)]
+    step += 1
+    guard let store else { return }
+    try operation.run(self, store)
+    if let store = self.store, !isOver { ledger.learn(store) }
+  }
+
+  /// Works until `steps` are done or the store is no more. What is refused is refused.
+  func work(steps: Int) {
+    for _ in 0..<steps where !isOver && complaint == nil {
+      do throws(StorageError) { try work() } catch {
+        if store == nil { return }
+      }
+    }
+  }
+
+  func reopen() throws(StorageError) {
+    let ended = store
+    store = nil
+    try ended?.close()
+    try open()
+  }
+
+  // MARK: Requests
+
+  /// The next batch of the maker, which can be made again with the symbols of another process.
+  func nextRequest() -> Ledger.Request {
+    let before = maker
+    var after = before
+    // The maker's state moves as if the batch were made; symbols do not matter to it.
+    _ = after.batch(SymbolTable())
+    maker = after
+    return { symbols in
+      var copy = before
+      return copy.batch(symbols)
+    }
+  }
+
+  /// Sends `request` by `work`, which returns the answer.
+  func attempt(
+    _ request: @escaping Ledger.Request, _ store: Store,
+    _ work: (FrameBatch) throws(StorageError) -> AppendResult
+  ) throws(StorageError) {
+    let expected = ledger.send(request, now: clock.nowNanos(), store.symbols)
+    do throws(StorageError) {
+      let answer = try work(request(store.symbols))
+      expect(answer, expected)
+      ledger.acknowledge(lsn: answer.lsn)
+    } catch {
+      if !isOver { ledger.refuse() }
+      throw error
+    }
+  }
+
+  func expect(_ answer: AppendResult, _ expected: AppendResult) {
+    var counts = answer
+    counts.lsn = 0
+    if counts != expected { complaint = "step \(step): answered \(counts) instead of \(expected)" }
+  }
+}

@@ -1,0 +1,98 @@
+import TSEngine
+
+/// A closed store with some of everything: sealed, compacted, superseded, bulk, quarantined and
+/// unsealed rows, events, messages; and what must be read from it.
+final class MixedStore: Sendable {
+  let seed: UInt64
+  let disk: SimDisk
+  let nanos: Int64
+  let model: Model
+  let rows: [RowKey: Reading.Row]
+  let events: [Event]
+  /// All files that hold data, in order.
+  let files: [(path: String, byteCount: Int)]
+  /// The log segment in use when the store was closed.
+  let lastLog: String
+
+  init(seed: UInt64, steps: Int = 26) {
+    let life = Life(seed: seed)
+    life.work(steps: steps)
+    try? life.reopen()
+    for _ in 0..<2 {
+      guard let store = life.store else { break }
+      try? life.attempt(life.nextRequest(), store) { (batch) throws(StorageError) in
+        try store.append(batch, creator: Bench.actor)
+      }
+    }
+    let snapshot = life.store?.snapshot()
+    rows = snapshot.flatMap { try? Reading.all($0, unread: { _ in }) } ?? [:]
+    events = snapshot?.events() ?? []
+    try? life.store?.close()
+    life.drop()
+    self.seed = seed
+    nanos = life.clock.nowNanos()
+    model = life.ledger.states[0]
+    disk = SimDisk(copyOf: life.disk.base, seed: seed)
+    files = disk.allContents().map { (path: $0.key, byteCount: $0.value.count) }
+      .filter { !$0.path.hasSuffix("LOCK") && !$0.path.hasSuffix("RESERVE") }
+      .sorted { $0.path < $1.path }
+    lastLog = files.last { $0.path.hasPrefix("s/log/") }?.path ?? ""
+  }
+
+  /// Whether a byte belongs to the seal that the closing wrote; nothing witnesses it, and it holds
+  /// nothing.
+  func isLastSeal(_ path: String, byte: Int) -> Bool {
+    let lastManifest = files.last { $0.path.hasPrefix("s/manifest/log/") }?.path
+    guard path == lastLog || path == lastManifest else { return false }
+    return byte >= (files.first { $0.path == path }?.byteCount ?? 0) - 4096
+  }
+
+  /// Opens a damaged copy and reads it: no wrong value, no loss without a report that names it.
+  /// Returns whether anything was said of damage.
+  @discardableResult
+  func read(
+    _ disk: SimDisk, damaged path: String, isLastSeal: Bool, readOnly: Bool
+  ) throws(Judge.Wrong) -> Bool {
+    var options = Bench.options(WatchedDisk(disk), SimClock(nanos: nanos), seed: seed)
+    options.isReadOnly = readOnly
+    let store: Store
+    do throws(StorageError) {
+      store = try Store.open(Bench.path, options)
+    } catch {
+      // Which files are live, or whether this is a store, cannot be guessed.
+      if path == "s/STORE" || path.hasPrefix("s/manifest/") { return true }
+      throw Judge.Wrong(text: "does not open: \(error)")
+    }
+    var unread = 0
+    let snapshot = store.snapshot()
+    let found: [RowKey: Reading.Row]
+    do throws(StorageError) {
+      found = try Reading.all(snapshot) { _ in unread += 1 }
+    } catch {
+      throw Judge.Wrong(text: "cannot be read: \(error)")
+    }
+    let damages = store.damages
+    func isReported(_ lsn: LSN) -> Bool {
+      unread > 0 || damages.contains { $0.firstLSN <= lsn && lsn <= $0.lastLSN }
+    }
+    for (key, row) in found where rows[key].map({ $0.cells != row.cells }) ?? true {
+      guard let right = rows[key], model.older[key]?.contains(row.cells) ?? false, isReported(right.lsn) else {
+        throw Judge.Wrong(text: "a wrong value at \(key.series) \(key.time)")
+      }
+    }
+    for (key, row) in rows where found[key] == nil && !isReported(row.lsn) {
+      throw Judge.Wrong(text: "\(key.series) \(key.time) of lsn \(row.lsn) lost in silence; reported: \(damages)")
+    }
+    let there = Set(snapshot.events().map(\.lsn))
+    for event in events where !there.contains(event.lsn) && !isReported(event.lsn) {
+      throw Judge.Wrong(text: "event \(event.lsn) lost in silence; reported: \(damages)")
+    }
+    // An opening replaces the manifest's segments by one; without a witness the seal's loss is none.
+    if isLastSeal { return unread > 0 || !damages.isEmpty }
+    let stem = path.split(separator: ".").first ?? ""
+    guard disk.allContents().keys.contains(where: { $0 == path || $0.hasPrefix(stem + "@") }) || !damages.isEmpty else {
+      throw Judge.Wrong(text: "\(path) is gone")
+    }
+    return unread > 0 || !damages.isEmpty
+  }
+}

@@ -1,0 +1,138 @@
+import TSEngine
+
+/// The reference: what a store must show, as a plain dictionary of the newest version of each row.
+struct Model {
+  private(set) var rows: [RowKey: Cells] = [:]
+  private(set) var sum = RowSum()
+  /// Superseded versions.
+  private(set) var older: [RowKey: [Cells]] = [:]
+
+  /// Takes in what `batch` says, as the store's answer must count it.
+  mutating func append(_ batch: FrameBatch, now: Int64, _ symbols: SymbolTable) -> AppendResult {
+    var result = AppendResult()
+    for frame in batch.frames {
+      for index in frame.runs {
+        let run = batch.runs[index]
+        for row in 0..<run.times.count {
+          let time = run.times.tick(row)
+          let isAbsurd = time < Bench.floor || time > now + Bench.future
+          let table = isAbsurd ? batch.table.quarantine : batch.table
+          let key = RowKey(
+            series: SeriesKey(table: table, device: frame.device, probe: run.probe), time: time)
+          put(batch.cells(run: index, row: row, symbols), at: key, isAbsurd, &result)
+        }
+      }
+    }
+    return result
+  }
+
+  private mutating func put(
+    _ cells: Cells, at key: RowKey, _ isAbsurd: Bool, _ result: inout AppendResult
+  ) {
+    let series = RowSum.hash(key.series)
+    guard let newest = rows[key] else {
+      rows[key] = cells
+      sum.add(series, key.time, cells)
+      if isAbsurd { result.quarantined += 1 } else { result.new += 1 }
+      return
+    }
+    if newest == cells {
+      result.same += 1
+      return
+    }
+    result.conflict += 1
+    older[key, default: []].append(newest)
+    rows[key] = cells
+    sum.remove(series, key.time, newest)
+    sum.add(series, key.time, cells)
+  }
+
+  /// The first few rows that differ.
+  func difference(_ found: [RowKey: Reading.Row]) -> String {
+    var lines: [String] = []
+    let keys = Set(found.keys).union(rows.keys).sorted {
+      $0.series != $1.series ? $0.series < $1.series : $0.time < $1.time
+    }
+    for key in keys where found[key]?.cells != rows[key] {
+      let (is_, should) = (found[key].map { "\($0.cells) of lsn \($0.lsn)" }, rows[key].map { "\($0)" })
+      lines.append("\(key.series) \(key.time): \(is_ ?? "nothing") instead of \(should ?? "nothing")")
+      if lines.count == 3 { break }
+    }
+    return "\(found.count) rows instead of \(rows.count); " + lines.joined(separator: "; ")
+  }
+}
+
+/// Makes batches that meet each other: few devices, few seconds, few values. A value: a copy makes
+/// the same batches again.
+struct BatchMaker {
+  var random: SimRandom
+  /// What device names begin with.
+  var prefix = "d"
+  private let start = Bench.start
+  private let second: Int64 = 1_000_000_000
+
+  init(seed: UInt64) { random = SimRandom(seed: seed) }
+
+  mutating func batch(_ symbols: SymbolTable) -> FrameBatch {
+    var batch = FrameBatch(table: 1)
+    for _ in 0...random.below(3) {
+      batch.beginFrame(device: "\(prefix)\(random.below(3))")
+      for _ in 0...random.below(2) { addRun(to: &batch, symbols) }
+    }
+    return batch
+  }
+
+  private mutating func addRun(to batch: inout FrameBatch, _ symbols: SymbolTable) {
+    let times = times()
+    batch.beginRun(probe: Int32(random.below(2)), times: times)
+    let wrong = random.below(5) == 0 ? Int64(random.below(3)) : 0
+    let values = (0..<times.count).map { times.tick($0) / 50_000_000 % 97 + wrong }
+    switch random.below(4) {
+    case 0: break
+    case 1: batch.add(1, constant: wrong)
+    case 2: batch.add(1, values, valid: values.map { $0 % 3 != 0 })
+    default: batch.add(1, values)
+    }
+    switch random.below(4) {
+    case 0: batch.add(3, values.map { $0 &* 1_000_003 &+ .max / 2 })
+    case 1: batch.add(3, constant: 2300)
+    default: break
+    }
+    switch random.below(6) {
+    case 0: batch.add(7, constant: symbols.code(of: "v\(random.below(2))"))
+    case 1:
+      let codes = ["", "1.0", "ü"].map { symbols.code(of: $0) }
+      batch.add(7, values.map { codes[Int(($0 % 3 + 3) % 3)] })
+    default: break
+    }
+  }
+
+  private mutating func times() -> SampleTimes {
+    let first = start + Int64(random.below(6)) * second
+    switch random.below(16) {
+    case 0, 1:
+      var time = first + Int64(random.below(3)) * 25_000_000
+      var instants: [Int64] = []
+      for _ in 0...random.below(6) {
+        instants.append(time)
+        time += [1, 50_000_000, 50_000_001, 700_000_000][random.below(4)]
+      }
+      return .explicit(instants)
+    case 2:
+      return .regular(.init(start: first, span: second, count: [3, 7, 30][random.below(3)]) ?? fallback)
+    case 3:
+      // Before the floor, or in no near future.
+      let odd: [Int64] = [(946_684_799 as Int64) * second - second, -second, start + 90_000 * second]
+      return .regular(.init(start: odd[random.below(3)], span: second, count: 4) ?? fallback)
+    case 4:
+      let age = Int64(random.below(40)) * 86_400 * second
+      return .regular(.init(start: first - age, span: second, count: 20) ?? fallback)
+    case 5 where random.below(20) == 0:
+      return .regular(.init(start: first, span: 60 * second, count: 300) ?? fallback)
+    default:
+      return .regular(.init(start: first, span: second, count: 10) ?? fallback)
+    }
+  }
+
+  private var fallback: RegularTimes { RegularTimes(start: start, count: 1, stepNumerator: 1, stepDenominator: 1)! }
+}

@@ -1,0 +1,128 @@
+import TSEngine
+
+/// What lives are made of. A new kind of operation of the store (retention, delete, backup) is added
+/// to `operations`, here and nowhere else: every campaign then meets it at each of its steps.
+enum Workload {
+  struct Operation: Sendable {
+    let name: String
+    let run: @Sendable (Life, Store) throws(StorageError) -> Void
+  }
+
+  static let operations: [Operation] = [
+    Operation(name: "append", run: append), Operation(name: "group", run: group),
+    Operation(name: "seal") { (_, store) throws(StorageError) in try store.seal() },
+    Operation(name: "messages", run: messages), Operation(name: "bulk", run: bulk),
+    Operation(name: "append", run: append), Operation(name: "decide", run: decide),
+    Operation(name: "seal") { (_, store) throws(StorageError) in try store.seal() },
+    Operation(name: "compact") { (_, store) throws(StorageError) in try store.compact() },
+    Operation(name: "append", run: append),
+    Operation(name: "witness") { (_, store) throws(StorageError) in _ = store.maintain() },
+    Operation(name: "reopen") { (life, _) throws(StorageError) in try life.reopen() },
+    Operation(name: "group", run: group),
+  ]
+
+  private static func append(_ life: Life, _ store: Store) throws(StorageError) {
+    try life.attempt(life.nextRequest(), store) { (batch) throws(StorageError) in
+      try store.append(batch, creator: Bench.actor)
+    }
+  }
+
+  /// Several requests that wait together and share a sync; each is acknowledged when the store says
+  /// so, not when it returns.
+  private static func group(_ life: Life, _ store: Store) throws(StorageError) {
+    let answers = GroupAnswers(life)
+    for index in 0..<3 {
+      let request = life.nextRequest()
+      let batch = request(store.symbols)
+      answers.add(
+        request, life.ledger.send(request, now: life.clock.nowNanos(), store.symbols))
+      try store.append(.init(batch, creator: Bench.actor)) { answers.take($0, of: index) }
+    }
+    _ = store.maintain()
+    try answers.settle(store.symbols)
+  }
+
+  private static func messages(_ life: Life, _ store: Store) throws(StorageError) {
+    let message = ReceivedMessage(device: "d1", interface: "i", topic: "t/\(life.step)")
+    life.ledger.sentMessageCount += 1
+    do throws(StorageError) {
+      let lsn = try store.record([
+        OperationalRecord(recordedAt: life.clock.nowNanos(), kind: .messageReceived(message))
+      ])
+      life.ledger.ackedMessageCount += 1
+      life.ledger.ackedLSN = max(life.ledger.ackedLSN, lsn)
+    } catch {
+      if !life.isOver { life.ledger.sentMessageCount -= 1 }
+      throw error
+    }
+  }
+
+  private static func bulk(_ life: Life, _ store: Store) throws(StorageError) {
+    let request = life.nextRequest()
+    try life.attempt(request, store) { (batch) throws(StorageError) in
+      var writer = try store.bulkWriter(1, creator: Bench.actor)
+      try writer.append(batch)
+      return try writer.commit()
+    }
+  }
+
+  private static func decide(_ life: Life, _ store: Store) throws(StorageError) {
+    let number = life.random.below(1000)
+    _ = try store.decide(actor: Bench.actor) { $0.createUser("u\(number)", $1) }
+  }
+}
+
+/// The answers to requests that went out together, in whatever order they come.
+///
+/// - Safety of `@unchecked Sendable`: a store stepped by hand answers on the thread that steps it.
+private final class GroupAnswers: @unchecked Sendable {
+  private let life: Life
+  private let base: Model
+  private var requests: [(request: Ledger.Request, expected: AppendResult)] = []
+  private var answers: [Int: Result<AppendResult, StorageError>] = [:]
+  private var isOrderly = true
+
+  init(_ life: Life) {
+    self.life = life
+    base = life.ledger.states[0]
+  }
+
+  func add(_ request: @escaping Ledger.Request, _ expected: AppendResult) {
+    requests.append((request, expected))
+  }
+
+  func take(_ answer: Result<AppendResult, StorageError>, of index: Int) {
+    isOrderly = isOrderly && answers.count == index
+    answers[index] = answer
+    guard isOrderly, case .success(let result) = answer else {
+      isOrderly = false
+      return
+    }
+    life.expect(result, requests[index].expected)
+    life.ledger.acknowledge(lsn: result.lsn)
+  }
+
+  func settle(_ symbols: SymbolTable) throws(StorageError) {
+    if answers.count < requests.count { life.complaint = "a request was never answered" }
+    if isOrderly { return }
+    var refusal: StorageError?
+    var refused: [Int] = []
+    for index in requests.indices {
+      guard case .failure(let error) = answers[index] else { continue }
+      refusal = error
+      refused.append(index)
+    }
+    // A store that goes on has not stored what it refused; else any of it may be there.
+    let subsets = life.isOver ? 1 << refused.count : 1
+    life.ledger.replace(
+      (0..<subsets).map { subset in
+        var model = base
+        for index in requests.indices {
+          if let place = refused.firstIndex(of: index), subset >> place & 1 == 0 { continue }
+          _ = model.append(requests[index].request(symbols), now: life.clock.nowNanos(), symbols)
+        }
+        return model
+      })
+    if let refusal { throw refusal }
+  }
+}

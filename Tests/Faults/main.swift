@@ -1,0 +1,5 @@
+import Glibc
+import TSEngine
+
+ProcessSignals.ignoreWriteSignals()
+exit(Command.run(Array(CommandLine.arguments.dropFirst())))
