@@ -5,11 +5,13 @@ case "frames": try StreamBenchmark.frames(Array(CommandLine.arguments.dropFirst(
 case "fleet": try FleetBenchmark.run(Array(CommandLine.arguments.dropFirst(2)))
 case "codec": try codec(Array(CommandLine.arguments.dropFirst(2)))
 case "bulk": try bulk(Array(CommandLine.arguments.dropFirst(2)))
+case "sizes": try SizeBench.run(Array(CommandLine.arguments.dropFirst(2)))
 default:
   print(
     """
     usage: microbench codec [sensors]
-           microbench bulk [sensors] [seconds]
+           microbench bulk [sensors] [seconds] [runs]
+           microbench sizes [sensors] [seconds] [streamed seconds]
            microbench stream [sensors] [seconds] [bytes written ahead]
            microbench frames [sensors] [seconds] [frames a round]
            microbench fleet [series]
