@@ -128,7 +128,7 @@ package enum ManifestEdit: Sendable, Equatable {
   private enum Kind {
     static let addData: UInt8 = 1, removeData: UInt8 = 2, addJournal: UInt8 = 3
     static let sealed: UInt8 = 4, bulk: UInt8 = 5, damaged: UInt8 = 6, reset: UInt8 = 7
-    static let addDataOfForms: UInt8 = 8
+    static let addDataOfForms: UInt8 = 10
   }
 
   package func encode(into out: inout ByteWriter) {

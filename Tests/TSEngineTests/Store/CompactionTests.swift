@@ -318,7 +318,7 @@ import Testing
     (segment.packedFrom, segment.coldUntil) = (start, start - 1)
     var out = ByteWriter()
     ManifestEdit.addData(segment).encode(into: &out)
-    #expect(out.bytes[0] == 8)
+    #expect(out.bytes[0] == 10)
     #expect(try ManifestEdit(decoding: out.bytes.rawSpan) == .addData(segment))
     let first = [1] + out.bytes.dropFirst().dropLast(16)
     (segment.packedFrom, segment.coldUntil) = (-5, .min)
