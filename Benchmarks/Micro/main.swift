@@ -3,10 +3,16 @@ switch CommandLine.arguments.dropFirst().first {
 case "stream": try StreamBenchmark.commits(Array(CommandLine.arguments.dropFirst(2)))
 case "frames": try StreamBenchmark.frames(Array(CommandLine.arguments.dropFirst(2)))
 case "fleet": try FleetBenchmark.run(Array(CommandLine.arguments.dropFirst(2)))
+case "codec": try codec(Array(CommandLine.arguments.dropFirst(2)))
+case "bulk": try bulk(Array(CommandLine.arguments.dropFirst(2)))
+case "sizes": try SizeBench.run(Array(CommandLine.arguments.dropFirst(2)))
 default:
   print(
     """
-    usage: microbench stream [sensors] [seconds] [bytes written ahead]
+    usage: microbench codec [sensors]
+           microbench bulk [sensors] [seconds] [runs]
+           microbench sizes [sensors] [seconds] [streamed seconds]
+           microbench stream [sensors] [seconds] [bytes written ahead]
            microbench frames [sensors] [seconds] [frames a round]
            microbench fleet [series]
     """)

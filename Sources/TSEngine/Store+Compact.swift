@@ -28,7 +28,7 @@ extension Store {
     guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
     let start = options.clock.monotonicNanos()
     guard let isWorking = try? writing.compactionLane.run({ () throws(StorageError) in
-      try workOnJob(writing, isFinal: isQuiet(writing))
+      try workOnJob(writing, isFinal: isQuiet(writing), options.steadyForms)
     }), isWorking
     else {
       shared.dead.sweep(options.disk, store: directory)
@@ -53,11 +53,13 @@ extension Store {
   /// One step of the job under way, or the beginning of the next. The caller has the lane.
   /// - Returns: false when there is nothing to do.
   /// - Throws: what ended the job; its inputs stay live, and are left alone for some time.
-  private func workOnJob(_ writing: Writing, isFinal: Bool) throws(StorageError) -> Bool {
+  private func workOnJob(
+    _ writing: Writing, isFinal: Bool, _ forms: CompactionPlan.Forms
+  ) throws(StorageError) -> Bool {
     if let failure { throw failure }
     let running = writing.compaction.withLock { $0.job }
     var next = running
-    if next == nil { next = try nextJob(writing, isFinal: isFinal) }
+    if next == nil { next = try nextJob(writing, isFinal: isFinal, forms) }
     guard let job = next else { return false }
     writing.compaction.withLock { $0.job = job }
     do throws(StorageError) {
@@ -77,7 +79,7 @@ extension Store {
   }
 
   private func nextJob(
-    _ writing: Writing, isFinal: Bool
+    _ writing: Writing, isFinal: Bool, _ forms: CompactionPlan.Forms
   ) throws(StorageError) -> CompactionJob? {
     let now = options.clock.monotonicNanos()
     let avoided = writing.compaction.withLock { state in
@@ -93,8 +95,8 @@ extension Store {
       // A type whose declaration is damaged: its rows stay as they are.
       guard let schema = shared.schema(table) else { continue }
       var plan = CompactionPlan.next(
-        segments.map(\.meta), isFinal: isFinal, options: options.compaction)
-      if plan == nil { plan = try removal(writing, segments, registry.lifecycles) }
+        segments.map(\.meta), isFinal: isFinal, options: options.compaction, forms: forms)
+      if plan == nil { plan = try removal(writing, segments, registry.lifecycles, forms) }
       guard let next = plan else { continue }
       let inputs = Set(next.inputs)
       return CompactionJob(
@@ -106,31 +108,36 @@ extension Store {
 
   /// A segment of which rows were removed, to be written anew without them; nil when there is none.
   private func removal(
-    _ writing: Writing, _ segments: [DataSegmentReader], _ lifecycles: Lifecycles
+    _ writing: Writing, _ segments: [DataSegmentReader], _ lifecycles: Lifecycles,
+    _ forms: CompactionPlan.Forms
   ) throws(StorageError) -> CompactionPlan.Job? {
     for segment in segments {
       guard let changed = lifecycles[segment.table]?.changedLSN, segment.meta.appliedLSN < changed,
         writing.compaction.withLock({ $0.untouched[segment.id] }) != changed
       else { continue }
       if try segment.isTouched(by: lifecycles) {
-        return CompactionPlan.Job(inputs: [segment.id], windows: [.min ... .max])
+        var job = CompactionPlan.Job(inputs: [segment.id], windows: [.min ... .max])
+        job.coldBefore = forms.coldBefore
+        return job
       }
       writing.compaction.withLock { $0.untouched[segment.id] = changed }
     }
     return nil
   }
 
-  /// Seals, and brings the data segments of every table into their final, smallest form.
+  /// Seals, and brings the data segments of every table into their final form: the smallest for
+  /// what is old, packed for what is new, or as `form` says.
   /// - Throws: as `seal`; `.corrupt` when a segment fails its check (it is not replaced).
-  package func compact() throws(StorageError) {
+  package func compact(_ form: CompactionForm = .byAge) throws(StorageError) {
     try seal()
     guard let writing else { return }
+    let forms = options.forms(form)
     try writing.compactionLane.run { () throws(StorageError) in
       writing.compaction.withLock { $0.failed = [:] }
       var failed: StorageError?
       while true {
         do throws(StorageError) {
-          guard try workOnJob(writing, isFinal: true) else { break }
+          guard try workOnJob(writing, isFinal: true, forms) else { break }
         } catch {
           // The rest can still be compacted.
           guard error.code == .corrupt || error.code == .truncated else { throw error }

@@ -19,6 +19,9 @@ public struct StoreOptions: Sendable {
   public var sealAgeNanos: Int64 = 3_600_000_000_000
   /// Sealed log segments are kept up to this many bytes, for followers and live resume.
   public var tailKeptByteCount = 1 << 30
+  /// Compaction gives blocks older than this the cold form, a fifth smaller and some ten times
+  /// slower to decode.
+  public var coldAfterNanos: Int64 = 7 * 86_400_000_000_000
   /// Seals and witnesses by itself. Off for tests that step the store by hand.
   package var maintainsItself = true
   /// Compacts by itself, where `maintainsItself` holds as well.

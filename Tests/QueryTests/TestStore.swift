@@ -56,6 +56,8 @@ enum TestStore {
     case rows
     /// Encoded blocks with statistics.
     case blocks
+    /// Encoded blocks of the cold form.
+    case cold
     /// Two overlapping sources a stretch, one with the odd and one with the even rows.
     case merged
   }
@@ -63,7 +65,8 @@ enum TestStore {
   /// - Parameter cut: rows of a stretch.
   static func catalog(cut: Int = 300, _ layout: Layout = .rows) -> TestCatalog {
     let symbols = SymbolTable()
-    var builder = BlockBuilder(schema: .power, symbols: symbols)
+    var builder = BlockBuilder(
+      schema: .power, symbols: symbols, coldBefore: layout == .cold ? .max : .min)
     let ct = symbols.code(of: "CT")
     let versions = [symbols.code(of: "221013"), symbols.code(of: "230101")]
     var power: [Stretch] = []
@@ -75,7 +78,7 @@ enum TestStore {
         let source: Stretch.Source
         switch layout {
         case .rows: source = .rows(rowSet(part, ct, version))
-        case .blocks: source = .block(MemoryBlock(rowSet(part, ct, version), builder: &builder).reader)
+        case .blocks, .cold: source = .block(MemoryBlock(rowSet(part, ct, version), builder: &builder).reader)
         case .merged:
           let halves = [0, 1].map { half in part.indices.filter { $0 % 2 == half }.map { part[$0] } }
           source = .merged(halves.filter { !$0.isEmpty }.map { .rows(rowSet($0, ct, version)) })

@@ -22,9 +22,27 @@ extension ColumnEncoder {
     var filled = held
     held = []
     fill(&filled, values, valid)
-    defer { held = filled }
     let nullCount = values.count - validCount
-    return encodeValid(filled.span, type: type, nullCount: nullCount, into: &out)
+    let start = out.count
+    let statistics = encodeValid(filled.span, type: type, nullCount: nullCount, into: &out)
+    held = filled
+    if isCold { replaceBySparse(values, valid, validCount, type: type, from: start, into: &out) }
+    return statistics
+  }
+
+  /// Pages with bitmaps have no cold form; the sparse one has, whatever share of the values is
+  /// valid, for its gaps are then next to nothing.
+  private mutating func replaceBySparse(
+    _ values: Span<Int64>, _ valid: Span<Bool>, _ validCount: Int, type: ColumnType,
+    from start: Int, into out: inout ByteWriter
+  ) {
+    let end = out.count
+    _ = encodeSparse(values, valid, validCount, type: type, into: &out)
+    if out.count - end < end - start {
+      out.bytes.removeSubrange(start..<end)
+    } else {
+      out.bytes.removeSubrange(end...)
+    }
   }
 
   private static func count(_ valid: Span<Bool>) -> Int {
@@ -80,7 +98,11 @@ extension ColumnEncoder {
     if type == .float {
       var numbers = dense
       statistics = floatStatistics(dense.span, keys: &numbers)
-      exponent = decimals(dense.span, into: &numbers)
+      var decimals: [Int64] = []
+      // Patches count positions in the section, which the dense values do not know.
+      if let fit = DecimalFit.best(dense.span, into: &decimals), fit.patches.isEmpty {
+        (exponent, numbers) = (fit.exponent, decimals)
+      }
       flags = SectionFlag.float | (exponent == nil ? 0 : SectionFlag.decimal)
       dense = numbers
     } else {

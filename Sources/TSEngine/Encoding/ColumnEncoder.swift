@@ -15,7 +15,11 @@ package struct ColumnEncoder: Sendable {
   var runLengths: [Int64] = []
   private var runValues: [Int64] = []
 
-  package init() {}
+  /// Takes the cold form where it saves: for data that are seldom read.
+  package var isCold: Bool
+  private var cold = ColdEncoder()
+
+  package init(isCold: Bool = false) { self.isCold = isCold }
 
   /// Appends the section of `values` (1 ... 65,536 slots of `type`) to `out`.
   ///
@@ -28,6 +32,19 @@ package struct ColumnEncoder: Sendable {
     return encodeValid(values, type: type, nullCount: 0, into: &out)
   }
 
+  /// Appends the section of `count` equal integers to `out`. O(1).
+  package mutating func encode(
+    constant value: Int64, count: Int, into out: inout ByteWriter
+  ) -> ColumnStatistics {
+    out.put(SectionForm.constant.rawValue)
+    out.zigzag(value)
+    var statistics = ColumnStatistics(count: count, nullCount: 0)
+    (statistics.minimum, statistics.maximum) = (value, value)
+    (statistics.first, statistics.last) = (value, value)
+    statistics.sum = Int128(value) * Int128(count)
+    return statistics
+  }
+
   /// `values` has no nulls or has them filled; `validity` tells them.
   mutating func encodeValid(
     _ values: Span<Int64>, type: ColumnType, nullCount: Int, into out: inout ByteWriter
@@ -38,7 +55,7 @@ package struct ColumnEncoder: Sendable {
     var statistics = statisticsOfProfiles(values)
     statistics.nullCount = nullCount
     statistics.sum = nullCount == 0 ? sum : sumOfValid(values)
-    encodeProfiled(values, flags: 0, exponent: nil, into: &out)
+    encodeProfiled(values, flags: 0, fit: nil, into: &out)
     return statistics
   }
 
@@ -111,7 +128,7 @@ package struct ColumnEncoder: Sendable {
 
   /// Writes the section of values whose `profiles` are up to date.
   private mutating func encodeProfiled(
-    _ values: Span<Int64>, flags: UInt8, exponent: UInt8?, into out: inout ByteWriter
+    _ values: Span<Int64>, flags: UInt8, fit: DecimalFit?, into out: inout ByteWriter
   ) {
     // A page may start with another value than the one before it ended with: one change more.
     var (low, high, changes) = (Int64.max, Int64.min, profiles.count)
@@ -122,35 +139,59 @@ package struct ColumnEncoder: Sendable {
     }
     if low == high && validity.isEmpty {
       out.put(flags | SectionForm.constant.rawValue)
-      if let exponent { out.put(exponent) }
+      fit?.write(into: &out)
       out.zigzag(low)
       return
     }
     let start = out.count
-    let isPackedWell = writePaged(values, low, high, flags: flags, exponent, into: &out)
+    let isPackedWell = writePaged(values, low, high, flags: flags, fit, into: &out)
     if validity.isEmpty && changes * 8 <= values.count {
-      replaceByRuns(values, from: start, flags: flags, exponent, into: &out)
+      replaceByRuns(values, from: start, flags: flags, fit, into: &out)
     }
     if !isPackedWell, let smaller = SectionLZ4.compress(out.bytes[start...]) {
       out.bytes.removeSubrange(start...)
       out.append(smaller)
     }
+    replaceByCold(
+      values, .init(minimum: low, range: UInt64(bitPattern: high &- low), divisor: 1), from: start,
+      flags: flags, fit, into: &out)
   }
+
+  /// Replaces the section from `start` on by the cold form where that saves enough to pay for its
+  /// slower reading.
+  private mutating func replaceByCold(
+    _ values: Span<Int64>, _ head: ColumnSection.Pages.Head, from start: Int, flags: UInt8,
+    _ fit: DecimalFit?, into out: inout ByteWriter
+  ) {
+    let packed = out.count - start
+    guard isCold, validity.isEmpty, packed >= Self.leastColdByteCount else { return }
+    var head = head
+    head.divisor = CommonDivisor.of(values, minimum: head.minimum)
+    head.range /= head.divisor
+    let limit = packed - packed * Self.leastColdPercent / 100
+    let end = out.count
+    if cold.encode(values, head, flags: flags, fit, limit: limit, into: &out) {
+      out.bytes.removeSubrange(start..<end)
+    }
+  }
+
+  /// Below, tables outweigh what they save.
+  private static let leastColdByteCount = 64
+  private static let leastColdPercent = 3
 
   /// True when lanes hold all pages well, so that LZ4 need not be tried.
   private mutating func writePaged(
-    _ values: Span<Int64>, _ low: Int64, _ high: Int64, flags: UInt8, _ exponent: UInt8?,
+    _ values: Span<Int64>, _ low: Int64, _ high: Int64, flags: UInt8, _ fit: DecimalFit?,
     into out: inout ByteWriter
   ) -> Bool {
     var flags = flags
     let divisor = CommonDivisor.of(values, minimum: low)
     if divisor > 1 { flags |= SectionFlag.divisor }
     out.put(flags | SectionForm.paged.rawValue)
-    if let exponent { out.put(exponent) }
-    out.zigzag(low)
-    out.varint(UInt64(bitPattern: high &- low) / divisor)
+    fit?.write(into: &out)
+    let range = UInt64(bitPattern: high &- low) / divisor
+    ColumnSection.Pages.Head(minimum: low, range: range, divisor: divisor).write(into: &out)
     guard divisor > 1 else { return writePages(values, minimum: low, into: &out) }
-    out.varint(divisor)
     var units: [Int64] = []
     units.reserveCapacity(values.count)
     // Units may exceed Int64.max only for a divisor of 1; here they are below 2^63.
@@ -207,7 +248,7 @@ package struct ColumnEncoder: Sendable {
 
   /// Replaces the paged section from `start` on by the runs form where that is smaller.
   private mutating func replaceByRuns(
-    _ values: Span<Int64>, from start: Int, flags: UInt8, _ exponent: UInt8?,
+    _ values: Span<Int64>, from start: Int, flags: UInt8, _ fit: DecimalFit?,
     into out: inout ByteWriter
   ) {
     var (lengths, runs) = (runLengths, runValues)
@@ -228,7 +269,7 @@ package struct ColumnEncoder: Sendable {
     writeFlat(runs.span, into: &nested)
     var form = ByteWriter(reserving: nested.count + 8)
     form.put(flags | SectionForm.runs.rawValue)
-    if let exponent { form.put(exponent) }
+    fit?.write(into: &form)
     form.varint(lengths.count)
     form.varint(lengthBytes)
     form.append(nested.bytes)
@@ -251,7 +292,11 @@ package struct ColumnEncoder: Sendable {
       out.put(SectionForm.constant.rawValue)
       out.zigzag(low)
     } else {
+      let start = out.count
       _ = writePaged(values, low, high, flags: 0, nil, into: &out)
+      replaceByCold(
+        values, .init(minimum: low, range: UInt64(bitPattern: high &- low), divisor: 1),
+        from: start, flags: 0, nil, into: &out)
     }
   }
 
@@ -263,14 +308,12 @@ package struct ColumnEncoder: Sendable {
     var numbers: [Int64] = []
     var statistics = floatStatistics(values, keys: &numbers)
     statistics.nullCount = nullCount
-    let exponent = decimals(values, into: &numbers)
-    var flags = SectionFlag.float
-    if let exponent {
-      flags |= SectionFlag.decimal
+    if let fit = DecimalFit.best(values, into: &numbers) {
+      let flags = SectionFlag.decimal | (fit.patches.isEmpty ? 0 : SectionFlag.patched)
       _ = profile(numbers.span)
-      encodeProfiled(numbers.span, flags: flags, exponent: UInt8(exponent), into: &out)
+      encodeProfiled(numbers.span, flags: SectionFlag.float | flags, fit: fit, into: &out)
     } else {
-      encodeProfiled(numbers.span, flags: flags, exponent: nil, into: &out)
+      encodeProfiled(numbers.span, flags: SectionFlag.float, fit: nil, into: &out)
     }
     return statistics
   }
@@ -286,37 +329,5 @@ package struct ColumnEncoder: Sendable {
     var statistics = statisticsOfProfiles(keys.span)
     statistics.isFloat = true
     return statistics
-  }
-
-  /// Replaces `numbers` by integers k with values[i] = k / 10^e and returns e; leaves `numbers`
-  /// alone and returns nil when some value is no such decimal.
-  func decimals(_ values: Span<Int64>, into numbers: inout [Int64]) -> Int? {
-    var exponent = 0
-    // A few values mostly tell the exponent, and then all are taken at once.
-    for index in stride(from: 0, to: values.count, by: max(1, values.count / 16)) {
-      let value = Double(bitPattern: UInt64(bitPattern: values[index]))
-      guard let needed = DecimalScale.exponent(for: value, from: exponent) else { return nil }
-      exponent = needed
-    }
-    var scaled: [Int64] = []
-    if DecimalScale.integers(values, exponent: exponent, into: &scaled) {
-      numbers = scaled
-      return exponent
-    }
-    for index in values.indices {
-      let value = Double(bitPattern: UInt64(bitPattern: values[index]))
-      guard let needed = DecimalScale.exponent(for: value, from: exponent) else { return nil }
-      exponent = needed
-    }
-    let power = DecimalScale.power(exponent)
-    scaled.removeAll(keepingCapacity: true)
-    for index in values.indices {
-      let value = Double(bitPattern: UInt64(bitPattern: values[index]))
-      // A value exact at a lower exponent may fail at a higher one, near the magnitude limit.
-      guard let integer = DecimalScale.integer(value, power: power) else { return nil }
-      scaled.append(integer)
-    }
-    numbers = scaled
-    return exponent
   }
 }

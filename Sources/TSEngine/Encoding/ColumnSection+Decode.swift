@@ -11,6 +11,7 @@ extension ColumnSection {
   package func decode(pages: Range<Int>, into out: inout MutableSpan<Int64>) {
     decodePages(pages, into: &out)
     if isFloat { mapFloats(&out) }
+    patch(&out, from: pages.lowerBound &* 256)
   }
 
   /// As above, keeping the low 32 bits: exact where the section's bounds fit Int32.
@@ -27,6 +28,7 @@ extension ColumnSection {
     case .constant(let value): Int32(exactly: value) != nil
     case .runs(let table): table.values.allSatisfy { Int32(exactly: $0) != nil }
     case .sparse(let table): table.values.allSatisfy { Int32(exactly: $0) != nil }
+    case .cold(let cold): Int32(exactly: cold.minimum) != nil && Int32(exactly: cold.maximum) != nil
     case .paged(let pages):
       Int32(exactly: pages.minimum) != nil && Int32(exactly: pages.slot(pages.range)) != nil
     }
@@ -66,6 +68,11 @@ extension ColumnSection {
       unsafe out.update(repeating: 0, count: count)
       // Positions of a page's valid values are below its count, which parsing has proved.
       table.forEach(page: page) { unsafe out[$0] = T(truncatingIfNeeded: $1) }
+    case .cold(let cold):
+      // Checked when opened: there are as many values as the section counts.
+      for index in 0..<count {
+        unsafe out[index] = T(truncatingIfNeeded: cold.values[page &* 256 &+ index])
+      }
     case .paged(let pages):
       if count == 256 {
         unsafe pages.headers[page].decode(

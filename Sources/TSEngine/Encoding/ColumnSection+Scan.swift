@@ -6,13 +6,15 @@ extension ColumnSection {
   /// Frames of up to 16 bits are compared packed, runs and constants by their value; other pages
   /// are decoded to units first.
   package func select(page: Int, in range: ClosedRange<Int64>) -> PageMask {
-    var held = range
-    if let decimalExponent {
-      guard let integers = DecimalScale.integers(keys: range, exponent: decimalExponent) else {
-        return .zero
-      }
-      held = integers
+    guard let decimalExponent else { return selectHeld(page: page, in: range) }
+    let mask = DecimalScale.integers(keys: range, exponent: decimalExponent).map {
+      selectHeld(page: page, in: $0)
     }
+    return patches.isEmpty ? mask ?? .zero : patched(mask ?? .zero, page: page, in: range)
+  }
+
+  /// As `select`, by held numbers.
+  private func selectHeld(page: Int, in held: ClosedRange<Int64>) -> PageMask {
     let count = valueCount(page: page)
     switch content {
     case .null: return .zero
@@ -27,6 +29,7 @@ extension ColumnSection {
       var mask = PageMask.zero
       table.forEach(page: page) { if held.contains($1) { mask.set(bit: $0, to: true) } }
       return mask
+    case .cold(let cold): return cold.select(page: page, count: count, in: held)
     case .paged(let pages): return pages.select(page, span, count: count, in: held)
     }
   }
@@ -47,6 +50,7 @@ extension ColumnSection {
       return sum
     case .sparse(let table):
       return table.values[table.range(page: page)].reduce(0) { $0 + Int128($1) }
+    case .cold(let cold): return cold.sum(page: page, count: count)
     case .paged(let pages): return pages.sum(page, span, count: count)
     }
   }
@@ -54,6 +58,7 @@ extension ColumnSection {
   /// The exact bounds of the valid values of `page` in order space; nil when all are null.
   /// Decodes the page.
   package func minMax(page: Int) -> ClosedRange<Int64>? {
+    if hasPatches(page: page) { return decodedMinMax(page: page) }
     guard case .paged(let pages) = content else { return bounds(page: page) }
     let header = pages.headers[page]
     let count = valueCount(page: page)

@@ -15,6 +15,8 @@ package struct ColumnSection: Sendable {
   let isFloat: Bool
   /// e when slots are doubles k / 10^e held as the integers k.
   let decimalExponent: Int?
+  /// Doubles of a decimal section that are none.
+  let patches: FloatPatches
 
   enum Content: Sendable {
     case constant(Int64)
@@ -22,6 +24,7 @@ package struct ColumnSection: Sendable {
     case paged(Pages)
     case runs(RunTable)
     case sparse(SparseTable)
+    case cold(ColdSection)
   }
 
   /// The walk over a paged section's headers. Page values are `minimum + divisor · unit`.
@@ -56,9 +59,7 @@ package struct ColumnSection: Sendable {
     _ = try reader.take(range.lowerBound)
     let first = try reader.next(UInt8.self)
     let flags = first & 0xF0
-    guard let form = SectionForm(rawValue: first & 0x0F), form != .lz4,
-      flags & ~SectionFlag.known == 0
-    else {
+    guard let form = SectionForm(rawValue: first & 0x0F), form != .lz4 else {
       throw StorageError(.unsupportedVersion, "section form \(first)", offset: range.lowerBound)
     }
     self.count = count
@@ -73,7 +74,15 @@ package struct ColumnSection: Sendable {
     } else {
       decimalExponent = nil
     }
-    guard flags & SectionFlag.divisor == 0 || form == .paged else {
+    if flags & SectionFlag.patched != 0 {
+      guard decimalExponent != nil, form != .null, form != .sparse else {
+        throw StorageError(.corrupt, "patches of form \(form)", offset: reader.offset)
+      }
+      patches = try FloatPatches.parse(&reader, count: count)
+    } else {
+      patches = FloatPatches()
+    }
+    guard flags & SectionFlag.divisor == 0 || form == .paged || form == .cold else {
       throw StorageError(.corrupt, "divisor of form \(form)", offset: range.lowerBound)
     }
     let whole = bytes.rawSpan.extracting(0..<range.upperBound)
@@ -82,6 +91,10 @@ package struct ColumnSection: Sendable {
     case .null: content = .null
     case .runs: content = .runs(try RunTable.parse(&reader, bytes, count: count))
     case .sparse: content = .sparse(try SparseTable.parse(&reader, bytes, count: count))
+    case .cold:
+      content = .cold(
+        try ColdSection.parse(
+          &reader, count: count, hasDivisor: flags & SectionFlag.divisor != 0))
     default:
       content = .paged(
         try Pages.parse(
@@ -100,7 +113,7 @@ package struct ColumnSection: Sendable {
   }
 
   package var isConstant: Bool {
-    if case .constant = content { true } else { false }
+    if case .constant = content { patches.isEmpty } else { false }
   }
 
   var span: RawSpan {
@@ -109,19 +122,40 @@ package struct ColumnSection: Sendable {
 }
 
 extension ColumnSection.Pages {
+  /// What paged and cold sections begin with: held numbers are `minimum + divisor · unit`, units
+  /// 0 ... range.
+  struct Head: Sendable {
+    var minimum: Int64
+    var range: UInt64
+    var divisor: UInt64
+
+    init(minimum: Int64, range: UInt64, divisor: UInt64) {
+      (self.minimum, self.range, self.divisor) = (minimum, range, divisor)
+    }
+
+    init(_ reader: inout ByteReader, hasDivisor: Bool) throws(StorageError) {
+      minimum = try reader.zigzag()
+      range = try reader.varint()
+      divisor = hasDivisor ? try reader.varint() : 1
+      let (reach, overflow) = range.multipliedReportingOverflow(by: divisor)
+      guard !overflow, divisor > 0, Int128(minimum) + Int128(reach) <= Int128(Int64.max) else {
+        throw StorageError(.corrupt, "section range \(range)", offset: reader.offset)
+      }
+    }
+
+    /// The divisor only where it is not 1, which the section's flag tells.
+    func write(into out: inout ByteWriter) {
+      out.zigzag(minimum)
+      out.varint(range)
+      if divisor > 1 { out.varint(divisor) }
+    }
+  }
+
   static func parse(
     _ reader: inout ByteReader, _ bytes: RawSpan, count: Int, hasDivisor: Bool
   ) throws(StorageError) -> ColumnSection.Pages {
-    var pages = ColumnSection.Pages()
-    pages.minimum = try reader.zigzag()
-    pages.range = try reader.varint()
-    if hasDivisor { pages.divisor = try reader.varint() }
-    let (reach, overflow) = pages.range.multipliedReportingOverflow(by: pages.divisor)
-    guard !overflow, pages.divisor > 0,
-      Int128(pages.minimum) + Int128(reach) <= Int128(Int64.max)
-    else {
-      throw StorageError(.corrupt, "section range \(pages.range)", offset: reader.offset)
-    }
+    let head = try Head(&reader, hasDivisor: hasDivisor)
+    var pages = ColumnSection.Pages(minimum: head.minimum, range: head.range, divisor: head.divisor)
     let pageCount = (count + 255) >> 8
     // Each page has at least its tag, so a short input is refused before anything is allocated.
     guard reader.remaining >= pageCount else {
@@ -154,24 +188,28 @@ extension ColumnSection {
   package func bounds(page: Int) -> ClosedRange<Int64>? {
     switch content {
     case .null: return nil
-    case .constant(let value): return orderBounds(value, value)
+    case .constant(let value): return widened(orderBounds(value, value), page: page)
     case .runs(let table):
       let bounds = table.bounds(page &* 256..<page &* 256 &+ valueCount(page: page))
-      return orderBounds(bounds.lowerBound, bounds.upperBound)
+      return widened(orderBounds(bounds.lowerBound, bounds.upperBound), page: page)
     case .sparse(let table):
       guard let bounds = table.bounds(page: page) else { return nil }
       return orderBounds(bounds.lowerBound, bounds.upperBound)
+    case .cold(let cold):
+      let bounds = cold.bounds[page]
+      return widened(orderBounds(bounds.lowerBound, bounds.upperBound), page: page)
     case .paged(let pages):
       let header = pages.headers[page]
       if header.kind == .null { return nil }
-      return orderBounds(pages.slot(header.lower), pages.slot(header.upper))
+      return widened(
+        orderBounds(pages.slot(header.lower), pages.slot(header.upper)), page: page)
     }
   }
 
   package func hasNulls(page: Int) -> Bool {
     switch content {
     case .null: return true
-    case .constant, .runs: return false
+    case .constant, .runs, .cold: return false
     case .sparse(let table): return table.range(page: page).count < valueCount(page: page)
     case .paged(let pages):
       return pages.headers[page].kind == .null || pages.headers[page].validity != nil
@@ -182,7 +220,7 @@ extension ColumnSection {
   package func validity(page: Int) -> PageMask {
     switch content {
     case .null: .zero
-    case .constant, .runs: .first(valueCount(page: page))
+    case .constant, .runs, .cold: .first(valueCount(page: page))
     case .sparse(let table): table.masks[page]
     case .paged(let pages): pages.headers[page].validityMask(span, count: valueCount(page: page))
     }

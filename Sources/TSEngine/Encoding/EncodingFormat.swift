@@ -17,7 +17,7 @@ package enum PageShape {
   }
 }
 
-/// Low nibble of a section's first byte. 6 is kept for a cold, entropy-coded form.
+/// Low nibble of a section's first byte.
 enum SectionForm: UInt8 {
   /// Every slot has the same value.
   case constant = 1
@@ -29,11 +29,13 @@ enum SectionForm: UInt8 {
   case runs = 4
   /// Another section as one LZ4 block.
   case lz4 = 5
+  /// Entropy-coded: see `ColdShape`.
+  case cold = 6
   /// Two paged or constant sections: gaps between the valid values, and those.
   case sparse = 7
 }
 
-/// High nibble of a section's first byte. 0x80 is reserved.
+/// High nibble of a section's first byte.
 enum SectionFlag {
   /// Values are the minimum plus multiples of a divisor.
   static let divisor: UInt8 = 0x10
@@ -41,7 +43,8 @@ enum SectionFlag {
   static let float: UInt8 = 0x20
   /// With `float`: slots are doubles k / 10^e, held as the integers k.
   static let decimal: UInt8 = 0x40
-  static let known: UInt8 = divisor | float | decimal
+  /// With `decimal`: some slots are kept apart (`FloatPatches`).
+  static let patched: UInt8 = 0x80
 }
 
 /// Top three bits of a page's tag; the low five are its width code (or, for `special`, a kind).

@@ -172,6 +172,8 @@ struct PageHeader {
   ) throws(StorageError) {
     (lower, upper) = (0, range)
     if kind == .null { return }
+    // Differences of 2^63 and more are told modulo 2^64, so steps say nothing of where they lead.
+    if kind == .delta && range >= 1 << 63 { return }
     // 64 bits do for all but the widest pages: 2^60 and twice 255 steps of 2^52 stay below 2^63.
     let isSmall = width &+ exceptionWidth <= 50 && reference < 1 << 60
       && secondReference &+ 1 << 50 < 1 << 51

@@ -45,6 +45,7 @@ struct RunTable: Sendable {
     guard let first = range.isEmpty ? nil : bytes[range.lowerBound],
       first == SectionForm.constant.rawValue
         || first & ~SectionFlag.divisor == SectionForm.paged.rawValue
+        || first & ~SectionFlag.divisor == SectionForm.cold.rawValue
     else { throw StorageError(.corrupt, "nested section", offset: range.lowerBound) }
     let section = try ColumnSection(bytes, in: range, count: count)
     for page in 0..<section.pageCount where section.hasNulls(page: page) {

@@ -15,6 +15,8 @@ struct WidePage {
   }
 
   func write(changes: Int, into out: inout ByteWriter) {
+    // Spans throughout: reading an element of an inline array may copy all of it.
+    let units = self.units.span
     var low = UInt64.max
     for index in 0..<256 { low = min(low, units[index]) }
     let frame = Fit(units, above: low, rowCount: rowCount)
@@ -65,23 +67,30 @@ struct WidePage {
     out.varint(low)
     starts.forEachBit { out.put(UInt8(truncatingIfNeeded: $0)) }
     var stream = BitStream.Writer()
+    let units = self.units.span
     stream.put(units[0] &- low, width: width, into: &out.bytes)
-    starts.forEachBit { stream.put(units[$0] &- low, width: width, into: &out.bytes) }
+    for index in 1..<count where starts.contains(bit: index) {
+      stream.put(units[index] &- low, width: width, into: &out.bytes)
+    }
     stream.finish(into: &out.bytes)
   }
 
   /// Packs the low `width` bits of values minus `low`, plane by plane of 16 bits.
   static func pack(
-    _ values: InlineArray<256, UInt64>, above low: UInt64, width: Int, rowCount: Int,
+    _ values: Span<UInt64>, above low: UInt64, width: Int, rowCount: Int,
     into out: inout ByteWriter
   ) {
     var rows = PageRows()
     var packed = PageBytes()
     var plane = 0
     while plane < width {
-      for index in 0..<256 {
-        rows[index >> 4][index & 15] = UInt16(
-          truncatingIfNeeded: (values[index] &- low) &>> UInt64(plane))
+      for row in 0..<16 {
+        var word = LaneWord.zero
+        for lane in 0..<16 {
+          word[lane] = UInt16(
+            truncatingIfNeeded: (values[16 &* row &+ lane] &- low) &>> UInt64(plane))
+        }
+        rows[row] = word
       }
       packed.pack(
         PageLanes(rows.rows.span), minus: 0, width: min(width - plane, 16), rowCount: rowCount)
@@ -99,7 +108,7 @@ extension WidePage {
     /// The largest value.
     var maximum: UInt64 = 0
 
-    init(_ values: InlineArray<256, UInt64>, above low: UInt64, rowCount: Int) {
+    init(_ values: Span<UInt64>, above low: UInt64, rowCount: Int) {
       // longer[w] counts values of more than w bits.
       var longer = InlineArray<66, Int>(repeating: 0)
       for index in 0..<16 * rowCount {
@@ -122,7 +131,7 @@ extension WidePage {
     }
 
     func patches(
-      _ values: InlineArray<256, UInt64>, above low: UInt64, count: Int
+      _ values: Span<UInt64>, above low: UInt64, count: Int
     ) -> Patches {
       var patches = Patches()
       guard width < 64 else { return patches }
@@ -144,7 +153,7 @@ extension WidePage {
     private let wide: Fit
     let byteCount: Int
 
-    init(_ units: InlineArray<256, UInt64>, count: Int) {
+    init(_ units: Span<UInt64>, count: Int) {
       self.count = count
       first = units[0]
       let rowCount = PageShape.rowCount(count)
@@ -162,20 +171,25 @@ extension WidePage {
       let span = UInt64(bitPattern: high) &- UInt64(bitPattern: low)
       if span < 1 << 15 {
         var rows = PageRows()
-        for index in 0..<256 {
-          rows[index >> 4][index & 15] = UInt16(
-            truncatingIfNeeded: differences[index] &- UInt64(bitPattern: low))
+        let steps = differences.span
+        for row in 0..<16 {
+          var word = LaneWord.zero
+          for lane in 0..<16 {
+            word[lane] = UInt16(
+              truncatingIfNeeded: steps[16 &* row &+ lane] &- UInt64(bitPattern: low))
+          }
+          rows[row] = word
         }
         let mean = (Int64(bitPattern: units[count - 1] &- units[0]) / Int64(max(count - 1, 1))) &- low
         let fit = FrameFit.best(
           PageLanes(rows.rows.span), low: 0, high: UInt16(span),
           mean: UInt16(truncatingIfNeeded: mean), rowCount: rowCount)
         narrow = (rows, fit)
-        wide = Fit(differences, above: UInt64(bitPattern: low), rowCount: rowCount)
+        wide = Fit(differences.span, above: UInt64(bitPattern: low), rowCount: rowCount)
         byteCount = fit.byteCount + 3
       } else {
         narrow = nil
-        wide = Fit(differences, above: UInt64(bitPattern: low), rowCount: rowCount)
+        wide = Fit(differences.span, above: UInt64(bitPattern: low), rowCount: rowCount)
         byteCount = wide.byteCount + 4
       }
     }
@@ -190,7 +204,7 @@ extension WidePage {
         patches = Patches(narrow.rows, narrow.fit, count: count)
         (width, offset) = (narrow.fit.width, Int64(narrow.fit.offset))
       } else {
-        patches = wide.patches(differences, above: base, count: count)
+        patches = wide.patches(differences.span, above: base, count: count)
         width = wide.width
       }
       out.put(PageTag.packed(patches.count > 0 ? .patchedDelta : .delta, width: width))
@@ -199,7 +213,7 @@ extension WidePage {
       out.zigzag(low &+ offset)
       if patches.count > 0 { patches.writeHeader(into: &out) }
       WidePage.pack(
-        differences, above: UInt64(bitPattern: low &+ offset), width: width, rowCount: rowCount,
+        differences.span, above: UInt64(bitPattern: low &+ offset), width: width, rowCount: rowCount,
         into: &out)
       patches.writeBody(into: &out)
     }
@@ -214,13 +228,13 @@ extension WidePage {
     var codeWidth: Int { UInt64(entryCount - 1).bitLength }
 
     /// Nil when there are more.
-    init?(_ units: InlineArray<256, UInt64>, count: Int) {
+    init?(_ units: Span<UInt64>, count: Int) {
       // Open addressing; a slot holds an entry's number plus one.
       var slots = InlineArray<512, UInt8>(repeating: 0)
       for index in 0..<count {
         let unit = units[index]
         var at = Int(truncatingIfNeeded: (unit &* 0x9E37_79B9_7F4A_7C15) >> 55)
-        while slots[at] != 0, entries[Int(slots[at]) - 1] != unit { at = (at + 1) & 511 }
+        while slots[at] != 0, entries.span[Int(slots[at]) - 1] != unit { at = (at + 1) & 511 }
         if slots[at] == 0 {
           if entryCount == 128 { return nil }
           entries[entryCount] = unit
@@ -232,7 +246,7 @@ extension WidePage {
     }
 
     func write(
-      _ units: InlineArray<256, UInt64>, above low: UInt64, width: Int, rowCount: Int,
+      _ units: Span<UInt64>, above low: UInt64, width: Int, rowCount: Int,
       into out: inout ByteWriter
     ) {
       out.put(PageTag.special(.dictionary))

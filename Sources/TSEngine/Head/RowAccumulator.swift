@@ -6,6 +6,8 @@ package struct RowAccumulator: Sendable {
     /// Slot of every row so far while `slots` is nil.
     var constant: Int64
     var slots: [Int64]?
+    /// An empty array with room, for when slots are needed.
+    var spare: [Int64] = []
     /// Validity, one bit a row; nil while no row is null.
     var validity: BitRow?
     /// Rows were appended since the last `finish`.
@@ -42,7 +44,11 @@ package struct RowAccumulator: Sendable {
     }
 
     private mutating func makeDense(_ count: Int) {
-      if slots == nil { slots = [Int64](repeating: constant, count: count) }
+      if slots != nil { return }
+      var dense = spare
+      spare = []
+      dense.append(contentsOf: repeatElement(constant, count: count))
+      slots = dense
     }
   }
 
@@ -50,9 +56,25 @@ package struct RowAccumulator: Sendable {
   private var instants: [Int64] = []
   private var columns: [Column] = []
   private var lsns: [RowSet.LSNRun] = []
+  /// Empty arrays with room, for columns to come.
+  private var spares: [[Int64]] = []
   package private(set) var count = 0
 
   package init() {}
+
+  /// Forgets all rows and keeps the room of the columns, where nobody else holds their arrays.
+  package mutating func removeAll() {
+    while var column = columns.popLast() {
+      guard var room = column.slots else { continue }
+      // The only reference now, so that emptying it keeps its memory.
+      column.slots = nil
+      room.removeAll(keepingCapacity: true)
+      spares.append(room)
+    }
+    (regular, count) = (nil, 0)
+    instants.removeAll(keepingCapacity: true)
+    lsns.removeAll(keepingCapacity: true)
+  }
 
   package var firstTime: Int64 { regular?.start ?? instants[0] }
   package var lastTime: Int64 { regular?.last ?? instants[count - 1] }
@@ -86,6 +108,7 @@ package struct RowAccumulator: Sendable {
   /// - Precondition: they go behind those that are here.
   package mutating func append(_ rows: RowSet, _ range: Range<Int>) {
     guard !range.isEmpty else { return }
+    if count == 0, columns.isEmpty, range == 0..<rows.count { return adopt(rows) }
     for column in rows.columns {
       let at = columnIndex(column.id)
       let valid = column.validity.map { words in range.map { words[$0 / 64] >> UInt64($0 % 64) & 1 == 1 } }
@@ -115,6 +138,22 @@ package struct RowAccumulator: Sendable {
     finish(times, lsn: nil)
   }
 
+  /// Becomes `rows`, sharing their arrays until the next append.
+  private mutating func adopt(_ rows: RowSet) {
+    columns = rows.columns.map { column in
+      var adopted = Column(id: column.id, constant: 0, slots: nil, validity: nil)
+      switch column.content {
+      case .constant(let value): adopted.constant = value
+      case .values(let slots): adopted.slots = slots
+      }
+      adopted.validity = column.validity.map { BitRow(words: $0, count: rows.count) }
+      return adopted
+    }
+    lsns = rows.lsns
+    appendTimes(rows.times)
+    count = rows.count
+  }
+
   /// The rows so far. O(1): shares the arrays until the next append.
   package func rows() -> RowSet {
     RowSet(
@@ -130,6 +169,7 @@ package struct RowAccumulator: Sendable {
   private mutating func columnIndex(_ id: ColumnID) -> Int {
     if let at = columns.firstIndex(where: { $0.id == id }) { return at }
     var column = Column(id: id, constant: 0, slots: nil, validity: nil)
+    column.spare = spares.popLast() ?? []
     if count > 0 { column.validity = BitRow(repeating: false, count: count) }
     columns.append(column)
     return columns.count - 1

@@ -44,7 +44,8 @@ package final class CompactionJob: @unchecked Sendable {
     self.schema = schema
     self.context = context
     self.takeID = takeID
-    builder = BlockBuilder(schema: schema, symbols: context.symbols)
+    builder = BlockBuilder(
+      schema: schema, symbols: context.symbols, coldBefore: plan.coldBefore)
     installation.removed = Set(plan.inputs)
   }
 

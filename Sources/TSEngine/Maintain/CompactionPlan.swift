@@ -16,6 +16,10 @@
 ///
 /// So what is not in final form is at most an eighth of the rest: the space bound, and a row that
 /// is there is rewritten at most once per eighth that arrives late.
+///
+/// The large segment of a partition that has nothing else to be done is written once more when its
+/// packed blocks have become old: when all of it is, or half of its time, as a fifth of the bytes is
+/// all that this saves. What is then cold is no work again.
 package struct CompactionPlan {
   package struct Options: Sendable {
     /// Bytes above which a window is divided; days hold what they hold.
@@ -30,6 +34,8 @@ package struct CompactionPlan {
     package var inputs: [UInt64]
     /// Inclusive, in order, disjoint.
     package var windows: [ClosedRange<Int64>]
+    /// Blocks that end before this instant are written in the cold form, the others packed.
+    package var coldBefore = Int64.min
   }
 
   /// Segments of like size that are merged at a time.
@@ -41,6 +47,7 @@ package struct CompactionPlan {
   /// Everything into its final form, whatever it costs: asked for by a person, or nothing else is
   /// going on.
   private let isFinal: Bool
+  private let forms: Forms
   /// The newest instant of the table: partitions behind it are no longer being filled.
   private var newest = Int64.min
 
@@ -48,22 +55,26 @@ package struct CompactionPlan {
   /// - Parameters:
   ///   - segments: of one table, without those that cannot be read.
   ///   - isFinal: also merge what is too little to be worth it.
+  ///   - forms: which blocks are to be cold; all that is written is of these forms.
   /// - Complexity: O(segments log segments · levels).
   package static func next(
-    _ segments: [Manifest.DataSegment], isFinal: Bool, options: Options = Options()
+    _ segments: [Manifest.DataSegment], isFinal: Bool, options: Options = Options(),
+    forms: Forms = Forms()
   ) -> Job? {
-    var plan = CompactionPlan(options: options, isFinal: isFinal)
+    var plan = CompactionPlan(options: options, isFinal: isFinal, forms: forms)
     plan.newest = segments.map(\.lastTime).max() ?? .min
-    return plan.job(in: .everything, segments)
+    var job = plan.job(in: .everything, segments)
+    job?.coldBefore = forms.coldBefore
+    return job
   }
 
-  private init(options: Options, isFinal: Bool) {
+  private init(options: Options, isFinal: Bool, forms: Forms) {
     self.options = options
     self.isFinal = isFinal
+    self.forms = forms
   }
 
   private func job(in window: TimeWindow, _ segments: [Manifest.DataSegment]) -> Job? {
-    guard segments.count > 1 || window.level > 0 else { return nil }
     guard isDivided(window, segments) else { return merge(segments, in: window) }
     var children: [TimeWindow: [Manifest.DataSegment]] = [:]
     var crossing: [Manifest.DataSegment] = []
@@ -89,21 +100,32 @@ package struct CompactionPlan {
   // MARK: In a partition
 
   private func merge(_ segments: [Manifest.DataSegment], in window: TimeWindow) -> Job? {
-    guard segments.count > 1 else { return nil }
-    let largest = segments.map(\.byteCount).max() ?? 0
+    guard let largest = segments.max(by: { ($0.byteCount, $1.id) < ($1.byteCount, $0.id) }) else {
+      return nil
+    }
+    guard segments.count > 1 else { return reform(largest) }
+    let rest = byteCount(segments) - largest.byteCount
     let isPast = window.bounds.upperBound < newest
-    if isFinal || (isPast && (byteCount(segments) - largest) * Self.share >= largest) {
+    if isFinal || (isPast && rest * Self.share >= largest.byteCount) {
       return Job(inputs: segments.map(\.id).sorted(), windows: [.min ... .max])
     }
-    return late(segments) ?? tier(segments)
+    return late(segments, largest) ?? tier(segments) ?? reform(largest)
+  }
+
+  /// The segment of a partition at rest once more, for the form of its blocks.
+  private func reform(_ segment: Manifest.DataSegment) -> Job? {
+    let job = Job(inputs: [segment.id], windows: [.min ... .max])
+    let isCold = segment.coldUntil > .min
+    if forms.packsTheRest, isCold, segment.coldUntil >= forms.coldBefore { return job }
+    guard segment.packedFrom < forms.coldBefore else { return nil }
+    let old = segment.share(in: segment.packedFrom...(forms.coldBefore - 1))
+    let isWorth = isFinal || segment.lastTime < forms.coldBefore || old >= 0.5
+    return isWorth ? job : nil
   }
 
   /// Rows that came late, with the segment they belong to, once they weigh enough: their blocks are
   /// short and lie across those of the large one.
-  private func late(_ segments: [Manifest.DataSegment]) -> Job? {
-    guard let largest = segments.max(by: { ($0.byteCount, $1.id) < ($1.byteCount, $0.id) }) else {
-      return nil
-    }
+  private func late(_ segments: [Manifest.DataSegment], _ largest: Manifest.DataSegment) -> Job? {
     let reach = largest.firstTime...largest.lastTime
     let late = segments.filter { $0.id != largest.id && $0.share(in: reach) > 0.5 }
     guard byteCount(late) * Self.share >= largest.byteCount, !late.isEmpty else { return nil }

@@ -6,6 +6,15 @@ package struct BitRow: Sendable, Equatable {
   package init() {}
   package init(repeating flag: Bool, count: Int) { append(repeating: flag, count: count) }
 
+  /// Takes over words of `count` bits.
+  package init(words: [UInt64], count: Int) {
+    self.count = count
+    self.words = Array(words.prefix((count + 63) / 64))
+    if count % 64 != 0, let last = self.words.indices.last {
+      self.words[last] &= (1 << UInt64(count % 64)) - 1
+    }
+  }
+
   package subscript(index: Int) -> Bool { words[index / 64] >> UInt64(index % 64) & 1 == 1 }
 
   package mutating func append(_ flag: Bool) {

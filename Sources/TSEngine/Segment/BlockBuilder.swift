@@ -12,7 +12,11 @@ package struct BlockBuilder {
   package let types: [ColumnID: ColumnType]
   package let symbols: SymbolTable
 
-  package init(schema: TableSchema, symbols: SymbolTable) {
+  /// Blocks that end before this instant take the cold form.
+  private let coldBefore: Int64
+
+  package init(schema: TableSchema, symbols: SymbolTable, coldBefore: Int64 = .min) {
+    self.coldBefore = coldBefore
     types = Dictionary(uniqueKeysWithValues: schema.columns.map { ($0.id, $0.type) })
     self.symbols = symbols
   }
@@ -22,15 +26,20 @@ package struct BlockBuilder {
     columns.allSatisfy { types[$0.id] != nil }
   }
 
+  /// The block of `range`, or of all rows; columns are read where they lie.
   /// - Precondition: 1 ... `BlockGrid.maxRows` rows (any number in memory), of known columns.
   package mutating func build(
-    _ rows: RowSet, series: Int, kind: BlockEntry.Kind = .main
+    _ whole: RowSet, _ range: Range<Int>? = nil, series: Int, kind: BlockEntry.Kind = .main
   ) -> Built {
+    let range = range ?? 0..<whole.count
+    let rows = whole.frame(range)
     var bytes: [UInt8] = []
     var entry = BlockEntry(
       series: series, kind: kind, rowCount: rows.count, firstTime: rows.times.first,
       lastTime: rows.times.last, oldestLSN: rows.lsns.map(\.lsn).min() ?? 0,
       newestLSN: rows.lsns.map(\.lsn).max() ?? 0, columns: [])
+    entry.isCold = rows.times.last < coldBefore
+    encoder.isCold = entry.isCold
     switch rows.times {
     case .regular(let regular): entry.regular = regular
     case .explicit(let instants):
@@ -41,10 +50,10 @@ package struct BlockBuilder {
     if rows.lsns.count > 1 {
       entry.lsnSection = Self.place(encode(rows.lsns), in: &bytes)
     }
-    for column in rows.columns {
+    for column in whole.columns {
       guard let type = types[column.id] else { preconditionFailure("a column of the schema") }
       scratch.bytes.removeAll(keepingCapacity: true)
-      let statistics = encode(column, type: type, count: rows.count)
+      let statistics = encode(column, range, type: type)
       entry.columns.append(
         .init(
           id: column.id, section: Self.place(scratch.bytes, in: &bytes), statistics: statistics))
@@ -83,34 +92,35 @@ package struct BlockBuilder {
   }
 
   private mutating func encode(
-    _ column: RowSet.Column, type: ColumnType, count: Int
+    _ column: RowSet.Column, _ range: Range<Int>, type: ColumnType
   ) -> ColumnStatistics {
-    let slots: [Int64]
-    switch column.content {
-    case .constant(let value): slots = [Int64](repeating: value, count: count)
-    case .values(let values): slots = values
-    }
     let valid = column.validity.map { words in
-      (0..<count).map { words[$0 / 64] >> UInt64($0 % 64) & 1 == 1 }
+      range.map { words[$0 / 64] >> UInt64($0 % 64) & 1 == 1 }
     }
-    return encode(slots, valid, type)
+    switch column.content {
+    case .constant(let value) where valid == nil && (type == .int || type == .bool):
+      return encoder.encode(constant: value, count: range.count, into: &scratch)
+    case .constant(let value):
+      return encode([Int64](repeating: value, count: range.count).span, valid, type)
+    case .values(let slots): return encode(slots.span.extracting(range), valid, type)
+    }
   }
 
   private mutating func encode(
-    _ slots: [Int64], _ valid: [Bool]?, _ type: ColumnType
+    _ slots: Span<Int64>, _ valid: [Bool]?, _ type: ColumnType
   ) -> ColumnStatistics {
     if type == .symbol || type == .text {
       let texts = symbols.texts()
       let text = { (code: Int64) in texts.indices.contains(Int(code)) ? texts[Int(code)] : "" }
       guard let valid else {
         return SymbolColumn.encode(
-          slots.span, valid: nil, text: text, using: &encoder, into: &scratch)
+          slots, valid: nil, text: text, using: &encoder, into: &scratch)
       }
       return SymbolColumn.encode(
-        slots.span, valid: valid.span, text: text, using: &encoder, into: &scratch)
+        slots, valid: valid.span, text: text, using: &encoder, into: &scratch)
     }
-    guard let valid else { return encoder.encode(slots.span, type: type, into: &scratch) }
-    return encoder.encode(slots.span, valid: valid.span, type: type, into: &scratch)
+    guard let valid else { return encoder.encode(slots, type: type, into: &scratch) }
+    return encoder.encode(slots, valid: valid.span, type: type, into: &scratch)
   }
 
   // MARK: The other way

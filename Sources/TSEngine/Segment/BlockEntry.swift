@@ -21,6 +21,8 @@ package struct BlockEntry: Sendable, Equatable {
   /// Index into the segment's series.
   package var series: Int
   package var kind: Kind
+  /// Written for data that are seldom read: sections may be of the cold form.
+  package var isCold = false
   package var rowCount: Int
   package var firstTime: Int64
   package var lastTime: Int64

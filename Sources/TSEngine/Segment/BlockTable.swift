@@ -10,6 +10,7 @@ package struct BlockTable: Sendable {
     package var regular: RegularTimes?
     package var rowCount: UInt32
     package var kind: BlockEntry.Kind
+    package var isCold: Bool
     fileprivate var times: Place
     fileprivate var lsns: Place
     fileprivate var firstCell: UInt32
@@ -68,7 +69,7 @@ package struct BlockTable: Sendable {
       Row(
         firstTime: entry.firstTime, lastTime: entry.lastTime, oldestLSN: entry.oldestLSN,
         newestLSN: entry.newestLSN, regular: entry.regular, rowCount: UInt32(entry.rowCount),
-        kind: entry.kind, times: place(entry.timeSection), lsns: place(entry.lsnSection),
+        kind: entry.kind, isCold: entry.isCold, times: place(entry.timeSection), lsns: place(entry.lsnSection),
         firstCell: UInt32(cells.count), cellCount: UInt16(entry.columns.count)))
     for column in entry.columns { cells.append(cell(column)) }
   }

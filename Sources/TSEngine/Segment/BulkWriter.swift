@@ -11,6 +11,7 @@ public struct BulkWriter: ~Copyable {
   private let schema: TableSchema
   private let creator: Actor
   private var series: [SeriesKey: [RowAccumulator]] = [:]
+  private var spares: [RowAccumulator] = []
   private var rowCount = 0
   private var result = AppendResult()
   /// The table's, as of the part that is being written.
@@ -69,7 +70,9 @@ public struct BulkWriter: ~Copyable {
   ) {
     // Taken out and put back, so that the arrays are not copied.
     var chunks = series.removeValue(forKey: key) ?? []
-    if chunks.isEmpty || !chunks[chunks.count - 1].accepts(times) { chunks.append(RowAccumulator()) }
+    if chunks.isEmpty || !chunks[chunks.count - 1].accepts(times) {
+      chunks.append(spares.popLast() ?? RowAccumulator())
+    }
     append(&chunks[chunks.count - 1])
     series[key] = chunks
   }
@@ -102,7 +105,7 @@ public struct BulkWriter: ~Copyable {
         attempt += 1
       }
     }
-    series.removeAll(keepingCapacity: true)
+    recycle()
     rowCount = 0
   }
 
@@ -122,6 +125,17 @@ public struct BulkWriter: ~Copyable {
     }
     installation.devices = Array(Set(installation.devices)).sorted()
     if !installation.added.isEmpty { _ = try store.install(installation) }
+  }
+
+  /// Empties the chunks for the next part: memory from the system costs more than what is put in.
+  private mutating func recycle() {
+    for key in Array(series.keys) {
+      var chunks = series.removeValue(forKey: key) ?? []
+      while var chunk = chunks.popLast() {
+        chunk.removeAll()
+        spares.append(chunk)
+      }
+    }
   }
 
   private mutating func write(

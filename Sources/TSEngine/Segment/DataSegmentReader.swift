@@ -172,11 +172,13 @@ package final class DataSegmentReader: Sendable {
       { (range) throws(StorageError) in try file.bytes(range) }, byteCount: byteCount)
     let index = try SegmentIndex(decoding: tail.index.rawSpan, sectionLimit: tail.sectionEnd)
     let blocks = index.blocks.rows
-    return Manifest.DataSegment(
+    var meta = Manifest.DataSegment(
       id: id, table: index.table, rowCount: blocks.reduce(0) { $0 + Int($1.rowCount) },
       byteCount: byteCount, firstTime: blocks.map(\.firstTime).min() ?? 0,
       lastTime: blocks.map(\.lastTime).max() ?? 0, oldestLSN: blocks.map(\.oldestLSN).min() ?? 0,
       newestLSN: blocks.map(\.newestLSN).max() ?? 0, baseLSN: 0)
+    for block in blocks { meta.note(lastTime: block.lastTime, isCold: block.isCold) }
+    return meta
   }
 
   /// Reads every byte of a segment and checks it.

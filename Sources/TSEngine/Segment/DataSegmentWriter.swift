@@ -143,11 +143,13 @@ package struct DataSegmentWriter: ~Copyable {
   }
 
   private func meta(byteCount: Int) -> Manifest.DataSegment {
-    Manifest.DataSegment(
+    var meta = Manifest.DataSegment(
       id: id, table: schema.id, rowCount: blocks.reduce(0) { $0 + $1.rowCount },
       byteCount: byteCount, firstTime: blocks.map(\.firstTime).min() ?? 0,
       lastTime: blocks.map(\.lastTime).max() ?? 0, oldestLSN: blocks.map(\.oldestLSN).min() ?? 0,
       newestLSN: blocks.map(\.newestLSN).max() ?? 0)
+    for block in blocks { meta.note(lastTime: block.lastTime, isCold: block.isCold) }
+    return meta
   }
 
   /// Gives up: closes and removes the unfinished file.

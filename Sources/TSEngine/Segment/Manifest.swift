@@ -14,6 +14,16 @@ package struct Manifest: Sendable, Equatable {
     package var baseLSN: LSN = 0
     /// Removals (deletes, retention, settled quarantine) up to this LSN are applied to its rows.
     package var appliedLSN: LSN = 0
+    /// Least last time of its packed blocks: `.max` when there is none. What an edit of the first
+    /// kind does not say is its first time.
+    package var packedFrom = Int64.max
+    /// Greatest last time of its cold blocks: `.min` when there is none.
+    package var coldUntil = Int64.min
+
+    /// Takes a block into account.
+    package mutating func note(lastTime: Int64, isCold: Bool) {
+      if isCold { coldUntil = max(coldUntil, lastTime) } else { packedFrom = min(packedFrom, lastTime) }
+    }
   }
 
   package struct JournalSegment: Sendable, Equatable {
@@ -132,9 +142,7 @@ package enum ManifestEdit: Sendable, Equatable {
   private enum Kind {
     static let addData: UInt8 = 1, removeData: UInt8 = 2, addJournal: UInt8 = 3
     static let sealed: UInt8 = 4, bulk: UInt8 = 5, damaged: UInt8 = 6, reset: UInt8 = 7
-    /// As `addData`, with the applied LSN behind it; written where that is not 0.
-    static let addRewritten: UInt8 = 8
-    static let removedRows: UInt8 = 9
+    static let removedRows: UInt8 = 9, addDataOfForms: UInt8 = 10
   }
 
   package func encode(into out: inout ByteWriter) {
@@ -142,7 +150,7 @@ package enum ManifestEdit: Sendable, Equatable {
     case .reset:
       out.put(Kind.reset)
     case .addData(let segment):
-      out.put(segment.appliedLSN > 0 ? Kind.addRewritten : Kind.addData)
+      out.put(Kind.addDataOfForms)
       out.varint(segment.id)
       out.varint(UInt64(segment.table))
       out.varint(segment.rowCount)
@@ -152,7 +160,9 @@ package enum ManifestEdit: Sendable, Equatable {
       out.varint(segment.oldestLSN)
       out.varint(segment.newestLSN)
       out.varint(segment.baseLSN)
-      if segment.appliedLSN > 0 { out.varint(segment.appliedLSN) }
+      out.put(segment.packedFrom)
+      out.put(segment.coldUntil)
+      out.varint(segment.appliedLSN)
     case .removeData(let id):
       out.put(Kind.removeData)
       out.varint(id)
@@ -193,15 +203,8 @@ package enum ManifestEdit: Sendable, Equatable {
     switch kind {
     case Kind.reset:
       self = .reset
-    case Kind.addData, Kind.addRewritten:
-      var segment = Manifest.DataSegment(
-        id: try reader.varint(), table: TableID(try reader.count(limit: Int(TableID.max))),
-        rowCount: try reader.count(limit: .max), byteCount: try reader.count(limit: .max),
-        firstTime: try reader.next(Int64.self), lastTime: try reader.next(Int64.self),
-        oldestLSN: try reader.varint(), newestLSN: try reader.varint(),
-        baseLSN: try reader.varint())
-      if kind == Kind.addRewritten { segment.appliedLSN = try reader.varint() }
-      self = .addData(segment)
+    case Kind.addData, Kind.addDataOfForms:
+      self = .addData(try Self.dataSegment(&reader, saysForms: kind == Kind.addDataOfForms))
     case Kind.removeData:
       self = .removeData(id: try reader.varint())
     case Kind.addJournal:
@@ -233,5 +236,23 @@ package enum ManifestEdit: Sendable, Equatable {
     guard reader.isAtEnd else {
       throw StorageError(.corrupt, "bytes behind a manifest edit", offset: reader.offset)
     }
+  }
+
+  private static func dataSegment(
+    _ reader: inout ByteReader, saysForms: Bool
+  ) throws(StorageError) -> Manifest.DataSegment {
+    var segment = Manifest.DataSegment(
+      id: try reader.varint(), table: TableID(try reader.count(limit: Int(TableID.max))),
+      rowCount: try reader.count(limit: .max), byteCount: try reader.count(limit: .max),
+      firstTime: try reader.next(Int64.self), lastTime: try reader.next(Int64.self),
+      oldestLSN: try reader.varint(), newestLSN: try reader.varint(),
+      baseLSN: try reader.varint())
+    segment.packedFrom = segment.firstTime
+    if saysForms {
+      segment.packedFrom = try reader.next(Int64.self)
+      segment.coldUntil = try reader.next(Int64.self)
+      segment.appliedLSN = try reader.varint()
+    }
+    return segment
   }
 }

@@ -20,6 +20,9 @@ package enum SegmentFormat {
   package static let headerByteCount = 64
   package static let trailerByteCount = 40
 
+  /// Added to the kind of a block that was written for the cold form.
+  static let coldKind: UInt8 = 4
+
   /// How a section is named in the index.
   enum SectionForm {
     static let inline: UInt8 = 1

@@ -43,7 +43,7 @@ package struct SegmentIndex: Sendable {
     _ block: BlockEntry, _ before: inout Before, into out: inout ByteWriter
   ) {
     out.varint(block.series - (before.block?.series ?? 0))
-    out.put(block.kind.rawValue)
+    out.put(block.kind.rawValue | (block.isCold ? SegmentFormat.coldKind : 0))
     out.varint(block.rowCount)
     out.zigzag(block.firstTime &- (before.block?.lastTime ?? 0))
     if let regular = block.regular {
@@ -153,13 +153,16 @@ package struct SegmentIndex: Sendable {
     _ reader: inout ByteReader, _ before: inout Before, seriesCount: Int, sectionLimit: Int
   ) throws(StorageError) -> BlockEntry {
     let series = (before.block?.series ?? 0) + (try reader.count(limit: seriesCount))
-    guard series < seriesCount, let kind = BlockEntry.Kind(rawValue: try reader.next(UInt8.self))
+    let kindByte = try reader.next(UInt8.self)
+    guard series < seriesCount,
+      let kind = BlockEntry.Kind(rawValue: kindByte & ~SegmentFormat.coldKind)
     else { throw StorageError(.corrupt, "impossible series or kind", offset: reader.offset) }
     let rowCount = try reader.count(limit: BlockGrid.maxRows)
     let firstTime = (try reader.zigzag()) &+ (before.block?.lastTime ?? 0)
     var block = BlockEntry(
       series: series, kind: kind, rowCount: rowCount, firstTime: firstTime, lastTime: firstTime,
       oldestLSN: 0, newestLSN: 0, columns: [])
+    block.isCold = kindByte & SegmentFormat.coldKind != 0
     try decodeTimes(&reader, &before, &block, sectionLimit)
     block.oldestLSN =
       (before.block?.oldestLSN ?? 0) &+ UInt64(bitPattern: try reader.zigzag())

@@ -37,7 +37,7 @@ package struct SeriesRewrite {
     for set in rewrite.superseded.sorted(by: { $0.times.first < $1.times.first }) {
       try check(set, builder)
       for cut in BlockGrid.cuts(set.times) {
-        try writer.append(builder.build(set.slice(cut), series: 0, kind: .superseded), of: key)
+        try writer.append(builder.build(set, cut, series: 0, kind: .superseded), of: key)
       }
     }
     return (rewrite.identicalCount, rewrite.supersededCount)
@@ -76,7 +76,7 @@ package struct SeriesRewrite {
     var cuts = BlockGrid.cuts(all.times)
     rows = RowAccumulator()
     if !isLast, let open = cuts.popLast() { rows.append(all, open) }
-    for cut in cuts { try writer.append(builder.build(all.slice(cut), series: 0), of: key) }
+    for cut in cuts { try writer.append(builder.build(all, cut, series: 0), of: key) }
   }
 }
 
@@ -86,6 +86,13 @@ extension RowSet {
     if range == 0..<count { return compacted() }
     var part = RowAccumulator()
     part.append(self, range)
+    return part.rows().compacted()
+  }
+
+  /// Times and LSNs of `range` alone, ticks of a regular stretch said as such.
+  func frame(_ range: Range<Int>) -> RowSet {
+    var part = RowAccumulator()
+    part.append(RowSet(times: times, columns: [], lsns: lsns), range)
     return part.rows().compacted()
   }
 }

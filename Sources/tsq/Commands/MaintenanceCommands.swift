@@ -5,8 +5,19 @@ import TSEngine
 struct CompactCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compact", abstract: "Seal what is new and merge all into the final, smallest form.",
-    discussion: "EXAMPLE: tsq compact --store demo")
+    discussion: """
+      Readings older than a week take the cold form, a fifth smaller and slower to scan; newer ones
+      stay packed. A store that is open for writing does the same by itself, a day at a time.
+
+      EXAMPLE: tsq compact --store demo
+      """)
+  @Flag(help: "The cold form for all readings, whatever their age.") var cold = false
+  @Flag(help: "The cold form for none.") var packed = false
   @OptionGroup var location: StoreLocation
+
+  func validate() throws {
+    if cold && packed { throw ValidationError("choose one of --cold and --packed") }
+  }
 
   func run() throws {
     let directory = try location.directory("compact")
@@ -14,7 +25,7 @@ struct CompactCommand: ParsableCommand {
       let progress = Progress()
       let before = StoreFigures(store)
       progress.show { "compacting \(directory)" }
-      try store.compact()
+      try store.compact(cold ? .cold : packed ? .packed : .byAge)
       progress.clear()
       let after = StoreFigures(store)
       Terminal.note(

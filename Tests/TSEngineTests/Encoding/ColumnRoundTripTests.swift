@@ -40,6 +40,18 @@ import Testing
     try expectRoundTrip((0..<count).map { $0 % 200 == 7 ? (.min) : Int64($0 % 5) })
   }
 
+  /// A step of 2^63 or more is told modulo 2^64: bounds of a delta page once believed its sign, and
+  /// a filter passed over the page.
+  @Test func stepsAcrossAllOfInt64KeepTheirPageInView() throws {
+    for seed in 0..<40 as Range<UInt64> {
+      var random = SeededGenerator(seed: seed)
+      let column: Column = (0..<300).map { _ in
+        random.next() % 9 == 0 ? [.min, .max, .min + 1][Int(random.next() % 3)] : Int64(random.next() % 5)
+      }
+      try expectRoundTrip(column, .int, "seed \(seed)")
+    }
+  }
+
   @Test func mixedNullsComeBackAndDoNotSpoilPacking() throws {
     for seed in 0..<UInt64(20) {
       var random = SeededGenerator(seed: seed)

@@ -27,6 +27,13 @@ import Testing
       ("sparse", (0..<600).map { $0 % 20 == 3 ? 2_300 + next(16) : nil }, .int),
       ("sparse gaps", (0..<600).map { _ in next(9) == 0 ? next(1 << 30) : nil }, .int),
       ("sparse decimal", (0..<300).map { $0 % 20 == 0 ? FloatColumnTests.slot(Double(next(500)) / 10) : nil }, .float),
+      ("cold noise", (0..<301).map { _ in 2_300 + next(9) + next(9) }, .int),
+      ("cold load", (0..<500).map { $0 / 100 % 2 == 0 ? next(2) : 1_500 + next(16) }, .int),
+      ("cold wide", (0..<300).map { _ in next(1 << 40) * next(1 << 20) }, .int),
+      ("cold clock", (0..<400).map { 1_767_225_600_000_000_000 + ($0 * 1_000 + next(5)) * 1_000_000 }, .int),
+      ("cold decimal", (0..<300).map { _ in FloatColumnTests.slot(Double(next(12) * next(12)) / 10) }, .float),
+      ("cold nulls", (0..<900).map { _ in next(30) == 0 ? nil : next(6) * next(9) }, .int),
+      ("patched decimal", (0..<300).map { $0 % 50 == 7 ? FloatColumnTests.slot(.nan) : FloatColumnTests.slot(Double(next(500)) / 10) }, .float),
       ("decimal", (0..<300).map { _ in FloatColumnTests.slot(Double(next(500)) / 10) }, .float),
     ]
   }
@@ -47,14 +54,14 @@ import Testing
     }
   }
 
-  @Test(arguments: 0..<17) func everySampleReadsBack(sample: Int) throws {
+  @Test(arguments: 0..<24) func everySampleReadsBack(sample: Int) throws {
     let (name, column, type) = Self.samples()[sample]
     try expectRoundTrip(column, type, name)
   }
 
-  @Test(arguments: 0..<17) func aSectionCutAnywhereIsRefused(sample: Int) {
+  @Test(arguments: 0..<24) func aSectionCutAnywhereIsRefused(sample: Int) {
     let (name, column, type) = Self.samples()[sample]
-    let bytes = encoded(column, type).bytes
+    let bytes = encoded(column, type, isCold: name.hasPrefix("cold")).bytes
     for length in 0..<bytes.count {
       #expect(throws: StorageError.self, "\(name) cut at \(length)") {
         _ = try ColumnSection(Array(bytes[..<length]), count: column.count)
@@ -62,9 +69,9 @@ import Testing
     }
   }
 
-  @Test(arguments: 0..<17) func noFlippedBitTraps(sample: Int) {
-    let (_, column, type) = Self.samples()[sample]
-    var bytes = encoded(column, type).bytes
+  @Test(arguments: 0..<24) func noFlippedBitTraps(sample: Int) {
+    let (name, column, type) = Self.samples()[sample]
+    var bytes = encoded(column, type, isCold: name.hasPrefix("cold")).bytes
     for bit in 0..<min(bytes.count, 700) * 8 {
       bytes[bit / 8] ^= 1 << UInt8(bit % 8)
       read(bytes, count: column.count)
@@ -77,7 +84,7 @@ import Testing
       var random = SeededGenerator(seed: seed)
       var bytes = (0..<Int(random.next() % 200)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
       // Half of them get past the first byte.
-      if seed % 2 == 0, !bytes.isEmpty { bytes[0] = [1, 2, 3, 4, 5, 7, 0x13, 0x23, 0x63][Int(seed / 2 % 9)] }
+      if seed % 2 == 0, !bytes.isEmpty { bytes[0] = [1, 2, 3, 4, 5, 7, 0x13, 0x23, 0x63, 6, 0x16, 0x66, 0xE3, 0xE6][Int(seed / 2 % 14)] }
       read(bytes, count: 1 + Int(random.next() % 600))
       _ = try? SymbolColumn(bytes, count: 5) { Int64($0.utf8.count) }
     }

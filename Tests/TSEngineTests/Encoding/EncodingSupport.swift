@@ -18,10 +18,11 @@ struct SeededGenerator: RandomNumberGenerator {
 /// A column as a test has it; nil is null.
 typealias Column = [Int64?]
 
-func encoded(_ column: Column, _ type: ColumnType = .int) -> (
+func encoded(_ column: Column, _ type: ColumnType = .int, isCold: Bool = false) -> (
   bytes: [UInt8], statistics: ColumnStatistics
 ) {
   var encoder = ColumnEncoder()
+  encoder.isCold = isCold
   var writer = ByteWriter()
   let slots = column.map { $0 ?? .min }
   let statistics: ColumnStatistics
@@ -48,12 +49,23 @@ func decoded(_ section: ColumnSection) -> Column {
   return column
 }
 
-/// Encodes, decodes and compares everything a section answers with a scalar reading of `column`.
+/// Encodes, decodes and compares everything a section answers with a scalar reading of `column`;
+/// packed and cold.
 func expectRoundTrip(
   _ column: Column, _ type: ColumnType = .int, _ note: String = "",
   sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
-  let (bytes, statistics) = encoded(column, type)
+  for isCold in [false, true] {
+    try expectRoundTrip(
+      column, type, isCold: isCold, isCold ? "cold \(note)" : note, sourceLocation: sourceLocation)
+  }
+}
+
+private func expectRoundTrip(
+  _ column: Column, _ type: ColumnType, isCold: Bool, _ note: String,
+  sourceLocation: SourceLocation
+) throws {
+  let (bytes, statistics) = encoded(column, type, isCold: isCold)
   let section = try ColumnSection(bytes, count: column.count)
   #expect(decoded(section) == column, "\(note)", sourceLocation: sourceLocation)
   let order = column.map { slot in slot.map { type == .float ? FloatOrder.key(bits: $0) : $0 } }

@@ -53,6 +53,46 @@ import Testing
     try expectRoundTrip(column.map { $0 == .min ? 0 : $0 } + [Self.slot(.nan)], .float)
   }
 
+  /// A sensor that sends NaN now and then must not cost its decimals.
+  @Test func oddDoublesAmongDecimalsArePatches() throws {
+    let odd: [Double] = [.nan, Double(nan: 7, signaling: false), -0.0, .infinity, -.infinity, .pi]
+    for seed in 0..<12 as Range<UInt64> {
+      var random = SeededGenerator(seed: seed)
+      var column: Column = []
+      for _ in 0..<1_500 {
+        let isOdd = random.next() % (seed < 6 ? 40 : 200) == 0
+        let reading = Double(2_300 + Int64(random.next() % 16)) / 10
+        column.append(Self.slot(isOdd ? odd[Int(random.next() % 6)] : reading))
+      }
+      column[0] = Self.slot(odd[Int(seed % 6)])
+      column[1_499] = Self.slot(odd[Int(seed % 6)])
+      try expectRoundTrip(column, .float, "seed \(seed)")
+      let patchCount = column.count { $0.map { !Self.isTenth($0) } ?? false }
+      #expect(encoded(column, .float).bytes.count < 1_500 * 6 / 8 + patchCount * 11 + 64)
+      for index in column.indices where random.next() % 9 == 0 { column[index] = nil }
+      try expectRoundTrip(column, .float, "nulls, seed \(seed)")
+    }
+    // A constant but for one.
+    for count in [2, 9, 300] {
+      var column = Column(repeating: Self.slot(1.5), count: count)
+      column[count / 2] = Self.slot(.nan)
+      try expectRoundTrip(column, .float, "count \(count)")
+    }
+  }
+
+  private static func isTenth(_ slot: Int64) -> Bool {
+    let value = Double(bitPattern: UInt64(bitPattern: slot))
+    return DecimalScale.integer(value, power: 10) != nil
+  }
+
+  /// One reading with many digits does not make all others wide.
+  @Test func aLongDecimalIsAPatch() throws {
+    var column: Column = (0..<1_000).map { Self.slot(Double($0 % 32) / 10) }
+    column[500] = Self.slot(0.123_456_789)
+    try expectRoundTrip(column, .float)
+    #expect(encoded(column, .float).bytes.count < 1_000 * 6 / 8 + 64)
+  }
+
   @Test func fewDistinctDoublesMakeADictionary() throws {
     var random = SeededGenerator(seed: 5)
     let levels = (0..<5).map { _ in Self.slot(Double.random(in: -1...1, using: &random)) }

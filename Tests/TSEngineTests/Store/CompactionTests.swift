@@ -23,11 +23,22 @@ import Testing
       nextID += 1
     }
 
-    mutating func run(_ options: CompactionPlan.Options, isFinal: Bool = false) throws -> Int {
+    mutating func run(
+      _ options: CompactionPlan.Options, isFinal: Bool = false,
+      forms: CompactionPlan.Forms = CompactionPlan.Forms()
+    ) throws -> Int {
       var jobs = 0
-      while let job = CompactionPlan.next(segments, isFinal: isFinal, options: options) {
+      while let job = CompactionPlan.next(
+        segments, isFinal: isFinal, options: options, forms: forms)
+      {
         jobs += 1
-        #expect(job.inputs.count > 1 || job.windows.count > 1, "a job changes something")
+        let isForForm = segments.contains { segment in
+          segment.id == job.inputs[0]
+            && (segment.packedFrom < forms.coldBefore
+              || forms.packsTheRest && segment.coldUntil >= forms.coldBefore)
+        }
+        #expect(
+          job.inputs.count > 1 || job.windows.count > 1 || isForForm, "a job changes something")
         #expect(zip(job.windows, job.windows.dropFirst()).allSatisfy { $0.upperBound < $1.lowerBound })
         apply(job)
         try #require(jobs < 2_000, "the plan ends: \(job) of \(segments.count)")
@@ -51,7 +62,26 @@ import Testing
         guard let reach else { continue }
         written += Int(bytes)
         add(reach, bytes: max(1, Int(bytes)))
+        setForms(coldBefore: job.coldBefore)
       }
+    }
+
+    /// Of the newest segment, as if it had a block at every instant.
+    private mutating func setForms(coldBefore: Int64) {
+      var segment = segments.removeLast()
+      (segment.packedFrom, segment.coldUntil) = (.max, .min)
+      for time in [segment.firstTime, segment.lastTime] {
+        segment.note(lastTime: time, isCold: time < coldBefore)
+      }
+      if segment.firstTime < coldBefore, segment.lastTime >= coldBefore {
+        (segment.packedFrom, segment.coldUntil) = (coldBefore, coldBefore - 1)
+      }
+      segments.append(segment)
+    }
+
+    mutating func addPacked(_ times: ClosedRange<Int64>, bytes: Int) {
+      add(times, bytes: bytes)
+      setForms(coldBefore: .min)
     }
 
     var byteCount: Int { segments.reduce(0) { $0 + $1.byteCount } }
@@ -85,6 +115,38 @@ import Testing
     #expect(table.segments.count < 60, "\(table.segments.count)")
     let amplification = Double(table.written) / Double(hours * 40_000)
     #expect(amplification < 12, "a row is written \(amplification) times behind its sealing")
+  }
+
+  @Test(arguments: [16 << 20, 40_000])
+  func whatGrowsOldBecomesColdOnceAndIsRewrittenAFewTimesMore(_ bytesAnHour: Int) throws {
+    let options = CompactionPlan.Options()
+    func live(_ age: Int64) throws -> (table: Table, forms: CompactionPlan.Forms) {
+      var table = Table()
+      var forms = CompactionPlan.Forms()
+      for hour in 0..<(24 * 120) {
+        let first = start + Int64(hour) * 3_600_000_000_000
+        table.addPacked(first...(first + 3_599_950_000_000), bytes: bytesAnHour)
+        forms.coldBefore = TimeWindow.containing(first - age, level: 0).bounds.lowerBound
+        _ = try table.run(options, forms: forms)
+      }
+      return (table, forms)
+    }
+    let packed = try live(9_999 * Self.day).table
+    var (table, forms) = try live(7 * Self.day)
+    let more = Double(table.written - packed.written) / Double(24 * 120 * bytesAnHour)
+    #expect(more < 3, "a row is written \(more) times more")
+    let old = table.segments.filter { $0.lastTime < forms.coldBefore && $0.packedFrom < .max }
+    #expect(old.reduce(0) { $0 + $1.byteCount } <= table.byteCount / 4, "\(old.count)")
+    #expect(try table.run(options, forms: forms) == 0)
+    // Asked for by age, for all, for none: each once.
+    forms.packsTheRest = true
+    for bound in [forms.coldBefore, .max, .min] {
+      forms.coldBefore = bound
+      _ = try table.run(options, isFinal: true, forms: forms)
+      #expect(table.segments.allSatisfy { $0.packedFrom >= bound })
+      #expect(table.segments.allSatisfy { $0.coldUntil == .min || $0.coldUntil < bound })
+      #expect(try table.run(options, isFinal: true, forms: forms) == 0)
+    }
   }
 
   @Test func rowsThatComeLateAreAnEighthAtMostBeforeTheyFindTheirPlace() throws {
@@ -130,6 +192,13 @@ import Testing
       _ = try table.run(options)
       _ = try table.run(options, isFinal: true)
       #expect(try table.run(options, isFinal: true) == 0, "seed \(seed)")
+      for bound in [start, .max, 0, .min, start + 9 * Self.day] {
+        var forms = CompactionPlan.Forms()
+        (forms.coldBefore, forms.packsTheRest) = (bound, random.flip())
+        _ = try table.run(options, forms: forms)
+        _ = try table.run(options, isFinal: true, forms: forms)
+        #expect(try table.run(options, isFinal: true, forms: forms) == 0, "seed \(seed) \(bound)")
+      }
     }
     for time in [Int64.min, -1, 0, start, .max] {
       for level in 0...TimeWindow.rootLevel {
@@ -196,6 +265,68 @@ import Testing
     try store.compact()
     #expect(bytes() == byRest, "the final form was reached")
     #expect(try StoreReading.rows(store.snapshot()) == rows)
+  }
+
+  @Test func aStoreMakesOldBlocksColdByItselfAndThenRests() throws {
+    let bench = StoreBench(clock: SimClock(nanos: start + Self.day))
+    var store = try bench.open()
+    for round in 0..<30 as Range<Int64> {
+      _ = try store.append(
+        .power("m", at: start + round * 60_000_000_000, count: 900), creator: StoreBench.actor)
+      try store.seal()
+      _ = settle(store)
+    }
+    func forms() throws -> Set<Bool> {
+      Set(try store.snapshot().segments.flatMap { try $0.directory().table.rows.map(\.isCold) })
+    }
+    func ids() -> [UInt64] { store.snapshot().segments.map(\.id) }
+    bench.clock.advance(nanos: Self.day)
+    for _ in 0..<2 { _ = settle(store) }
+    let rows = try StoreReading.rows(store.snapshot())
+    #expect(try forms() == [false])
+    let packed = store.snapshot().segments.reduce(0) { $0 + $1.byteCount }
+    bench.clock.advance(nanos: 7 * Self.day)
+    #expect(settle(store) > 0)
+    #expect(try forms() == [true])
+    #expect(store.snapshot().segments.reduce(0) { $0 + $1.byteCount } < packed)
+    #expect(try StoreReading.rows(store.snapshot()) == rows)
+    // Neither time nor another life of the store makes it work again.
+    let before = ids()
+    for _ in 0..<3 {
+      bench.clock.advance(nanos: Self.day)
+      #expect(settle(store) == 0)
+      try store.close()
+      store = try bench.open()
+    }
+    try store.compact()
+    #expect(ids() == before)
+    #expect(try StoreReading.rows(store.snapshot()) == rows)
+    // What a person wants cold although it is young stays so.
+    _ = try store.append(
+      .power("m", at: bench.clock.nowNanos() - Self.day, count: 900), creator: StoreBench.actor)
+    try store.compact(.cold)
+    #expect(try forms() == [true])
+    bench.clock.advance(nanos: Self.day)
+    #expect(settle(store) == 0)
+  }
+
+  /// Edits of the first kind are in stores that exist: read for what they say, packed.
+  @Test func bothKindsOfAnAddedSegmentAreRead() throws {
+    var segment = Manifest.DataSegment(
+      id: 7, table: 2, rowCount: 300, byteCount: 9_000, firstTime: -5, lastTime: start,
+      oldestLSN: 3, newestLSN: 400, baseLSN: 1)
+    (segment.packedFrom, segment.coldUntil) = (start, start - 1)
+    var out = ByteWriter()
+    ManifestEdit.addData(segment).encode(into: &out)
+    #expect(out.bytes[0] == 10)
+    #expect(try ManifestEdit(decoding: out.bytes.rawSpan) == .addData(segment))
+    let first = [1] + out.bytes.dropFirst().dropLast(16)
+    (segment.packedFrom, segment.coldUntil) = (-5, .min)
+    #expect(try ManifestEdit(decoding: first.rawSpan) == .addData(segment))
+    for count in 1..<out.bytes.count {
+      let cut = Array(out.bytes.prefix(count))
+      #expect(throws: StorageError.self) { try ManifestEdit(decoding: cut.rawSpan) }
+    }
   }
 
   @Test func ingestSealingAndReadingGoOnBetweenTheStepsOfAJob() throws {

@@ -67,7 +67,7 @@ final class StoreLife {
       }
     case .seal: try store.seal()
     case .delete: try delete(store)
-    case .compact: try store.compact()
+    case .compact: try store.compact([.byAge, .packed, .cold][random.below(3)])
     case .step:
       // Of a day behind the last seal: everything is worth merging.
       bench.clock.advance(nanos: 86_400_000_000_000)

@@ -57,7 +57,7 @@ struct StoreModelRun {
       try store.seal()
     case 12:
       history.append("compact")
-      try store.compact()
+      try store.compact([.byAge, .packed, .cold][random.below(3)])
     case 13:
       history.append("witness")
       _ = store.maintain()

@@ -201,6 +201,39 @@ import Testing
     }
   }
 
+  /// Cold and packed again: the same rows, and a second compaction has nothing to do.
+  @Test func compactionGivesOldBlocksTheColdForm() throws {
+    let store = try bench.open()
+    for round in 0..<40 as Range<Int64> {
+      _ = try store.append(
+        .power("m", at: start + round * 1_000_000_000, value: round % 4), creator: StoreBench.actor)
+    }
+    func forms() throws -> [Bool] {
+      try store.snapshot().segments.flatMap { try $0.directory().table.rows.map(\.isCold) }
+    }
+    func ids() -> [UInt64] { store.snapshot().segments.map(\.id) }
+    try store.compact()
+    let rows = try StoreReading.rows(store.snapshot())
+    #expect(try !forms().isEmpty && forms().allSatisfy { !$0 }, "just measured")
+    let packed = store.snapshot().segments.reduce(0) { $0 + $1.byteCount }
+    bench.clock.advance(nanos: store.options.coldAfterNanos + 3_600_000_000_000)
+    try store.compact()
+    #expect(try forms().allSatisfy { $0 }, "a week old")
+    #expect(store.snapshot().segments.reduce(0) { $0 + $1.byteCount } < packed)
+    #expect(try StoreReading.rows(store.snapshot()) == rows)
+    let before = ids()
+    try store.compact()
+    try store.compact(.cold)
+    #expect(ids() == before)
+    try store.compact(.packed)
+    #expect(try forms().allSatisfy { !$0 })
+    #expect(store.snapshot().segments.reduce(0) { $0 + $1.byteCount } == packed)
+    #expect(try StoreReading.rows(store.snapshot()) == rows)
+    try store.compact(.cold)
+    let reopened = try reopened(store)
+    #expect(try StoreReading.rows(reopened.snapshot()) == rows)
+  }
+
   @Test func compactionChangesNoRowAndKeepsWhatIsSuperseded() throws {
     var store = try bench.open()
     for round in 0..<12 as Range<Int64> {
