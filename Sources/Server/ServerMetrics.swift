@@ -115,6 +115,7 @@ package final class ServerMetrics: Sendable {
     put("tsq_data_segments", "gauge", "Live data segments", snapshot.segments.count)
     put("tsq_head_rows", "gauge", "Readings in memory, not sealed yet", snapshot.headRowCount)
     put("tsq_queries_running", "gauge", "SQL statements running, their answers included", runningQueries)
+    put("tsq_damages", "gauge", "Places of the store that failed their check", store.damages.count)
     put("tsq_writable", "gauge", "1 while the store takes writes", store.failure == nil ? 1 : 0)
     return text
   }

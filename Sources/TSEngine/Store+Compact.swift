@@ -57,6 +57,7 @@ extension Store {
     _ writing: Writing, isFinal: Bool, _ forms: CompactionPlan.Forms
   ) throws(StorageError) -> Bool {
     if let failure { throw failure }
+    guard isJournalWhole else { return false }
     let running = writing.compaction.withLock { $0.job }
     var next = running
     if next == nil { next = try nextJob(writing, isFinal: isFinal, forms) }
@@ -130,6 +131,9 @@ extension Store {
   /// - Throws: as `seal`; `.corrupt` when a segment fails its check (it is not replaced).
   package func compact(_ form: CompactionForm = .byAge) throws(StorageError) {
     try seal()
+    guard isJournalWhole else {
+      throw StorageError(.corrupt, "a journal is damaged, and what it says of readings is not known")
+    }
     guard let writing else { return }
     let forms = options.forms(form)
     try writing.compactionLane.run { () throws(StorageError) in

@@ -170,6 +170,7 @@ extension Store {
     }
     guard first else { return }
     writing.queue.close()
+    writing.writer.drain()
     let threads = [
       writing.maintenance.withLock { $0 }, writing.committer.withLock { $0 },
       writing.compactor.withLock { $0 },
@@ -180,7 +181,9 @@ extension Store {
       thread?.join()
     }
     defer { writing.lock.close() }
-    writing.compaction.withLock { $0.job }?.abandon()
+    try? writing.compactionLane.run { () throws(StorageError) in
+      writing.compaction.withLock { $0.job }?.abandon()
+    }
     shared.dead.sweep(options.disk, store: directory)
     try writing.lane.run { () throws(StorageError) in try writing.writer.finish() }
   }

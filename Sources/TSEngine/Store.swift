@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// A time-series store in one folder. Append-only: readings and events are durable when a call
@@ -112,16 +113,23 @@ public final class Store: Sendable {
     }
   }
 
-  /// A state of the manifest whose files stay as long as the pin. On a file system that cannot be
-  /// written there is no pin, and nobody who removes files.
+  /// A state of the manifest whose files stay as long as the pin. Where none can be made (a store
+  /// that this user or file system may not change, a full disk) a reader goes on without, and meets
+  /// `.notFound` when compaction takes a file from under it.
   static func pinManifest(
     _ directory: String, _ storeID: StoreID, _ options: StoreOptions
   ) throws(StorageError) -> (manifest: Manifest, pin: Pin?) {
     var read = try Recovery.readManifest(options.disk, directory, storeID)
     for _ in 0..<readAttempts {
-      guard
-        let pin = try? Pin(options.disk, store: directory, lsn: read.newestLSN, rng: options.rng)
-      else { return (read.state, nil) }
+      let pin: Pin
+      do throws(StorageError) {
+        pin = try Pin(options.disk, store: directory, lsn: read.newestLSN, rng: options.rng)
+      } catch {
+        // A writer that opens just now took the unfinished file for a dead one.
+        if error.code == .busy || error.code == .notFound { continue }
+        guard error.code == .diskFull || [EROFS, EACCES, EPERM].contains(error.errno) else { throw error }
+        return (read.state, nil)
+      }
       // Unchanged behind the pin: whoever removes a file from now on has seen it.
       let again = try Recovery.readManifest(options.disk, directory, storeID)
       if again.newestLSN == read.newestLSN { return (again.state, pin) }
@@ -247,6 +255,12 @@ public final class Store: Sendable {
   package var damages: [Manifest.Damage] {
     let live = shared.live.withLock { $0.segments }
     return openDamages + live.filter(\.isDamaged).map(\.loss)
+  }
+
+  /// False while events that are kept in a journal cannot be read: what they say of readings (deleted,
+  /// superseded) may come back with a repaired file, so nothing is rewritten meanwhile.
+  var isJournalWhole: Bool {
+    !openDamages.contains { FileNames.journalSegmentID($0.file) != nil }
   }
 
   /// Why writes are refused, when they are.

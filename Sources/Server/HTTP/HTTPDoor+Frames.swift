@@ -21,7 +21,7 @@ extension HTTPDoor {
       metrics.add(.httpRefusals)
       return Refused.badRequest(error.reason).frameResponse(path: error.path)
     } catch let error as StorageError {
-      if error.code == .invalid { metrics.add(.httpRefusals) }
+      if error.isAboutTheRequest { metrics.add(.httpRefusals) }
       return Refused(error).frameResponse()
     } catch let refused as Refused {
       return refused.frameResponse()

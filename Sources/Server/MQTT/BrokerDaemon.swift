@@ -151,7 +151,7 @@ package final class BrokerDaemon: Sendable {
       case .success(let stored):
         metrics.add(1, .mqttFrames, stored)
         answers.append(Self.answer(message, stored.openJSON + ",\"timestamp\":\(timestamp)}"))
-      case .failure(let error) where error.code != .invalid: unsettled.append(message)
+      case .failure(let error) where !error.isAboutTheRequest: unsettled.append(message)
       case .failure(let error):
         metrics.add(.mqttRefusals)
         let fault = FrameError(path: "", reason: error.reason, kind: .form, timestamp: timestamp)

@@ -52,10 +52,15 @@ package final class CommitWriter: @unchecked Sendable {
     }
   }
 
-  /// Serves what still waits and ends both logs in order. Nobody leads after this.
-  package func finish() throws(StorageError) {
+  /// Takes the lead for good and serves what still waits; the queue is closed. Whoever waits for an
+  /// answer has it then, on whatever thread, so that all of them can be joined.
+  package func drain() {
     queue.leadForGood()
     while !queue.isEmpty { step() }
+  }
+
+  /// Ends both logs in order, after `drain`.
+  package func finish() throws(StorageError) {
     try log.close()
     try manifest.close()
   }

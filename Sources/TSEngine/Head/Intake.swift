@@ -223,6 +223,11 @@ extension SeriesCatalog {
   }
 }
 
+extension StorageError {
+  /// The request is at fault and will be at every try: who sent it is told, and nobody waits for it.
+  package var isAboutTheRequest: Bool { code == .invalid || self == Intake.rejected }
+}
+
 extension TableID {
   /// The table that holds this table's quarantined readings.
   package var quarantine: TableID { self | 0x8000_0000 }

@@ -88,7 +88,9 @@ struct Recovery {
     outcome.scan = repaired.scan
     outcome.tornByteCount = repaired.tornByteCount
     finish(&outcome, durableLSN: repaired.scan.nextLSN - 1)
-    try settleUnnamed(manifest, at: manifestLSN, isWhole: outcome.damages.isEmpty)
+    // What earlier openings met and wrote down is settled.
+    let isWhole = outcome.damages.allSatisfy { manifest.damages.contains($0) }
+    try settleUnnamed(manifest, at: manifestLSN, isWhole: isWhole)
     Pin.removeDead(disk, store: directory)
     return outcome
   }

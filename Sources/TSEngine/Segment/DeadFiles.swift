@@ -40,8 +40,12 @@ package final class DeadFiles: Sendable {
       return unheld
     }
     guard !unheld.isEmpty else { return }
-    let pins = Pin.living(disk, store: store)
+    guard let pins = Pin.living(disk, store: store) else {
+      return dead.withLock { $0 += unheld }
+    }
     for grave in unheld {
+      // A snapshot that is gone by now may have opened it again.
+      grave.file.letGo()
       let isPinned = pins.contains { $0 >= grave.file.bornAt && $0 < grave.died }
       if !isPinned { try? disk.remove(grave.file.path) }
       if isPinned || disk.exists(grave.file.path) { dead.withLock { $0.append(grave) } }

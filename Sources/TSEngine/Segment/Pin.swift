@@ -36,10 +36,11 @@ package final class Pin: Sendable {
     lock.close()
   }
 
-  /// The LSNs that living processes pin; files of dead ones are removed.
-  package static func living(_ disk: any Disk, store: String) -> [LSN] {
+  /// The LSNs that living processes pin; files of dead ones are removed. Nil when that cannot be told.
+  package static func living(_ disk: any Disk, store: String) -> [LSN]? {
     let directory = FileNames.path(store, FileNames.pinDirectory)
-    guard let names = try? disk.list(directory) else { return [] }
+    if !disk.exists(directory) { return [] }
+    guard let names = try? disk.list(directory) else { return nil }
     var living: [LSN] = []
     for name in names {
       guard let lsn = FileNames.pinnedLSN(name) else { continue }
