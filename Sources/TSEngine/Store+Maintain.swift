@@ -72,8 +72,10 @@ extension Store {
     if options.clock.monotonicNanos() < activity.sealNotBeforeNanos { return false }
     if activity.segmentByteCount > options.tailByteLimit || !pendingRotations().isEmpty { return true }
     guard head.rowCount > 0 else { return false }
-    return head.byteCount > options.headByteLimit / 2
-      || options.clock.nowNanos() - activity.oldestCommitNanos > options.sealAgeNanos
+    if head.byteCount > options.headByteLimit / 2 { return true }
+    // The wall clock may say anything, an instant before 1970 too.
+    let (age, isBeyond) = options.clock.nowNanos().subtractingReportingOverflow(activity.oldestCommitNanos)
+    return !isBeyond && age > options.sealAgeNanos
   }
 
   /// Turns the head and its log into data and journal segments. Ingest and queries go on.

@@ -59,8 +59,10 @@ struct Damage: Campaign {
         Self.damage(disk, file.path, kind, &dice, mixed)
         let damaged = disk.contents(file.path) ?? []
         guard damaged != original else { return }
-        let first = zip(damaged, original).enumerated().first { $1.0 != $1.1 }?.offset ?? 0
-        let isTail = mixed.isLastSeal(file.path, byte: first)
+        let differing = damaged.indices.filter { damaged[$0] != original[$0] }
+        let (first, last) = (differing.first ?? 0, differing.last ?? 0)
+        // With the last seal goes the witness of the padding right before it, too.
+        let isTail = mixed.isLastSeal(file.path, byte: first) || mixed.isLastSeal(file.path, byte: last)
         if noise % 2 == 0, !isTail {
           var options = Bench.options(SimDisk(copyOf: disk), SimClock(nanos: mixed.nanos), seed: seed)
           options.isReadOnly = true

@@ -111,7 +111,7 @@ extension Judge {
   ///   opened once more.
   static func recover(
     _ disk: SimDisk, _ ledger: Ledger, at nanos: Int64, seed: UInt64, retries: Bool = false,
-    checksDigest: Bool = false, allowsPadding: Bool = false
+    checksDigest: Bool = false
   ) throws(Wrong) {
     let clock = SimClock(nanos: nanos)
     let watched = WatchedDisk(disk)
@@ -122,7 +122,7 @@ extension Judge {
         throw StorageError(.invalid, "opened under the epoch \(next), which was there")
       }
       do throws(Wrong) {
-        let state = try check(store, ledger, allowsPadding: allowsPadding)
+        let state = try check(store, ledger)
         if checksDigest { try checkDigest(store) }
         if retries { try retry(store, ledger, from: state, now: nanos) }
       } catch {

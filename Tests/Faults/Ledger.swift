@@ -32,6 +32,14 @@ struct Ledger {
     ackedLSN = max(ackedLSN, lsn)
   }
 
+  /// An act leaves that adds no readings.
+  mutating func propose(_ after: Model) { states.append(after) }
+
+  mutating func accept(lsn: LSN) {
+    states.removeFirst()
+    ackedLSN = max(ackedLSN, lsn)
+  }
+
   /// The store refused what is under way and goes on: it is not stored.
   mutating func refuse() {
     states.removeLast(states.count - 1)
@@ -73,12 +81,8 @@ enum Judge {
   }
 
   /// acked ⊆ recovered ⊆ sent, values equal, each reading once. Returns which state it is.
-  ///
-  /// - Parameter allowsPadding: bytes that must be zero and are not, behind a whole batch, may be told.
-  static func check(
-    _ store: Store, _ ledger: Ledger, allowsPadding: Bool = false
-  ) throws(Wrong) -> Int {
-    if let damage = store.damages.first(where: { !allowsPadding || $0.lastLSN > 0 }) {
+  static func check(_ store: Store, _ ledger: Ledger) throws(Wrong) -> Int {
+    if let damage = store.damages.first {
       throw Wrong(text: "calls it damage: \(damage)")
     }
     let snapshot = store.snapshot()

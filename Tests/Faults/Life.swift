@@ -12,6 +12,8 @@ final class Life: @unchecked Sendable {
   var maker: BatchMaker
   var random: SimRandom
   private(set) var step = 0
+  /// Stores opened so far, or tried to.
+  private(set) var openings = 0
   /// What the client saw that must not be.
   var complaint: String?
 
@@ -53,7 +55,10 @@ final class Life: @unchecked Sendable {
 
   var options: StoreOptions { Bench.options(disk, clock, seed: seed) }
 
-  func open() throws(StorageError) { store = try Store.open(Bench.path, options) }
+  func open() throws(StorageError) {
+    openings += 1
+    store = try Store.open(Bench.path, options)
+  }
 
   /// Forgets the store as a killed process does.
   func drop() { store = nil }
@@ -122,6 +127,17 @@ final class Life: @unchecked Sendable {
       let answer = try work(request(store.symbols))
       expect(answer, expected)
       ledger.acknowledge(lsn: answer.lsn)
+    } catch {
+      if !isOver { ledger.refuse() }
+      throw error
+    }
+  }
+
+  /// An act on what is stored, after which it is as `after` says.
+  func attempt(_ after: Model, _ work: () throws(StorageError) -> LSN) throws(StorageError) {
+    ledger.propose(after)
+    do throws(StorageError) {
+      ledger.accept(lsn: try work())
     } catch {
       if !isOver { ledger.refuse() }
       throw error

@@ -6,6 +6,9 @@ struct Model {
   private(set) var sum = RowSum()
   /// Superseded versions.
   private(set) var older: [RowKey: [Cells]] = [:]
+  /// Rows that were deleted, or fell below the floor: they show again when that event is lost.
+  private(set) var removed: [RowKey: [Cells]] = [:]
+  private(set) var floor = Int64.min
 
   /// Takes in what `batch` says, as the store's answer must count it.
   mutating func append(_ batch: FrameBatch, now: Int64, _ symbols: SymbolTable) -> AppendResult {
@@ -16,6 +19,10 @@ struct Model {
         for row in 0..<run.times.count {
           let time = run.times.tick(row)
           let isAbsurd = time < Bench.floor || time > now + Bench.future
+          if !isAbsurd, time < floor {
+            result.expired += 1
+            continue
+          }
           let table = isAbsurd ? batch.table.quarantine : batch.table
           let key = RowKey(
             series: SeriesKey(table: table, device: frame.device, probe: run.probe), time: time)
@@ -45,6 +52,31 @@ struct Model {
     rows[key] = cells
     sum.remove(series, key.time, newest)
     sum.add(series, key.time, cells)
+  }
+
+  /// The rows of `spans` are deleted.
+  mutating func delete(_ table: TableID, _ spans: [SeriesSpans]) {
+    remove { key in
+      key.series.table == table
+        && spans.contains { span in
+          span.device == key.series.device && span.probe == key.series.probe
+            && span.times.contains { $0.contains(key.time) }
+        }
+    }
+  }
+
+  /// Readings before `floor` expire.
+  mutating func setFloor(_ floor: Int64) {
+    self.floor = floor
+    remove { !$0.series.table.isQuarantine && $0.time < floor }
+  }
+
+  private mutating func remove(_ isChosen: (RowKey) -> Bool) {
+    for (key, cells) in rows where isChosen(key) {
+      rows[key] = nil
+      removed[key, default: []] += [cells] + (older.removeValue(forKey: key) ?? [])
+      sum.remove(RowSum.hash(key.series), key.time, cells)
+    }
   }
 
   /// The first few rows that differ.

@@ -20,7 +20,7 @@ struct Simulation: Campaign {
       let second = World(seed: seed)
       try second.run()
       if first.trace != second.trace {
-        throw Judge.Wrong(text: "trace \(first.trace) became \(second.trace)")
+        throw Judge.Wrong(text: "the second run differs: \(World.difference(first, second))")
       }
     }
   }
@@ -47,6 +47,8 @@ private final class World: @unchecked Sendable {
   private var ackedEvents: [Event] = []
   private var complaint: String?
   private(set) var trace: UInt64 = 0
+  /// What changed the disk, and the trace by then.
+  private var history: [(text: String, trace: UInt64)] = []
 
   init(seed: UInt64) {
     self.seed = seed
@@ -59,9 +61,18 @@ private final class World: @unchecked Sendable {
       return Client(maker: maker)
     }
     disk.before = { [unowned self] operation in
-      note(RowSum.text("\(operation.kind) \(operation.path) \(operation.offset)"))
+      let text = "\(operation.kind) \(operation.path) \(operation.offset)"
+      note(RowSum.text(text))
       note(UInt64(CRC32C.checksum(operation.bytes)))
+      history.append((text, trace))
     }
+  }
+
+  /// Where two runs of one seed part.
+  static func difference(_ a: World, _ b: World) -> String {
+    let same = zip(a.history, b.history).prefix { $0.trace == $1.trace }.count
+    let texts = [a, b].map { same < $0.history.count ? $0.history[same].text : "nothing" }
+    return "operation \(same) is \(texts[0]), then \(texts[1])"
   }
 
   private func note(_ value: UInt64) { trace = RowSum.mixed(trace, value) }
@@ -101,6 +112,7 @@ private final class World: @unchecked Sendable {
         let number = random.below(1000)
         _ = try store.decide(actor: Bench.actor) { $0.createUser("u\(number)", $1) }
       case 32 where isIdle: jump()
+      case 37: try delete(random.below(clients.count), store)
       case 33: plan()
       case 34: disk.base.capacity = random.flip() ? nil : disk.base.usedByteCount + random.below(30_000)
       case 35:
@@ -130,6 +142,24 @@ private final class World: @unchecked Sendable {
     } catch {
       clients[index].states.removeLast()
       clients[index].expected = nil
+      throw error
+    }
+  }
+
+  private func delete(_ index: Int, _ store: Store) throws(StorageError) {
+    guard clients[index].expected == nil, clients[index].states.count == 1 else { return }
+    let first = Bench.start + Int64(random.below(6)) * 1_000_000_000
+    let device = "\(clients[index].maker.prefix)\(random.below(3))"
+    let times = [first...(first + Int64(random.below(8)) * 500_000_000)]
+    let spans = (0..<2).map { SeriesSpans(device: device, probe: Int32($0), times: times) }
+    var after = clients[index].states[0]
+    after.delete(1, spans)
+    do throws(StorageError) {
+      let lsn = try store.delete(1, spans, extent: RemovalExtent(), actor: Bench.actor)
+      clients[index].states = [after]
+      ackedLSN = max(ackedLSN, lsn)
+    } catch {
+      if disk.base.isOff || store.failure != nil { clients[index].states.append(after) }
       throw error
     }
   }

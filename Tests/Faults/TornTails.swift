@@ -60,8 +60,7 @@ struct TornTails: Campaign {
     }
     let before = disk.contents(operation.path) ?? []
     try Judge.recover(
-      disk, ledger, at: life.clock.nowNanos(), seed: life.seed, retries: noise % 16 == 0,
-      allowsPadding: rest > 1)
+      disk, ledger, at: life.clock.nowNanos(), seed: life.seed, retries: noise % 16 == 0)
     let after = disk.contents(operation.path) ?? []
     let cut = before.dropFirst(after.count)
     guard noise % 16 != 0, cut.contains(where: { $0 != 0 }) else { return }

@@ -1,6 +1,6 @@
 import TSEngine
 
-/// What lives are made of. A new kind of operation of the store (retention, delete, backup) is added
+/// What lives are made of. A new kind of operation of the store (backup) is added
 /// to `operations`, here and nowhere else: every campaign then meets it at each of its steps.
 enum Workload {
   struct Operation: Sendable {
@@ -17,6 +17,8 @@ enum Workload {
     Operation(name: "compact") { (_, store) throws(StorageError) in try store.compact() },
     Operation(name: "append", run: append),
     Operation(name: "witness") { (_, store) throws(StorageError) in _ = store.maintain() },
+    Operation(name: "delete", run: delete), Operation(name: "retention", run: retention),
+    Operation(name: "step", run: step),
     Operation(name: "reopen") { (life, _) throws(StorageError) in try life.reopen() },
     Operation(name: "group", run: group),
   ]
@@ -64,6 +66,37 @@ enum Workload {
       try writer.append(batch)
       return try writer.commit()
     }
+  }
+
+  /// Some instants of one device.
+  private static func delete(_ life: Life, _ store: Store) throws(StorageError) {
+    let device = "d\(life.random.below(3))"
+    let first = Bench.start + Int64(life.random.below(6)) * 1_000_000_000
+    let times = first...(first + Int64(life.random.below(8)) * 500_000_000)
+    let spans = (0..<2).map { SeriesSpans(device: device, probe: Int32($0), times: [times]) }
+    var after = life.ledger.states[0]
+    after.delete(1, spans)
+    try life.attempt(after) { () throws(StorageError) in
+      try store.delete(1, spans, extent: RemovalExtent(), actor: Bench.actor)
+    }
+  }
+
+  private static func retention(_ life: Life, _ store: Store) throws(StorageError) {
+    let floor = Bench.start - Int64(life.random.below(40)) * 86_400_000_000_000
+    var after = life.ledger.states[0]
+    if floor != after.floor { after.setFloor(floor) }
+    try life.attempt(after) { () throws(StorageError) in
+      try store.decide(actor: Bench.actor) { $0.setRetention("power", floor: floor, $1) }.lsn
+    }
+  }
+
+  /// Compaction as its thread goes about it, in quiet days.
+  private static func step(_ life: Life, _ store: Store) throws(StorageError) {
+    let day: Int64 = 86_400_000_000_000
+    life.clock.advance(nanos: day)
+    _ = store.compactStep()
+    life.clock.advance(nanos: day)
+    for _ in 0..<12 { _ = store.compactStep() }
   }
 
   private static func decide(_ life: Life, _ store: Store) throws(StorageError) {

@@ -89,12 +89,15 @@ import Testing
         let isWhole = kept >= 64 + 3 + body.count
         #expect(records.count == (isWhole ? 3 : 2) || (kept > 60 && rest != 0), "\(kept) \(rest)")
         #expect(records.prefix(2).map(\.lsn) == [1, 2])
-        #expect(outcome.scan.damaged.allSatisfy { $0.lsns == nil })
+        #expect(outcome.scan.damaged.isEmpty, "\(kept) \(rest)")
         if case .torn(let offset) = outcome.scan.tail {
-          #expect(offset == start)
+          // A whole batch counts; torn is what lies behind it.
+          let end = records.count == 3 ? start + 64 + 3 + body.count : start
+          #expect(offset == end)
           let name = try #require(outcome.tornCopy)
-          #expect(copy.contents("s/log/\(name)") == Array(bytes[start...]))
-          #expect(copy.contents(path)?.count == start)
+          let isKept = copy.contents("s/log/\(name)") == Array(bytes[end...])
+          #expect(isKept)
+          #expect(copy.contents(path)?.count == end)
         }
         // The log goes on behind it.
         let again = try LogBench.open(copy, bench.clock, ahead: 0)
@@ -152,6 +155,36 @@ import Testing
       // Without the seal this is the one window the format cannot decide; see Docs/FORMAT.md.
       #expect(scan.tail == (isSealed ? .clean : .torn(offset: 2 * Self.sector)))
       #expect(scan.damaged.map(\.lsns) == (isSealed ? [2...2] : []))
+    }
+  }
+
+  /// The write of a last batch that came to all of its payload and not to all of its padding is
+  /// torn: no alarm, and the batch counts. A witness behind it makes the same bytes damage (R5).
+  @Test func paddingTornWithTheLastBatchIsNoDamageR5() throws {
+    for isSealed in [false, true] {
+      let bench = try LogBench()
+      let opened = try bench.open()
+      try opened.writer.commit([1])
+      try opened.writer.commit([2])
+      if isSealed { try opened.writer.writeIdleSeal() }
+      let path = LogBench.segment(1)
+      bench.disk.damage(path) { bytes in
+        for index in (3 * Self.sector - 900)..<(3 * Self.sector) { bytes[index] = 0x5A }
+      }
+      let before = try #require(bench.disk.contents(path))
+      let (outcome, records) = try LogBench.repair(bench.disk)
+      #expect(records.map(\.lsn) == [1, 2])
+      #expect(outcome.scan.damaged.map(\.reason) == (isSealed ? [.padding] : []))
+      let after = try #require(bench.disk.contents(path))
+      if isSealed {
+        #expect(after == before, "damaged bytes are never changed")
+      } else {
+        let kept = try #require(outcome.tornCopy)
+        #expect(after + (bench.disk.contents("s/log/\(kept)") ?? []) == before)
+      }
+      let (again, sameRecords) = try LogBench.repair(bench.disk)
+      #expect(sameRecords == records && again.tornByteCount == 0)
+      #expect(again.scan.damaged == outcome.scan.damaged)
     }
   }
 

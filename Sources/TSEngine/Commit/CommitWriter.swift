@@ -36,7 +36,6 @@ package final class CommitWriter: @unchecked Sendable {
     self.manifest = manifest
     self.headByteLimit = headByteLimit
     intake = Intake(limits: limits)
-    noteSilentFailure()
     // What was replayed waits for its sealing as what will come.
     let sealed = manifest.state.sealedLSN
     firstUnsealedNanos =
@@ -283,14 +282,6 @@ package final class CommitWriter: @unchecked Sendable {
       noteFailure(error)
       request.fail(error)
     }
-    noteSilentFailure()
-  }
-
-  /// The witness behind an edit of the manifest could not be synced: the edit is durable, and was
-  /// answered so, but the disk has failed a sync and nothing more may be promised on it.
-  private func noteSilentFailure() {
-    guard failure == nil, manifest.isFailStopped else { return }
-    noteFailure(StorageError(.failStopped, "a witness of the manifest could not be synced"))
   }
 
   /// Records an act on stored readings. Alone in its batch, it sees all that came before it.

@@ -7,6 +7,7 @@
 /// - else X is *torn*: written, never synced, hence never acknowledged.
 /// In any segment but the last, everything was synced before its successor was made. Behind damage
 /// in the same segment nothing is called torn: cutting it off could take away the witness.
+/// Padding of a whole last batch that is not zero is torn or damaged by the same rules.
 /// Undecidable is a fault in the very last batch, with no seal behind it.
 struct LogPass {
   var scan = LogScan()
@@ -20,6 +21,9 @@ struct LogPass {
   private var batchEpoch: UInt32 = 0
   /// Batches of this segment were found damaged.
   private var isSegmentDamaged = false
+  /// A batch of the last segment whose padding is not zero: torn with its write, unless something
+  /// says that this write was durable.
+  private var loosePadding: (info: LogBatchInfo, bytes: Range<Int>)?
   /// The first segment's header is damaged: which LSN the log starts with is not known yet.
   private var isStartUnknown = false
 
@@ -48,9 +52,10 @@ struct LogPass {
       if case .good(let info, let end) = probe {
         let payload = offset + LogFormat.BatchHeader.byteCount
         let range = payload..<(payload + info.header.payloadByteCount)
+        reportLoosePadding()
         try accept(info, window.bytes(range))
         try onBatch(info, window.bytes(range))
-        try checkPadding(&window, head.id, range.upperBound..<end)
+        if !window.bytes(range.upperBound..<end).isZero { loosePadding = (info, range.upperBound..<end) }
         offset = end
         scan.tail = .clean
         scan.end = LogPosition(segmentID: head.id, offset: offset)
@@ -62,6 +67,7 @@ struct LogPass {
       else { break }
       offset = resumed
     }
+    try settlePadding(&window, head.id, place, isLast: next == nil)
     finish(head, byteCount: window.byteCount, next: next)
   }
 
@@ -207,10 +213,27 @@ struct LogPass {
     chain = info.crc
   }
 
-  private mutating func checkPadding(
-    _ window: inout SegmentWindow, _ id: UInt64, _ range: Range<Int>
+  // MARK: Padding
+
+  private mutating func reportLoosePadding() {
+    guard let (info, bytes) = loosePadding else { return }
+    loosePadding = nil
+    report(.padding, info.position.segmentID, bytes, nil)
+  }
+
+  /// Decides about the padding of the last batch. When it is torn the batch counts, as it is whole,
+  /// and the tail begins behind its payload.
+  private mutating func settlePadding(
+    _ window: inout SegmentWindow, _ id: UInt64, _ place: LogBatchHeader.Place, isLast: Bool
   ) throws(StorageError) {
-    if !window.bytes(range).isZero { report(.padding, id, range, nil) }
+    guard let (info, bytes) = loosePadding else { return }
+    let isUnreadable = window.unreadable.contains { $0.overlaps(bytes) }
+    guard isLast, !isSegmentDamaged, !isUnreadable, durableLogLSN < info.header.firstLSN,
+      !(try look(&window, id, place, from: info.end, past: info.position.offset).isWitnessed)
+    else { return reportLoosePadding() }
+    loosePadding = nil
+    scan.tail = .torn(offset: bytes.lowerBound)
+    scan.end = LogPosition(segmentID: id, offset: bytes.lowerBound)
   }
 
   // MARK: Torn or damaged

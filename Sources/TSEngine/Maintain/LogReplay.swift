@@ -33,7 +33,8 @@ struct LogReplay {
     }
     shared.clock.withLock { $0.insert(info.header.firstLSN, at: info.header.commitNanos) }
     let head = shared.live.withLock { $0.heads[$0.heads.count - 1] }
-    for (table, batch) in frames {
+    // In order: series get their numbers here, and one log must give one state.
+    for (table, batch) in frames.sorted(by: { $0.key < $1.key }) {
       let (numbers, lsns) = (shared.series.numbers(of: batch), lsns[table] ?? [])
       head.append(batch, series: numbers) { lsns[$0] }
       shared.series.insert(batch, series: numbers, lsn: 0)

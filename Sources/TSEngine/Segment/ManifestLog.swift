@@ -88,8 +88,12 @@ package final class ManifestLog {
     try writer.sync()
     editCount += edits.count
     // The witness that tells damage of this edit from a torn write. The edits are durable without
-    // it; a failure that is final shows at the next commit.
-    try? writer.writeIdleSeal()
+    // it, so a full disk is no failure; but behind a failed sync nothing is promised any more.
+    do throws(StorageError) {
+      try writer.writeIdleSeal()
+    } catch {
+      if writer.isFailStopped { throw error }
+    }
   }
 
   /// Writes the whole state into the current segment and removes the older ones.

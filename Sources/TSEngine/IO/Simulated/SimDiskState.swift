@@ -4,14 +4,14 @@ import Glibc
 struct SimDiskState: Sendable {
   private enum NameChange: Sendable {
     case link(String, Int)
-    case rename(String, String)
+    case rename(String, String, Int)
     case unlink(String)
     case makeDirectory(String)
 
     /// The directory whose sync makes this durable.
     var directory: String {
       switch self {
-      case .link(let path, _), .rename(_, let path), .unlink(let path), .makeDirectory(let path):
+      case .link(let path, _), .rename(_, let path, _), .unlink(let path), .makeDirectory(let path):
         SimDiskState.parent(path)
       }
     }
@@ -221,7 +221,7 @@ struct SimDiskState: Sendable {
     let effect = try begin(.rename, from)
     guard let node = entries.removeValue(forKey: from) else { throw Self.notFound(from) }
     entries[to] = node
-    pending.append(.rename(from, to))
+    pending.append(.rename(from, to, node))
     try finish(effect)
   }
 
@@ -246,9 +246,13 @@ struct SimDiskState: Sendable {
   private mutating func persist(_ change: NameChange) {
     switch change {
     case .link(let path, let node): durableEntries[path] = node
-    case .rename(let from, let to):
-      // The source may be missing when its creation was the one that got lost.
-      if let node = durableEntries.removeValue(forKey: from) { durableEntries[to] = node }
+    case .rename(let from, let to, let node):
+      // The source may be missing when its creation was the one that got lost, and an older file may
+      // still have its name when that one's removal was lost: a rename never moves that.
+      if durableEntries[from] == node {
+        durableEntries[from] = nil
+        durableEntries[to] = node
+      }
     case .unlink(let path): durableEntries[path] = nil
     case .makeDirectory(let path): durableDirectories.insert(path)
     }
