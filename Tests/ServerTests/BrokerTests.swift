@@ -291,4 +291,41 @@ import Testing
     }
     #expect(records.count == 60)
   }
+
+  /// One meter that sends an instant again with another value must not keep all the others out.
+  @Test("a frame that its table's policy rejects is answered, and the session goes on (T-03)")
+  func aRejectedFrameKeepsNobodyOut() throws {
+    let broker = try Broker()
+    try broker.start()
+    let folder = NSTemporaryDirectory() + "tsq-reject-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let store = try Store.open(folder)
+    defer { try? store.close() }
+    let set = try store.decide(actor: Actor(.system, "test")) {
+      $0.setTypeSetting("power", "conflicts", "reject", $1)
+    }
+    _ = try set.result.get()
+    let metrics = ServerMetrics()
+    let discovery = Discovery(store, DiscoveryPolicy(), metrics, log: { _ in })
+    let subscribed = Flag()
+    let address = try #require(ServerOptions.Broker("mqtt://127.0.0.1:\(broker.port)"))
+    let daemon = BrokerDaemon(
+      address, store, FrameDoor(store), discovery, metrics, log: { _ in }, registryChanged: {},
+      onReady: { subscribed.raise() })
+    daemon.start()
+    defer { daemon.stop() }
+    try waitUntil("subscribed") { subscribed.isRaised }
+    let meter = try Watcher(broker, ["powermon/+/ack"])
+    defer { meter.end() }
+    let frame = Frames.json("gresystem000001", 1_666_000_000)
+    try meter.publish("powermon/gresystem000001/data", frame)
+    try waitUntil("stored") { metrics[.mqttFrames] == 1 }
+    let altered = frame.replacingOccurrences(of: "\"power\":[", with: "\"power\":[7")
+    try meter.publish("powermon/gresystem000001/data", altered)
+    try meter.publish("powermon/gresystem000002/data", Frames.json("gresystem000002", 1_666_000_000))
+    try waitUntil("the other meter is stored") { metrics[.mqttFrames] == 2 }
+    try waitUntil("both answered") { meter.payloads("powermon/gresystem000001/ack").count == 2 }
+    #expect(meter.payloads("powermon/gresystem000001/ack").last?.contains("\"error\"") == true)
+    #expect(metrics[.mqttRefusals] == 1 && metrics[.mqttRetries] == 0 && metrics[.rowsConflict] == 0)
+  }
 }

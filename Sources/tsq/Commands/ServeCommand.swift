@@ -45,6 +45,12 @@ struct ServeCommand: ParsableCommand {
     } catch {
       throw CommandError(error, store: directory)
     }
+    let damages = store.damages.count
+    if damages > 0 {
+      Self.write(
+        "\(damages) damaged places are left out of answers; run \"tsq verify\" to see which",
+        to: STDERR_FILENO)
+    }
     var failure: CommandError?
     do {
       let server = try TsqServer(
