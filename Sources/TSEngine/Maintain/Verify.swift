@@ -19,8 +19,17 @@ package struct Verify {
     package var losses: [Loss] = []
     /// Files that belong to no live part: kept copies of torn or damaged bytes, unnamed segments.
     package var setAside: [String] = []
+    /// Ends of the log and the manifest that nothing witnesses: a write that was not finished, or is
+    /// not yet, beside a writer. Nothing acknowledged is in them.
+    package var tornTails: [TornTail] = []
 
     package var isWhole: Bool { damages.isEmpty }
+
+    package struct TornTail: Sendable, Equatable {
+      package var file: String
+      /// Bytes from the start of the file.
+      package var offset: Int
+    }
   }
 
   private let disk: any Disk
@@ -130,6 +139,7 @@ package struct Verify {
       report.byteCount += segment.byteCount
     }
     report.batchCount += batches
+    noteTail(of: scan)
     for entry in times.entries { clock.insert(entry.lsn, at: entry.time) }
     report.newestLSN = max(report.newestLSN, scan.nextLSN - 1)
     // Kept segments hold sealed LSNs too, whose bulk appends the manifest has forgotten: jumps
@@ -137,6 +147,11 @@ package struct Verify {
     for damage in scan.damages(after: manifest)
     where damage.byteCount > 0 || damage.firstLSN > manifest.sealedLSN { add(damage) }
     for damage in undecodable { add(damage) }
+  }
+
+  private mutating func noteTail(of scan: LogScan) {
+    guard case .torn(let offset) = scan.tail, let last = scan.segments.last else { return }
+    report.tornTails.append(Report.TornTail(file: FileNames.logSegment(last.id), offset: offset))
   }
 
   private static func decode(
@@ -161,6 +176,7 @@ package struct Verify {
       report.fileCount += 1
       report.byteCount += segment.byteCount
     }
+    noteTail(of: scan)
     for range in scan.damaged {
       add(
         Manifest.Damage(

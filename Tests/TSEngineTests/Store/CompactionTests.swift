@@ -320,7 +320,8 @@ import Testing
     ManifestEdit.addData(segment).encode(into: &out)
     #expect(out.bytes[0] == 10)
     #expect(try ManifestEdit(decoding: out.bytes.rawSpan) == .addData(segment))
-    let first = [1] + out.bytes.dropFirst().dropLast(16)
+    // Without both bounds and the applied LSN, which is 0.
+    let first = [1] + out.bytes.dropFirst().dropLast(17)
     (segment.packedFrom, segment.coldUntil) = (-5, .min)
     #expect(try ManifestEdit(decoding: first.rawSpan) == .addData(segment))
     for count in 1..<out.bytes.count {

@@ -135,7 +135,7 @@ import Testing
     let sample = try Self.sample()
     let bench = StoreBench(seed: 5, disk: sample.disk)
     let whole = try Verify.run(bench.options(readOnly: true), StoreBench.path)
-    #expect(whole.isWhole && whole.setAside.isEmpty, "\(whole)")
+    #expect(whole.isWhole && whole.setAside.isEmpty && whole.tornTails.isEmpty, "\(whole)")
     let bytes = sample.files.reduce(0) { $0 + $1.byteCount }
     #expect(whole.fileCount == sample.files.count && whole.byteCount == bytes)
     #expect(whole.rowCount > 300 && whole.eventCount > 0 && whole.batchCount > 2)
@@ -145,7 +145,10 @@ import Testing
         disk.flipBit(file.path, bit)
         let damaged = StoreBench(seed: 5, disk: disk)
         let report = try? Verify.run(damaged.options(readOnly: true), StoreBench.path)
-        #expect(report?.isWhole != true, "\(file.path) bit \(bit) of \(file.byteCount)")
+        // Behind the last batch nothing witnesses, damage cannot be told from a torn write.
+        let isLastSector = file.path.contains("log/") && bit / 8 >= file.byteCount - 4096
+        let isTold = report?.isWhole != true || (isLastSector && report?.tornTails.isEmpty == false)
+        #expect(isTold, "\(file.path) bit \(bit) of \(file.byteCount)")
       }
     }
   }
