@@ -74,6 +74,20 @@ import Testing
     return server
   }
 
+  /// A daemon of this process, subscribed, over a store that the test has at hand.
+  static func daemon(
+    _ broker: Broker, _ store: Store, _ metrics: ServerMetrics
+  ) throws -> BrokerDaemon {
+    let subscribed = Flag()
+    let address = try #require(ServerOptions.Broker("mqtt://127.0.0.1:\(broker.port)"))
+    let daemon = BrokerDaemon(
+      address, store, FrameDoor(store), Discovery(store, DiscoveryPolicy(), metrics, log: { _ in }),
+      metrics, log: { _ in }, registryChanged: {}, onReady: { subscribed.raise() })
+    daemon.start()
+    try waitUntil("subscribed") { subscribed.isRaised }
+    return daemon
+  }
+
   static func state(_ id: String) -> String { "$SYS/broker/connection/\(id)_broker/state" }
   static func associated(_ id: String) -> String { "devices/\(id)/lamp/associated" }
 
@@ -260,25 +274,14 @@ import Testing
     let store = try Store.open(folder, options)
     defer { try? store.close() }
     let metrics = ServerMetrics()
-    let discovery = Discovery(store, DiscoveryPolicy(), metrics, log: { _ in })
-    func daemon() throws -> BrokerDaemon {
-      let subscribed = Flag()
-      let address = try #require(ServerOptions.Broker("mqtt://127.0.0.1:\(broker.port)"))
-      let daemon = BrokerDaemon(
-        address, store, FrameDoor(store), discovery, metrics, log: { _ in }, registryChanged: {},
-        onReady: { subscribed.raise() })
-      daemon.start()
-      try waitUntil("subscribed") { subscribed.isRaised }
-      return daemon
-    }
     // The session stays: what is sent while nobody is there comes at once.
-    try daemon().stop()
+    try Self.daemon(broker, store, metrics).stop()
     let meter = try Watcher(broker, ["powermon/+/ack"])
     defer { meter.end() }
     for second in 0..<60 as Range<Int64> {
       try meter.publish("powermon/gresystem000001/data", Frames.json("gresystem000001", 1_666_000_000 + second))
     }
-    let running = try daemon()
+    let running = try Self.daemon(broker, store, metrics)
     try waitUntil("all stored") { metrics[.mqttFrames] == 60 }
     let ack = "powermon/gresystem000001/ack"
     try waitUntil("all answered") { meter.payloads(ack).count >= 60 }
@@ -306,15 +309,8 @@ import Testing
     }
     _ = try set.result.get()
     let metrics = ServerMetrics()
-    let discovery = Discovery(store, DiscoveryPolicy(), metrics, log: { _ in })
-    let subscribed = Flag()
-    let address = try #require(ServerOptions.Broker("mqtt://127.0.0.1:\(broker.port)"))
-    let daemon = BrokerDaemon(
-      address, store, FrameDoor(store), discovery, metrics, log: { _ in }, registryChanged: {},
-      onReady: { subscribed.raise() })
-    daemon.start()
+    let daemon = try Self.daemon(broker, store, metrics)
     defer { daemon.stop() }
-    try waitUntil("subscribed") { subscribed.isRaised }
     let meter = try Watcher(broker, ["powermon/+/ack"])
     defer { meter.end() }
     let frame = Frames.json("gresystem000001", 1_666_000_000)

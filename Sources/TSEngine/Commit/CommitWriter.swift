@@ -419,8 +419,8 @@ package final class CommitWriter: @unchecked Sendable {
     guard live.durableLSN > files.comparedLSN else { return }
     let changed = StorageError(.conflict, "rows of a bulk append came by another way, too")
     let sources = SeriesSources(live: live)
-    for (key, _) in files.coverage
-    where live.registry.lifecycles[key.table]?.changedLSN ?? 0 > files.comparedLSN {
+    for table in Set(files.added.map(\.meta.table))
+    where live.registry.lifecycles[table]?.changedLSN ?? 0 > files.comparedLSN {
       // What it met may be gone, or its table's policy another.
       throw changed
     }

@@ -49,7 +49,6 @@ package final class CompactionJob: @unchecked Sendable {
     installation.removed = Set(plan.inputs)
   }
 
-
   /// The input that an error names, or all of them.
   package func blamed(for error: StorageError) -> [UInt64] {
     let named = segments.filter { $0.file.path == error.file }
