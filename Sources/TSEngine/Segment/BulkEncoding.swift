@@ -32,6 +32,8 @@ final class BulkEncoding: Sendable {
     self.symbols = symbols
   }
 
+  var isEmpty: Bool { state.withLock { $0.series.isEmpty } }
+
   /// Series in the order of their keys.
   func add(_ key: SeriesKey, _ rows: [RowSet], superseded: [RowSet]) {
     state.withLock { state in
@@ -46,7 +48,7 @@ final class BulkEncoding: Sendable {
     on scheduler: any Scheduler, into writer: inout DataSegmentWriter
   ) throws(StorageError) {
     let count = state.withLock { $0.series.count }
-    let helpers = (0..<min(Self.helperCount, count - 1)).map { _ in
+    let helpers = (0..<max(0, min(Self.helperCount, count - 1))).map { _ in
       scheduler.run("tsq-bulk") { [self] in
         encodeAll()
         return .done

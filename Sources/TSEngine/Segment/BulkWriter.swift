@@ -151,6 +151,7 @@ public struct BulkWriter: ~Copyable {
       for set in rows { installation.coverage.append((key, Coverage.Run(set.times))) }
       installation.devices.append(key.device)
     }
+    if encoding.isEmpty { return }
     var writer = try store.newDataSegment(schema)
     do throws(StorageError) {
       try encoding.run(on: store.options.scheduler, into: &writer)
@@ -158,11 +159,7 @@ public struct BulkWriter: ~Copyable {
       writer.abandon()
       throw error
     }
-    if writer.isEmpty {
-      writer.abandon()
-    } else {
-      installation.added.append(try store.finish(writer))
-    }
+    installation.added.append(try store.finish(writer))
   }
 
   /// The gathered rows of a series without those the store has with equal values, and versions of
