@@ -217,7 +217,7 @@ extension SeriesCatalog {
           numbersOf: batch.runs[frame.runs], table: batch.table, device: frame.device, to: &numbers)
       }
       for (at, run) in batch.runs.enumerated()
-      where index.coverage[numbers[at]].check(run.times) != .absent { return nil }
+      where index.check(run.times, numbers[at]) != .absent { return nil }
       return numbers
     }
   }

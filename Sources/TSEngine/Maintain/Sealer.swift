@@ -34,7 +34,7 @@ package struct Sealer {
     into installation: inout CommitRequest.Installation
   ) throws(StorageError) {
     let numbers = rotation.head.seriesNumbers
-    let keys = shared.series.withLock { index in numbers.map { (index.keys[$0], $0) } }
+    let keys = shared.series.withLock { index in numbers.map { (index.key($0), $0) } }
     let lifecycles = lifecycles ?? shared.live.withLock { $0.registry }.lifecycles
     for (table, series) in Dictionary(grouping: keys, by: { $0.0.table }).sorted(by: { $0.key < $1.key }) {
       guard let schema = shared.schema(table) else {
