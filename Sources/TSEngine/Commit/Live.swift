@@ -14,6 +14,11 @@ package struct Live: Sendable {
   package var failure: StorageError?
 
   package init() {}
+
+  /// Operational records of the unsealed log, newest first, from `lsn` down.
+  func unsealedRecords(through lsn: LSN) -> some Sequence<OperationalRecord> {
+    heads.reversed().lazy.flatMap { $0.records.newestFirst(through: lsn) }
+  }
 }
 
 /// State shared by the writer, readers and maintenance.
@@ -23,8 +28,6 @@ package final class Shared: Sendable {
   package let clock = Mutex(CommitClock())
   /// All registry events in LSN order.
   package let events = Mutex([Event]())
-  /// Operational records of the unsealed log, in LSN order.
-  package let records = Mutex([OperationalRecord]())
   /// Merkle roots of the sealed log, oldest first.
   package let chain = Mutex([ChainLink]())
   package let symbols = SymbolTable()

@@ -34,6 +34,8 @@ package final class Head: Sendable {
   private static let fullByteLimit = 64 << 20
 
   private let state = Mutex(State())
+  /// Operational records of the same stretch of the log.
+  private let operational = Mutex(UnsealedRecords())
   /// Whoever encodes holds it: one chunk at a time, each with its table's builder.
   private let builders = Mutex([TableID: BlockBuilder]())
   private let schema: @Sendable (TableID) -> TableSchema?
@@ -113,6 +115,11 @@ package final class Head: Sendable {
     state.series[slot].closed.append(.open(open))
   }
 
+  /// Adds durable records, in LSN order.
+  package func append(_ records: [OperationalRecord]) {
+    operational.withLock { $0.append(records) }
+  }
+
   // MARK: Encoding
 
   private var fullByteCount: Int { state.withLock { $0.fullByteCount } }
@@ -158,8 +165,13 @@ package final class Head: Sendable {
 
   package var rowCount: Int { state.withLock { $0.rowCount } }
 
-  /// Bytes held, roughly. O(1).
-  package var byteCount: Int { state.withLock { $0.openByteCount + $0.closedByteCount } }
+  /// Operational records, as far as they are durable.
+  package var records: UnsealedRecords { operational.withLock { $0 } }
+
+  /// Bytes held, roughly, those of the records included. O(1).
+  package var byteCount: Int {
+    state.withLock { $0.openByteCount + $0.closedByteCount } + operational.withLock { $0.byteCount }
+  }
 
   /// Numbers of the series that have rows here.
   package var seriesNumbers: [Int] { state.withLock { $0.series.map(\.number) } }

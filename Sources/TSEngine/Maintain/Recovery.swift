@@ -68,7 +68,8 @@ struct Recovery {
     for event in shared.events.withLock({ $0 }) where event.lsn > sealedLSN && event.lsn <= lsn {
       registry.apply(event)
     }
-    for record in shared.records.withLock({ $0 }) where record.lsn <= lsn { registry.apply(record) }
+    let heads = shared.live.withLock { $0.heads }
+    for record in heads.lazy.flatMap({ $0.records.all }) where record.lsn <= lsn { registry.apply(record) }
     shared.live.withLock { [registry] in $0.registry = registry }
   }
 

@@ -84,7 +84,7 @@ package struct Sealer {
         .init(
           kind: LogRecordKind.event.rawValue, lsn: event.lsn, bytes: try Journal.encode(event)))
     }
-    for record in shared.records.withLock({ $0 }) where range.contains(record.lsn) {
+    for record in rotation.head.records.all where range.contains(record.lsn) {
       let encoded = JournalSegment.Record(
         kind: LogRecordKind.message.rawValue, lsn: record.lsn, bytes: try Journal.encode(record))
       if record.isReplayed { registry.append(encoded) } else { operational.append(encoded) }
