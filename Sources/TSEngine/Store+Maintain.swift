@@ -63,7 +63,8 @@ extension Store {
         }
       }
     }
-    return .idle(nanos: Self.periodNanos)
+    // Derived: where it fails, the next opening reads the indexes.
+    return (try? checkpointStep()) == true ? .again : .idle(nanos: Self.periodNanos)
   }
 
   private var isSealingDue: Bool {
@@ -184,6 +185,7 @@ extension Store {
       writing.compaction.withLock { $0.job }?.abandon()
     }
     shared.dead.sweep(options.disk, store: directory)
+    try? checkpointBeforeClosing()
     try writing.lane.run { () throws(StorageError) in try writing.writer.finish() }
   }
 

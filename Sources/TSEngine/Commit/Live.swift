@@ -25,6 +25,8 @@ package struct Live: Sendable {
 package final class Shared: Sendable {
   package let live = Mutex(Live())
   package let series = SeriesCatalog()
+  /// What the series checkpoint on disk covers.
+  package let checkpoint = Mutex(SeriesCheckpoint.State())
   package let clock = Mutex(CommitClock())
   /// All registry events in LSN order.
   package let events = Mutex([Event]())

@@ -46,8 +46,7 @@ package struct SeriesIndex: Sendable {
 
   /// The number of a series, giving it one when it is new. O(probes of the device).
   package mutating func number(table: TableID, device name: String, probe: Int32) -> Int {
-    let owner = deviceNumber(table, name)
-    return find(probe, firstSeries[owner]) ?? add(probe, owner)
+    number(ofDevice: deviceNumber(table, name), probe: probe)
   }
 
   /// Numbers of the series of a device's probes, in their order, giving new ones where needed.
@@ -100,6 +99,19 @@ package struct SeriesIndex: Sendable {
     return numbers
   }
 
+  /// The number of a device, giving it one when it is new. O(1).
+  mutating func deviceNumber(_ table: TableID, nameBytes: [UInt8]) -> Int {
+    let name = nameBytes.rawSpan
+    if let known = devices.number(table, name) { return known }
+    firstSeries.append(Self.none)
+    return devices.add(table, name)
+  }
+
+  /// The number of a device's series, giving it one when it is new. O(probes).
+  mutating func number(ofDevice owner: Int, probe: Int32) -> Int {
+    find(probe, firstSeries[owner]) ?? add(probe, owner)
+  }
+
   private func existingDevice(_ table: TableID, _ name: String) -> Int? {
     name.withUTF8Bytes { devices.number(table, $0) }
   }
@@ -134,16 +146,6 @@ package struct SeriesIndex: Sendable {
     while next[Int(at)] != Self.none { at = next[Int(at)] }
     next[Int(at)] = UInt32(number)
     return number
-  }
-
-  /// Makes room for what is about to come.
-  mutating func reserve(devices deviceCount: Int, nameBytes: Int, series count: Int) {
-    devices.reserve(deviceCount, byteCount: nameBytes)
-    firstSeries.reserveCapacity(firstSeries.count + deviceCount)
-    device.reserveCapacity(device.count + count)
-    probe.reserveCapacity(probe.count + count)
-    next.reserveCapacity(next.count + count)
-    coverage.reserve(count)
   }
 
   // MARK: Coverage
