@@ -91,9 +91,10 @@ package enum IngestBench {
         span: Int64(ticks.count) * MeterData.stepNanos, count: ticks.count)
     else { return }
     batch.beginRun(probe: Int32(probe + 1), times: .regular(times))
-    batch.add(1, data.power[series][ticks].lazy.map(Int64.init))
-    batch.add(2, data.pf[series][ticks].lazy.map(Int64.init))
-    batch.add(3, data.voltage[series][ticks].lazy.map(Int64.init))
+    let (power, pf, voltage) = (data.power[series], data.pf[series], data.voltage[series])
+    batch.add(1, power.span.extracting(ticks))
+    batch.add(2, pf.span.extracting(ticks))
+    batch.add(3, voltage.span.extracting(ticks))
     batch.add(4, constant: MeterData.stepNanos)
     batch.add(5, constant: MeterData.stepNanos)
   }

@@ -94,6 +94,29 @@ public struct FrameBatch: Sendable {
   public mutating func add(_ column: ColumnID, _ slots: some Collection<Int64>) {
     let start = values.count
     values.append(contentsOf: slots)
+    add(column, from: start)
+  }
+
+  /// Precondition: as many values as the current run has samples.
+  public mutating func add(_ column: ColumnID, _ slots: Span<Int64>) {
+    let start = values.count
+    values.append(addingCapacity: slots.count) { room in
+      for index in slots.indices { room.append(slots[index]) }
+    }
+    add(column, from: start)
+  }
+
+  /// Values that come in half the width, as devices and files have them.
+  /// Precondition: as many values as the current run has samples.
+  public mutating func add(_ column: ColumnID, _ slots: Span<Int32>) {
+    let start = values.count
+    values.append(addingCapacity: slots.count) { room in
+      for index in slots.indices { room.append(Int64(slots[index])) }
+    }
+    add(column, from: start)
+  }
+
+  private mutating func add(_ column: ColumnID, from start: Int) {
     precondition(values.count - start == runs[runs.count - 1].times.count, "a value per sample")
     add(Cell(column: column, content: .values(start: start)))
   }
