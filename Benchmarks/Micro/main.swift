@@ -14,6 +14,6 @@ default:
            microbench sizes [sensors] [seconds] [streamed seconds]
            microbench stream [sensors] [seconds] [producers]
            microbench frames [sensors] [seconds] [frames a round]
-           microbench fleet [series]
+           microbench fleet make|segments|open|registry …
     """)
 }

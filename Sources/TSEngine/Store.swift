@@ -33,6 +33,9 @@ public final class Store: Sendable {
     /// Held for a step of compaction; sealing does not wait for it.
     let compactionLane = SerialLane()
     let compaction = Mutex(Compaction())
+    /// Held for a step of the series checkpoint.
+    let checkpointLane = SerialLane()
+    let checkpoint = Mutex<SeriesCheckpointJob?>(nil)
 
     init(queue: CommitQueue, writer: CommitWriter, nextFileID: UInt64, lock: any DiskFile) {
       self.queue = queue
@@ -56,7 +59,8 @@ public final class Store: Sendable {
   /// - Throws: `.busy` when another process writes to it, `.notFound`, `.corrupt` when STORE or the
   ///   manifest is damaged, `.unsupportedVersion`, `.io`, `.diskFull`. Other damage does not stop
   ///   the opening; it is set aside and listed in `damages`.
-  /// - Complexity: O(index bytes of the data segments + bytes of the unsealed log).
+  /// - Complexity: O(series + index bytes of data segments younger than the series checkpoint + events
+  ///   + bytes of the unsealed log).
   public static func open(
     _ directory: String, _ options: StoreOptions = StoreOptions()
   ) throws(StorageError) -> Store {

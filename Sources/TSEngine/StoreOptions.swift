@@ -31,6 +31,9 @@ public struct StoreOptions: Sendable {
   package var compaction = CompactionPlan.Options()
   /// Without a new data segment for so long, what is little is compacted too.
   package var compactionQuietNanos: Int64 = 21_600_000_000_000
+  /// Data segments without a checkpoint of their series after which one is written; fewer of them when
+  /// they are large.
+  package var checkpointSegmentLimit = 32
   package var reserveByteCount = ReserveFile.defaultByteCount
   package var intake = Intake.Limits()
   package var log = LogWriter.Options()
