@@ -214,7 +214,7 @@ package enum FrameRecord {
     case Form.constant:
       batch.add(column, constant: try reader.zigzag())
     case Form.values:
-      batch.add(column, try unpack(&reader, count: count))
+      batch.add(column, try PackedIntegers(&reader, count: count))
     case Form.nullable:
       let valid = try bits(&reader, count: count)
       batch.add(column, try unpack(&reader, count: count), valid: valid)
@@ -241,26 +241,9 @@ package enum FrameRecord {
   private static func unpack(
     _ reader: inout ByteReader, count: Int
   ) throws(StorageError) -> [Int64] {
-    let low = try reader.zigzag()
-    let width = Int(try reader.next(UInt8.self))
-    guard width <= 8, width & (width - 1) == 0 || width == 0 else {
-      throw StorageError(.corrupt, "impossible width", offset: reader.offset)
-    }
-    let bytes = try reader.take(count * width)
+    let packed = try PackedIntegers(&reader, count: count)
     var values: [Int64] = []
-    values.reserveCapacity(count)
-    var fields = ByteReader(bytes)
-    for _ in 0..<count {
-      let difference: UInt64
-      switch width {
-      case 1: difference = UInt64(try fields.next(UInt8.self))
-      case 2: difference = UInt64(try fields.next(UInt16.self))
-      case 4: difference = UInt64(try fields.next(UInt32.self))
-      case 8: difference = try fields.next(UInt64.self)
-      default: difference = 0
-      }
-      values.append(low &+ Int64(bitPattern: difference))
-    }
+    values.append(addingCapacity: count) { packed.append(to: &$0) }
     return values
   }
 

@@ -134,6 +134,13 @@ public struct FrameBatch: Sendable {
     add(column, from: start)
   }
 
+  /// Precondition: as many values as the current run has samples.
+  mutating func add(_ column: ColumnID, _ packed: PackedIntegers) {
+    let start = values.count
+    values.append(addingCapacity: packed.count) { packed.append(to: &$0) }
+    add(column, from: start)
+  }
+
   private mutating func add(_ column: ColumnID, from start: Int) {
     precondition(values.count - start == runs[runs.count - 1].count, "a value per sample")
     add(Cell(column: column, content: .values(start: start)))
