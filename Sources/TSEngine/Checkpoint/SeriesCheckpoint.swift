@@ -30,6 +30,12 @@ package struct SeriesCheckpoint: Sendable {
 
   package static func path(_ directory: String) -> String { FileNames.path(directory, FileNames.series) }
 
+  /// Removes what a writer was killed amid.
+  static func removeUnfinished(_ disk: any Disk, _ directory: String) {
+    let path = FileNames.temporary(path(directory))
+    if disk.exists(path) { try? disk.remove(path) }
+  }
+
   /// Reads the checkpoint of a store into `series`.
   /// - Returns: one that covers nothing where there is no file, or only a damaged or newer one.
   package static func load(

@@ -27,9 +27,8 @@ struct SeriesCheckpointJob: Sendable {
     self.directory = directory
     self.storeID = storeID
     self.series = series
-    let path = Self.temporary(directory)
-    if disk.exists(path) { try disk.remove(path) }
-    file = try disk.open(path, .create)
+    SeriesCheckpoint.removeUnfinished(disk, directory)
+    file = try disk.open(Self.temporary(directory), .create)
     do throws(StorageError) {
       let header = FileHeader(
         magic: SeriesCheckpointFormat.magic, version: SeriesCheckpointFormat.version, store: storeID, id: 0,
@@ -66,8 +65,7 @@ struct SeriesCheckpointJob: Sendable {
 
   func abandon() {
     file.close()
-    let path = Self.temporary(directory)
-    if disk.exists(path) { try? disk.remove(path) }
+    SeriesCheckpoint.removeUnfinished(disk, directory)
   }
 
   private mutating func write(

@@ -79,6 +79,7 @@ struct Recovery {
     var outcome = Outcome()
     outcome.manifest = manifest
     try makeDirectories()
+    SeriesCheckpoint.removeUnfinished(disk, directory)
     try openFiles(&outcome, toleratesMissing: true)
     let sealed = Planted.has(.sealedReplayed) ? 0 : manifest.sealedLSN
     var replay = LogReplay(shared: shared, after: sealed)

@@ -160,6 +160,15 @@ import Testing
       steps += 1
       _ = try store.append(.power("n\(steps)", at: start), creator: StoreBench.actor)
       #expect(steps < 100)
+      if steps == 1 {
+        // Whoever is killed here leaves it unfinished.
+        let killed = SimDisk(copyOf: bench.disk)
+        #expect(killed.exists("s/SERIES.tmp"))
+        killed.restart()
+        let next = try StoreBench(disk: killed).open()
+        #expect(!killed.exists("s/SERIES.tmp"))
+        #expect(try next.append(.power("m1", at: start)).same == 60)
+      }
       if steps == 2 { break }
     }
     while try store.checkpointStep() {}

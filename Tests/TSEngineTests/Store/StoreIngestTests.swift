@@ -127,7 +127,8 @@ import Testing
     #expect(try store.append(.power("m1", at: start), creator: StoreBench.actor).new == 60)
     // Whoever looked before still finds them, and so does who looks now; nobody twice.
     func count(_ snapshot: Snapshot) throws -> Int {
-      try snapshot.newestRecords(limit: .max) { _ in true }.count
+      let records = try snapshot.newestRecords(limit: .max, where: { _ in true })
+      return records.count
     }
     #expect(try count(early) == 0 && count(full) == kept && count(store.snapshot()) == kept)
   }
