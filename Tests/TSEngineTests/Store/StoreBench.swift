@@ -32,6 +32,7 @@ struct StoreBench {
     options.cacheByteLimit = 1 << 20
     options.log.preallocatedByteCount = 4096
     options.tailKeptByteCount = 0
+    options.removalGraceNanos = 0
     // Small enough that the few rows of a test are divided.
     options.compaction.targetByteCount = 20_000
     options.disk = disk
