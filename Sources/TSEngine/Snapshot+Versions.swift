@@ -15,9 +15,9 @@ extension Snapshot {
     of table: TableID, _ emit: (Conflict) throws(Failure) -> Bool
   ) throws(Failure) -> StorageError? {
     guard case .store(let live, let shared) = backing else { return nil }
-    do throws(StorageError) { try checkKnown(table) } catch { return error }
     let everything = Int64.min...Int64.max
-    let sources = SeriesSources(live: live, through: knownAt)
+    do throws(StorageError) { try checkKnown(table, everything) } catch { return error }
+    let sources = SeriesSources(live: live, through: knownAt, skipsDamage: skipsDamage)
     let order = sources.order(of: table)
     let numbers = shared.series.series(of: table)
     for key in series(of: table) {

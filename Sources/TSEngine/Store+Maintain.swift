@@ -42,7 +42,7 @@ extension Store {
   }
 
   /// One step of what a store does by itself: commits what others left waiting, witnesses the last
-  /// batch, seals when it is time.
+  /// batch, raises retention floors, seals when it is time.
   package func maintain() -> StepOutcome {
     guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
     // Where there is a committer it drives: a load that never ends must not keep maintenance from
@@ -51,6 +51,7 @@ extension Store {
       try? submit(.idleSeal)
     }
     if writing.committer.withLock({ $0 }) == nil { writing.writer.drive() }
+    retainWhenDue()
     if isSealingDue {
       do throws(StorageError) {
         try seal()

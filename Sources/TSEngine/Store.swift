@@ -36,6 +36,8 @@ public final class Store: Sendable {
     /// Held for a step of the series checkpoint.
     let checkpointLane = SerialLane()
     let checkpoint = Mutex<SeriesCheckpointJob?>(nil)
+    /// When (monotonic) retention is looked at again.
+    let nextRetentionNanos = Mutex<Int64>(.min)
 
     init(queue: CommitQueue, writer: CommitWriter, nextFileID: UInt64, lock: any DiskFile) {
       self.queue = queue
@@ -259,7 +261,10 @@ public final class Store: Sendable {
   /// Bytes that failed their check, as far as the store has met them.
   package var damages: [Manifest.Damage] {
     let live = shared.live.withLock { $0.segments }
-    return openDamages + live.filter(\.isDamaged).map(\.loss)
+    var all = openDamages
+    for damage in live.filter(\.isDamaged).map(\.loss) + compactionDamages
+    where !all.contains(damage) { all.append(damage) }
+    return all
   }
 
   /// False while events that are kept in a journal cannot be read: what they say of readings (deleted,

@@ -22,6 +22,9 @@ public struct StoreOptions: Sendable {
   /// Compaction gives blocks older than this the cold form, a fifth smaller and some ten times
   /// slower to decode.
   public var coldAfterNanos: Int64 = 7 * 86_400_000_000_000
+  /// How long removed readings stay in the files, for `AS KNOWN AT` and restores to before, until
+  /// compaction takes them off for good.
+  public var removalGraceNanos: Int64 = 7 * 86_400_000_000_000
   /// Seals and witnesses by itself. Off for tests that step the store by hand.
   package var maintainsItself = true
   /// Compacts by itself, where `maintainsItself` holds as well.

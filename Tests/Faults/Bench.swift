@@ -15,6 +15,7 @@ enum Bench {
     options.cacheByteLimit = 1 << 20
     options.log.preallocatedByteCount = 4096
     options.tailKeptByteCount = 0
+    options.removalGraceNanos = 0
     options.disk = disk
     options.clock = clock
     options.rng = SimRNG(seed: seed)

@@ -72,7 +72,7 @@ final class MixedStore: Sendable {
       throw Judge.Wrong(text: "does not open: \(error)")
     }
     var unread = 0
-    let snapshot = store.snapshot()
+    let snapshot = store.snapshot().readingAroundDamage()
     let found: [RowKey: Reading.Row]
     do throws(StorageError) {
       found = try Reading.all(snapshot) { _ in unread += 1 }

@@ -118,8 +118,8 @@ extension CommitWriter {
     if let sealed = files.sealed {
       edits.append(.sealed(logSegment: sealed.logSegment, lsn: sealed.lastLSN))
     }
-    if let (table, through) = files.removedRows {
-      edits.append(.removedRows(table: table, through: through))
+    if let (table, parts) = files.removedRows {
+      edits += parts.map { .removedRows(table: table, $0) }
     }
     if files.isBulk { edits.append(.bulk(Manifest.LSNRange(first: lsn, last: last, time: time))) }
     try manifest.commit(edits)

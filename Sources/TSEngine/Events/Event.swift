@@ -98,8 +98,9 @@ package enum EventKind: Sendable, Equatable {
     table: TableID, spans: [SeriesSpans], action: QuarantineAction, shift: Int64, rows: UInt64)
 }
 
-/// Instants of one series.
+/// Instants of one series, or of all series of a table.
 package struct SeriesSpans: Sendable, Equatable {
+  /// Empty, with probe 0: all series, those to come too.
   package var device: String
   package var probe: Int32
   /// Ascending and apart from each other.
@@ -110,6 +111,13 @@ package struct SeriesSpans: Sendable, Equatable {
     self.probe = probe
     self.times = times
   }
+
+  /// Instants of all series of a table.
+  package static func everySeries(_ times: [ClosedRange<Int64>]) -> SeriesSpans {
+    SeriesSpans(device: "", probe: 0, times: times)
+  }
+
+  package var isOfEverySeries: Bool { device.isEmpty && probe == 0 }
 }
 
 package enum QuarantineAction: String, Sendable, CaseIterable { case released, dropped }

@@ -106,8 +106,8 @@ extension SeriesSpans {
       guard message.bounds.count % 2 == 0 else {
         throw StorageError(.corrupt, "a span without its end")
       }
-      var span = SeriesSpans(
-        device: try Known.device(message.device), probe: message.probe, times: [])
+      var span = SeriesSpans(device: message.device, probe: message.probe, times: [])
+      if !span.isOfEverySeries { span.device = try Known.device(message.device) }
       var before: Int64 = 0
       for index in stride(from: 0, to: message.bounds.count, by: 2) {
         let first = before &+ message.bounds[index]

@@ -84,7 +84,7 @@ struct Recovery {
     let sealed = Planted.has(.sealedReplayed) ? 0 : manifest.sealedLSN
     var replay = LogReplay(shared: shared, after: sealed)
     let repaired = try LogRepair(disk, store: directory, storeID: storeID)
-      .run(from: sealed + 1) { info, payload throws(StorageError) in
+      .run(from: sealed + 1, durableLogLSN: manifest.durableLogLSN) { info, payload throws(StorageError) in
         try replay.apply(info, payload)
       }
     outcome.scan = repaired.scan
@@ -220,10 +220,11 @@ struct Recovery {
       }
       if let directory {
         cover(directory)
-        segments.append(segment)
       } else {
+        segment.setDamaged()
         outcome.damages.append(segment.loss)
       }
+      segments.append(segment)
     }
     shared.checkpoint.withLock { [covered] state in
       state.covered = covered
@@ -298,6 +299,19 @@ extension JournalSegment {
     } catch {
       throw StorageError(error.code, error.reason, file: path, offset: error.offset)
     }
+  }
+}
+
+extension Manifest {
+  /// The newest LSN of the log that a bulk append behind it proves durable; 0 when none does. Bulk appends
+  /// themselves are not in the log.
+  var durableLogLSN: LSN {
+    var newest: LSN = 0
+    for bulk in bulks.sorted(by: { $0.first < $1.first }) {
+      let before = bulk.first - 1
+      if !bulks.contains(where: { $0.first <= before && before <= $0.last }) { newest = max(newest, before) }
+    }
+    return newest > sealedLSN ? newest : 0
   }
 }
 

@@ -50,7 +50,7 @@ package struct Sealer {
           for (_, chunks) in try rotation.head.chunks(of: [number], through: rotation.lastLSN) {
             try SeriesRewrite.append(
               chunks.map(\.source), of: key, order: lifecycles.order(of: table),
-              hidden: lifecycles.removals(of: key)?.mask, to: &writer, builder: &builder)
+              hidden: lifecycles.removals(of: key), to: &writer, builder: &builder)
           }
         }
       } catch {

@@ -201,6 +201,8 @@ package struct Verify {
       report.byteCount += journal.byteCount
       for entry in content.clock.entries { clock.insert(entry.lsn, at: entry.time) }
       for range in content.damaged { add(damage(range.lowerBound, range.count)) }
+      // What compaction kept of some groups stands behind all groups of the stretch.
+      let isKept = journal.content == .leaves && roots[journal.newestLSN] != nil
       for record in content.records {
         if record.kind == LogRecordKind.event.rawValue {
           _ = try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)
@@ -209,7 +211,13 @@ package struct Verify {
           links.append((name, try ChainLink(decoding: record.bytes.rawSpan)))
         } else if record.kind == ProofRecordKind.leafGroup.rawValue {
           let group = try LeafGroup(decoding: record.bytes.rawSpan, lsn: record.lsn)
-          roots[journal.newestLSN, default: []].append(group.root)
+          if isKept {
+            guard roots[journal.newestLSN]?.contains(group.root) ?? false else {
+              throw StorageError(.corrupt, "hashes of a group that was not sealed", file: name)
+            }
+          } else {
+            roots[journal.newestLSN, default: []].append(group.root)
+          }
         } else {
           _ = try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn)
         }

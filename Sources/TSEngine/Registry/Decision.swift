@@ -52,7 +52,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .unknownUser: "There is no such user"
     case .unknownType: "There is no such type"
     case .unknownToken: "There is no such token"
-    case .unknownSetting: "There is no such setting; try <column>.wire or conflicts"
+    case .unknownSetting: "There is no such setting; try <column>.wire, conflicts or retention"
     case .invalidName: "The name is empty or too long"
     case .invalidValue: "The value does not fit"
     case .nameTaken: "The name is taken"

@@ -35,7 +35,7 @@ extension Registry {
   }
 
   /// `<column>.wire` = a scale as `1V` or `1/10 V`; empty sets it back to the stored scale (P-12).
-  /// `conflicts` = `last`, `first` or `reject` (T-03).
+  /// `conflicts` = `last`, `first` or `reject` (T-03); `retention` = an age as `400d` (T-11).
   package func setTypeSetting(
     _ type: String, _ key: String, _ value: String, _ context: DecisionContext
   ) -> Decision<Void> {
@@ -45,6 +45,10 @@ extension Registry {
         return .refused(.invalidValue)
       }
       return setting(declared, key, value == ConflictPolicy.last.rawValue ? "" : value, context)
+    }
+    if key == RetentionAge.settingKey {
+      guard value.isEmpty || RetentionAge(value) != nil else { return .refused(.invalidValue) }
+      return setting(declared, key, value, context)
     }
     let suffix = ".wire"
     guard key.hasSuffix(suffix),

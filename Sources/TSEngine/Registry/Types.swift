@@ -12,6 +12,9 @@ package struct Types: Sendable, Equatable {
       settings["\(column.name).wire"] ?? column.unit
     }
 
+    /// How long its readings are kept; nil is for ever.
+    package var retention: RetentionAge? { settings[RetentionAge.settingKey].flatMap(RetentionAge.init) }
+
     package var conflictPolicy: ConflictPolicy {
       settings[ConflictPolicy.settingKey].flatMap(ConflictPolicy.init) ?? .last
     }

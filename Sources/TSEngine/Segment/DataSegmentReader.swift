@@ -102,8 +102,7 @@ package final class DataSegmentReader: Sendable {
     return directory
   }
 
-  /// As `directory`, or nil when the segment is damaged: the rest of the store is served, and the
-  /// damage is reported.
+  /// As `directory`, or nil when the segment is damaged: the damage is reported.
   /// - Throws: `.io`, `.unsupportedVersion`, `.notFound`.
   package func directoryIfWhole() throws(StorageError) -> BlockDirectory? {
     if isDamaged { return nil }
@@ -123,6 +122,18 @@ package final class DataSegmentReader: Sendable {
     let fields = try file.bytes((start + 8)..<(start + 16))
     var reader = ByteReader(fields.rawSpan)
     return Int(min(try reader.next(UInt64.self), UInt64(meta.byteCount)))
+  }
+
+  /// It was found damaged when the store was opened.
+  package func setDamaged() { known.withLock { $0.isDamaged = true } }
+
+  /// What whoever needs a damaged segment is told.
+  package var damage: StorageError {
+    StorageError(
+      .corrupt,
+      "readings between \(meta.firstTime) and \(meta.lastTime) ns cannot be read: the index of their "
+        + "file is damaged or the file is missing; tsq verify tells what is lost, tsq salvage copies the rest",
+      file: file.path)
   }
 
   /// What is lost when it cannot be read.

@@ -67,9 +67,8 @@ package struct Manifest: Sendable, Equatable {
   /// LSN ranges of bulk appends, which are not in the log, above `sealedLSN`.
   package var bulks: [LSNRange] = []
   package var damages: [Damage] = []
-  /// By table, the newest event by which rows were physically removed: what was known before it
-  /// cannot be told any more.
-  package var removedLSN: [TableID: LSN] = [:]
+  /// By table, the rows that were physically removed: what was known of them cannot be told any more.
+  package var removed: [TableID: RemovedRows] = [:]
   /// The next data or journal segment's id.
   package var nextFileID: UInt64 = 1
 
@@ -99,8 +98,8 @@ package struct Manifest: Sendable, Equatable {
       bulks.append(range)
     case .damaged(let damage):
       if !damages.contains(damage) { damages.append(damage) }
-    case .removedRows(let table, let lsn):
-      removedLSN[table] = max(removedLSN[table] ?? 0, lsn)
+    case .removedRows(let table, let part):
+      removed[table, default: RemovedRows()].insert(part)
     }
   }
 
@@ -115,14 +114,23 @@ package struct Manifest: Sendable, Equatable {
   }
 
   /// How many `edits` there are. O(1).
-  package var editCount: Int { 2 + data.count + journals.count + bulks.count + damages.count }
+  package var editCount: Int {
+    2 + data.count + journals.count + bulks.count + damages.count
+      + removed.values.reduce(0) { $0 + $1.parts.count }
+  }
+
+  /// Edits that say what was removed for good.
+  package var removedEdits: [ManifestEdit] {
+    removed.sorted { $0.key < $1.key }.flatMap { table, rows in
+      rows.parts.map { .removedRows(table: table, $0) }
+    }
+  }
 
   /// Edits that fold to this state from nothing: what a new manifest file starts with.
   package var edits: [ManifestEdit] {
     [.reset] + data.map { .addData($0) } + journals.map { .addJournal($0) }
       + [.sealed(logSegment: sealedLogSegment, lsn: sealedLSN)] + bulks.map { .bulk($0) }
-      + damages.map { .damaged($0) }
-      + removedLSN.sorted { $0.key < $1.key }.map { .removedRows(table: $0.key, through: $0.value) }
+      + damages.map { .damaged($0) } + removedEdits
   }
 }
 
@@ -136,13 +144,14 @@ package enum ManifestEdit: Sendable, Equatable {
   case sealed(logSegment: UInt64, lsn: LSN)
   case bulk(Manifest.LSNRange)
   case damaged(Manifest.Damage)
-  /// Rows of `table` that events up to `through` removed are no longer in its files.
-  case removedRows(table: TableID, through: LSN)
+  /// Rows of `table` are no longer in its files.
+  case removedRows(table: TableID, RemovedRows.Part)
 
   private enum Kind {
     static let addData: UInt8 = 1, removeData: UInt8 = 2, addJournal: UInt8 = 3
     static let sealed: UInt8 = 4, bulk: UInt8 = 5, damaged: UInt8 = 6, reset: UInt8 = 7
-    static let removedRows: UInt8 = 9, addDataOfForms: UInt8 = 10
+    static let removedThrough: UInt8 = 9, addDataOfForms: UInt8 = 10
+    static let removedRows: UInt8 = 11
   }
 
   package func encode(into out: inout ByteWriter) {
@@ -189,10 +198,13 @@ package enum ManifestEdit: Sendable, Equatable {
       out.varint(damage.byteCount)
       out.varint(damage.firstLSN)
       out.varint(damage.lastLSN)
-    case .removedRows(let table, let lsn):
+    case .removedRows(let table, let part):
       out.put(Kind.removedRows)
       out.varint(UInt64(table))
-      out.varint(lsn)
+      out.put(part.times.lowerBound)
+      out.put(part.times.upperBound)
+      out.varint(part.oldestLSN)
+      out.varint(part.removedLSN)
     }
   }
 
@@ -227,15 +239,30 @@ package enum ManifestEdit: Sendable, Equatable {
           file: try reader.string(limit: 4096), offset: try reader.count(limit: .max),
           byteCount: try reader.count(limit: .max), firstLSN: try reader.varint(),
           lastLSN: try reader.varint()))
-    case Kind.removedRows:
+    case Kind.removedThrough, Kind.removedRows:
       self = .removedRows(
-        table: TableID(try reader.count(limit: Int(TableID.max))), through: try reader.varint())
+        table: TableID(try reader.count(limit: Int(TableID.max))),
+        try Self.removedPart(&reader, saysTimes: kind == Kind.removedRows))
     default:
       throw StorageError(.unsupportedVersion, "manifest edit of an unknown kind", offset: 0)
     }
     guard reader.isAtEnd else {
       throw StorageError(.corrupt, "bytes behind a manifest edit", offset: reader.offset)
     }
+  }
+
+  private static func removedPart(
+    _ reader: inout ByteReader, saysTimes: Bool
+  ) throws(StorageError) -> RemovedRows.Part {
+    guard saysTimes else {
+      return .init(.min ... .max, from: 0, removedLSN: try reader.varint())
+    }
+    let first = try reader.next(Int64.self)
+    let last = try reader.next(Int64.self)
+    guard first <= last else {
+      throw StorageError(.corrupt, "removed rows that end before they begin", offset: reader.offset)
+    }
+    return .init(first...last, from: try reader.varint(), removedLSN: try reader.varint())
   }
 
   private static func dataSegment(

@@ -28,7 +28,8 @@ struct Tsq: ParsableCommand {
       ]),
       CommandGroup(name: "Registry", subcommands: [
         DeviceCommand.self, UserCommand.self, EventsCommand.self, ReplayCommand.self, TypeCommand.self,
-        TokenCommand.self, CommandCommand.self, TariffCommand.self,
+        RetentionCommand.self, ConflictCommand.self, QuarantineCommand.self, TokenCommand.self,
+        CommandCommand.self, TariffCommand.self,
       ]),
       CommandGroup(name: "Operation", subcommands: [
         ServeCommand.self, VerifyCommand.self, CompactCommand.self, StatsCommand.self, SalvageCommand.self,

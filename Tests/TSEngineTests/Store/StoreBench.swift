@@ -39,6 +39,7 @@ struct StoreBench {
     options.log.preallocatedByteCount = 4096
     options.tailKeptByteCount = 0
     options.checkpointSegmentLimit = checkpointSegmentLimit
+    options.removalGraceNanos = 0
     // Small enough that the few rows of a test are divided.
     options.compaction.targetByteCount = 20_000
     options.disk = disk
