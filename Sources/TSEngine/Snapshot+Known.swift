@@ -140,6 +140,7 @@ extension FrameBatch {
     }
     beginFrame(device: series.device)
     beginRun(probe: series.probe, times: .explicit(instants))
+    texts.keep(rows.texts)
     for column in rows.columns {
       let valid = range.map { rows.slot(column.id, row: $0) != nil }
       let slots = range.map { rows.slot(column.id, row: $0) ?? 0 }

@@ -49,6 +49,11 @@ package struct Lifecycles: Sendable, Equatable {
     case .retentionSet(let table, let floor):
       tables[table, default: Table()].floors.append(.init(instant: floor, lsn: event.lsn))
       tables[table]?.changedLSN = event.lsn
+    case .tableDropped(let table, _, _):
+      for table in [table, table.quarantine] {
+        tables[table, default: Table()].floors.append(.init(instant: .max, lsn: event.lsn))
+        tables[table]?.changedLSN = event.lsn
+      }
     case .readingsDeleted(let table, let spans, _, _):
       remove(spans, of: table, event.lsn)
     case .quarantineSettled(let table, let spans, _, _, _):

@@ -1,0 +1,77 @@
+/// What the columns of a table ask of the values that come to it: that they are declared, within their
+/// bounds, and there where they are required.
+struct ColumnDoor {
+  private let schema: TableSchema
+  private let required: [ColumnSchema]
+
+  init(_ schema: TableSchema) {
+    self.schema = schema
+    required = schema.columns.filter(\.isRequired)
+  }
+
+  /// Looks at run `index` of `batch`. O(cells), and the values of bounded and required columns.
+  /// - Throws: `.invalid`, its reason naming frame, table, column and row, not the value:
+  ///   `[3].weather.temperature[7] …`.
+  func check(_ index: Int, of batch: FrameBatch, frame: Int) throws(StorageError) {
+    let run = batch.runs[index]
+    var before = 0
+    for at in run.cells {
+      let cell = batch.cells[at]
+      // Columns mostly come in the order of the schema.
+      let isNext = before < schema.columns.count && schema.columns[before].id == cell.column
+      guard
+        let known = isNext ? before : schema.columns.firstIndex(where: { $0.id == cell.column })
+      else {
+        throw StorageError(.invalid, "[\(frame)].\(schema.name) has no column of id \(cell.column)")
+      }
+      before = known + 1
+      let column = schema.columns[known]
+      guard !(run.cells.lowerBound..<at).contains(where: { batch.cells[$0].column == cell.column })
+      else { throw StorageError(.invalid, "\(path(frame, column)) is there twice") }
+      if column.minimum != nil || column.maximum != nil || column.type == .bool {
+        try checkBounds(cell, of: batch, run, column, frame)
+      }
+    }
+    for column in required { try checkPresence(column, of: batch, run, frame) }
+  }
+
+  private func path(_ frame: Int, _ column: ColumnSchema) -> String {
+    "[\(frame)].\(schema.name).\(column.name)"
+  }
+
+  private func checkBounds(
+    _ cell: FrameBatch.Cell, of batch: FrameBatch, _ run: FrameBatch.Run, _ column: ColumnSchema,
+    _ frame: Int
+  ) throws(StorageError) {
+    func check(_ slot: Int64, _ row: Int) throws(StorageError) {
+      if column.type == .bool, slot != 0, slot != 1 {
+        throw StorageError(.invalid, "\(path(frame, column))[\(row)] is neither true nor false")
+      }
+      if !column.accepts(slot) {
+        throw StorageError(
+          .invalid, "\(path(frame, column))[\(row)] is out of range: \(column.boundsText)")
+      }
+    }
+    switch cell.content {
+    case .constant(let slot): try check(slot, 0)
+    case .values(let start):
+      for row in 0..<run.times.count { try check(batch.values[start + row], row) }
+    case .nullable(let start, let validityStart):
+      for row in 0..<run.times.count where batch.validity[validityStart + row] {
+        try check(batch.values[start + row], row)
+      }
+    }
+  }
+
+  private func checkPresence(
+    _ column: ColumnSchema, of batch: FrameBatch, _ run: FrameBatch.Run, _ frame: Int
+  ) throws(StorageError) {
+    guard let cell = run.cells.first(where: { batch.cells[$0].column == column.id }) else {
+      throw StorageError(.invalid, "\(path(frame, column)) is required")
+    }
+    guard case .nullable(_, let start) = batch.cells[cell].content,
+      let row = batch.validity[start..<(start + run.times.count)].firstIndex(of: false)
+    else { return }
+    throw StorageError(.invalid, "\(path(frame, column))[\(row - start)] is required")
+  }
+}
