@@ -34,9 +34,28 @@ package struct RemovalExtent: Sendable, Equatable {
   package var byteCount = 0
 
   package init() {}
+
+  package static func += (sum: inout RemovalExtent, part: RemovalExtent) {
+    sum.rowCount += part.rowCount
+    sum.seriesCount += part.seriesCount
+    sum.byteCount += part.byteCount
+  }
 }
 
 extension Snapshot {
+  /// What a table and its quarantine hold: the dry run of dropping it.
+  package func extent(ofTable table: TableID) throws(StorageError) -> RemovalExtent {
+    var whole = RemovalExtent()
+    for table in [table, table.quarantine] {
+      whole += try extent(
+        of: table,
+        series(of: table).map {
+          SeriesSpans(device: $0.device, probe: $0.probe, times: [.min ... .max])
+        })
+    }
+    return whole
+  }
+
   /// What the instants of `spans` hold: the dry run of a delete. Rows are counted exactly.
   /// - Complexity: O(stretches), and reads of the stretches that a span cuts.
   package func extent(

@@ -158,7 +158,7 @@ struct FieldReader {
       guard text.utf8.count <= ColumnSchema.textByteLimit else {
         throw Fault(.range, "\(column.name): a text of more than 64 KiB")
       }
-      if column.isJSON, !Self.isJSON(text) { throw Fault(.type, "\(column.name): JSON expected") }
+      if column.isJSON, !JSONCheck.isJSON(text.utf8) { throw Fault(.type, "\(column.name): JSON expected") }
       return texts.code(of: text, column)
     case .bool:
       switch text.lowercased() {
@@ -182,22 +182,6 @@ struct FieldReader {
       guard cursor.isAtEnd else { throw Fault(.type, "\(column.name): a number expected") }
       return value
     }
-  }
-
-  /// Whether `text` is one JSON value.
-  static func isJSON(_ text: String) -> Bool {
-    let bytes = Array(text.utf8)
-    let span = bytes.span
-    // SAFETY: `span` borrows `bytes`, which live to the end of this call.
-    var cursor = unsafe JSONCursor(span.bytes)
-    do {
-      cursor.skipSpace()
-      _ = try cursor.skipValue(depth: 1)
-      cursor.skipSpace()
-    } catch {
-      return false
-    }
-    return cursor.isAtEnd
   }
 
   /// `[A-Za-z0-9._-]{1,128}` (S8).

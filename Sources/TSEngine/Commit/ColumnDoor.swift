@@ -3,9 +3,11 @@
 struct ColumnDoor {
   private let schema: TableSchema
   private let required: [ColumnSchema]
+  private let symbols: SymbolTable
 
-  init(_ schema: TableSchema) {
+  init(_ schema: TableSchema, _ symbols: SymbolTable) {
     self.schema = schema
+    self.symbols = symbols
     required = schema.columns.filter(\.isRequired)
   }
 
@@ -28,8 +30,8 @@ struct ColumnDoor {
       let column = schema.columns[known]
       guard !(run.cells.lowerBound..<at).contains(where: { batch.cells[$0].column == cell.column })
       else { throw StorageError(.invalid, "\(path(frame, column)) is there twice") }
-      if column.minimum != nil || column.maximum != nil || column.type == .bool {
-        try checkBounds(cell, of: batch, run, column, frame)
+      if column.minimum != nil || column.maximum != nil || column.type == .bool || column.type == .text {
+        try checkValues(cell, of: batch, run, column, frame)
       }
     }
     for column in required { try checkPresence(column, of: batch, run, frame) }
@@ -39,13 +41,24 @@ struct ColumnDoor {
     "[\(frame)].\(schema.name).\(column.name)"
   }
 
-  private func checkBounds(
+  private func checkValues(
     _ cell: FrameBatch.Cell, of batch: FrameBatch, _ run: FrameBatch.Run, _ column: ColumnSchema,
     _ frame: Int
   ) throws(StorageError) {
     func check(_ slot: Int64, _ row: Int) throws(StorageError) {
       if column.type == .bool, slot != 0, slot != 1 {
         throw StorageError(.invalid, "\(path(frame, column))[\(row)] is neither true nor false")
+      }
+      if column.type == .text {
+        guard let text = symbols.text(of: slot) else {
+          throw StorageError(.invalid, "\(path(frame, column))[\(row)] is a text that nobody holds")
+        }
+        guard text.utf8.count <= ColumnSchema.textByteLimit else {
+          throw StorageError(.invalid, "\(path(frame, column))[\(row)] is longer than 64 KiB")
+        }
+        guard !column.isJSON || JSONCheck.isJSON(text.utf8) else {
+          throw StorageError(.invalid, "\(path(frame, column))[\(row)] is no JSON")
+        }
       }
       if !column.accepts(slot) {
         throw StorageError(

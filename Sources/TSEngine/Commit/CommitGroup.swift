@@ -126,13 +126,13 @@ struct CommitGroup {
 enum AppendCheck {
   /// - Throws: `.invalid` naming what is wrong.
   static func check(
-    _ request: CommitRequest.AppendRequest, registry: Registry
+    _ request: CommitRequest.AppendRequest, registry: Registry, symbols: SymbolTable
   ) throws(StorageError) {
     let batch = request.batch
     guard registry.types.isLive(batch.table), let schema = registry.schema(batch.table) else {
       throw StorageError(.invalid, "unknown table")
     }
-    let door = ColumnDoor(schema)
+    let door = ColumnDoor(schema, symbols)
     for (index, frame) in batch.frames.enumerated() {
       guard DeviceID.isValid(frame.device) else {
         throw StorageError(.invalid, "a device id is 1 to 128 of A-Z a-z 0-9 . _ -")

@@ -14,7 +14,7 @@ package struct Decision<Value: Sendable>: Sendable {
     self.result = result
   }
 
-  static func refused(_ refusal: Refusal) -> Decision { Decision(events: [], result: .failure(refusal)) }
+  package static func refused(_ refusal: Refusal) -> Decision { Decision(events: [], result: .failure(refusal)) }
 }
 
 /// Why the registry says no. The case name is the code that an API answers with.

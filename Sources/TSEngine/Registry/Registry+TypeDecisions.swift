@@ -40,11 +40,17 @@ extension Registry {
   package func dropTable(
     _ name: String, extent: RemovalExtent, _ context: DecisionContext
   ) -> Decision<Void> {
+    if let refusal = dropRefusal(name) { return .refused(refusal) }
     guard let table = types[name]?.schema.id else { return .refused(.unknownType) }
-    guard table >= Types.firstDeclaredTable else { return .refused(.builtIn) }
     let dropped = EventKind.tableDropped(
       table: table, rows: UInt64(extent.rowCount), bytes: UInt64(extent.byteCount))
     return Decision(events: [context.event(self, dropped)], result: .success(()))
+  }
+
+  /// Why the type's table cannot be dropped, if it cannot.
+  package func dropRefusal(_ name: String) -> Refusal? {
+    guard let table = types[name]?.schema.id else { return .unknownType }
+    return table < Types.firstDeclaredTable ? .builtIn : nil
   }
 
   /// `<column>.wire` = a scale as `1V` or `1/10 V`; empty sets it back to the stored scale (P-12).
@@ -96,7 +102,7 @@ extension Registry {
     "ts", "time", "device", "sensor", "probe", "lsn", "owner", "received_at",
   ]
 
-  private static func isColumnName(_ name: String) -> Bool {
+  package static func isColumnName(_ name: String) -> Bool {
     isFieldName(name) && !keyColumns.contains(name)
   }
 
