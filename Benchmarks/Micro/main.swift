@@ -12,8 +12,8 @@ default:
     usage: microbench codec [sensors] [folder of real sets]
            microbench bulk [sensors] [seconds] [runs]
            microbench sizes [sensors] [seconds] [streamed seconds]
-           microbench stream [sensors] [seconds] [bytes written ahead]
+           microbench stream [sensors] [seconds] [producers]
            microbench frames [sensors] [seconds] [frames a round]
-           microbench fleet [series]
+           microbench fleet make|segments|open|registry …
     """)
 }

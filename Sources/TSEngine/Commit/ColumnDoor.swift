@@ -15,9 +15,9 @@ struct ColumnDoor {
   /// - Throws: `.invalid`, its reason naming frame, table, column and row, not the value:
   ///   `[3].weather.temperature[7] …`.
   func check(_ index: Int, of batch: FrameBatch, frame: Int) throws(StorageError) {
-    let run = batch.runs[index]
+    let (cells, count) = (batch.runs[index].cells, batch.runs[index].count)
     var before = 0
-    for at in run.cells {
+    for at in cells {
       let cell = batch.cells[at]
       // Columns mostly come in the order of the schema.
       let isNext = before < schema.columns.count && schema.columns[before].id == cell.column
@@ -28,13 +28,13 @@ struct ColumnDoor {
       }
       before = known + 1
       let column = schema.columns[known]
-      guard !(run.cells.lowerBound..<at).contains(where: { batch.cells[$0].column == cell.column })
+      guard !(cells.lowerBound..<at).contains(where: { batch.cells[$0].column == cell.column })
       else { throw StorageError(.invalid, "\(path(frame, column)) is there twice") }
       if column.minimum != nil || column.maximum != nil || column.type == .bool || column.type == .text {
-        try checkValues(cell, of: batch, run, column, frame)
+        try checkValues(cell, of: batch, count, column, frame)
       }
     }
-    for column in required { try checkPresence(column, of: batch, run, frame) }
+    for column in required { try checkPresence(column, of: batch, cells, count, frame) }
   }
 
   private func path(_ frame: Int, _ column: ColumnSchema) -> String {
@@ -42,8 +42,7 @@ struct ColumnDoor {
   }
 
   private func checkValues(
-    _ cell: FrameBatch.Cell, of batch: FrameBatch, _ run: FrameBatch.Run, _ column: ColumnSchema,
-    _ frame: Int
+    _ cell: FrameBatch.Cell, of batch: FrameBatch, _ count: Int, _ column: ColumnSchema, _ frame: Int
   ) throws(StorageError) {
     func check(_ slot: Int64, _ row: Int) throws(StorageError) {
       if column.type == .bool, slot != 0, slot != 1 {
@@ -68,22 +67,22 @@ struct ColumnDoor {
     switch cell.content {
     case .constant(let slot): try check(slot, 0)
     case .values(let start):
-      for row in 0..<run.times.count { try check(batch.values[start + row], row) }
+      for row in 0..<count { try check(batch.values[start + row], row) }
     case .nullable(let start, let validityStart):
-      for row in 0..<run.times.count where batch.validity[validityStart + row] {
+      for row in 0..<count where batch.validity[validityStart + row] {
         try check(batch.values[start + row], row)
       }
     }
   }
 
   private func checkPresence(
-    _ column: ColumnSchema, of batch: FrameBatch, _ run: FrameBatch.Run, _ frame: Int
+    _ column: ColumnSchema, of batch: FrameBatch, _ cells: Range<Int>, _ count: Int, _ frame: Int
   ) throws(StorageError) {
-    guard let cell = run.cells.first(where: { batch.cells[$0].column == column.id }) else {
+    guard let cell = cells.first(where: { batch.cells[$0].column == column.id }) else {
       throw StorageError(.invalid, "\(path(frame, column)) is required")
     }
     guard case .nullable(_, let start) = batch.cells[cell].content,
-      let row = batch.validity[start..<(start + run.times.count)].firstIndex(of: false)
+      let row = batch.validity[start..<(start + count)].firstIndex(of: false)
     else { return }
     throw StorageError(.invalid, "\(path(frame, column))[\(row - start)] is required")
   }
