@@ -10,7 +10,7 @@ case "sizes": try SizeBench.run(Array(CommandLine.arguments.dropFirst(2)))
 default:
   print(
     """
-    usage: microbench codec [sensors]
+    usage: microbench codec [sensors] [folder of real sets]
            microbench bulk [sensors] [seconds] [runs]
            microbench sizes [sensors] [seconds] [streamed seconds]
            microbench stream [sensors] [seconds] [producers]

@@ -34,10 +34,16 @@ package enum QueryEngine {
       let bound = try binder.query(query)
       return (bound, PhysicalBuilder(pool: pool).build(bound.plan))
     }
-    if case .delete = statement.kind {
+    if isChange(statement.kind) {
       throw SQLError(
         .readOnlyTransaction, "the store is open for reading", at: statement.range,
-        hint: "EXPLAIN DELETE tells what it would take")
+        hint: "EXPLAIN DELETE and EXPLAIN DROP TABLE tell what they would take")
+    }
+    if case .explain(let inner, let options) = statement.kind,
+      case .drop(.table, let names, let ifExists) = inner.kind
+    {
+      if options.analyze { throw .unsupported("EXPLAIN ANALYZE of a DROP TABLE", at: statement.range) }
+      return try prepare(dropAnswer(names, ifExists: ifExists, catalog.snapshot), catalog)
     }
     if case .explain(let inner, let options) = statement.kind, case .delete(let delete) = inner.kind {
       if options.analyze { throw .unsupported("EXPLAIN ANALYZE of a DELETE", at: statement.range) }

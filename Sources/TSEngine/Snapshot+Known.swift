@@ -37,9 +37,28 @@ package struct RemovalExtent: Sendable, Equatable {
   package var byteCount = 0
 
   package init() {}
+
+  package static func += (sum: inout RemovalExtent, part: RemovalExtent) {
+    sum.rowCount += part.rowCount
+    sum.seriesCount += part.seriesCount
+    sum.byteCount += part.byteCount
+  }
 }
 
 extension Snapshot {
+  /// What a table and its quarantine hold: the dry run of dropping it.
+  package func extent(ofTable table: TableID) throws(StorageError) -> RemovalExtent {
+    var whole = RemovalExtent()
+    for table in [table, table.quarantine] {
+      whole += try extent(
+        of: table,
+        series(of: table).map {
+          SeriesSpans(device: $0.device, probe: $0.probe, times: [.min ... .max])
+        })
+    }
+    return whole
+  }
+
   /// What the instants of `spans` hold: the dry run of a delete. Rows are counted exactly.
   /// - Parameter goesOn: asked at each stretch; false ends the count where it is.
   /// - Complexity: O(stretches), and reads of the stretches that a span cuts.
@@ -152,6 +171,7 @@ extension FrameBatch {
     }
     beginFrame(device: series.device)
     beginRun(probe: series.probe, times: .explicit(instants))
+    texts.keep(rows.texts)
     for column in rows.columns {
       let valid = range.map { rows.slot(column.id, row: $0) != nil }
       let slots = range.map { rows.slot(column.id, row: $0) ?? 0 }

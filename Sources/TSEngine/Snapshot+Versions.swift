@@ -6,6 +6,8 @@ extension Snapshot {
     package var time: Int64
     /// The version that readers see, then the others as they would follow it.
     package var versions: [(lsn: LSN, values: [(column: ColumnID, slot: Int64?)])]
+    /// Of the texts among the values.
+    package var texts: [TextHold] = []
   }
 
   /// Calls `emit` for each reading of `table` with several versions, in order of (device, probe,
@@ -77,7 +79,9 @@ extension Snapshot {
             }
           )
         }
-        conflicts.append(Conflict(series: key, time: places[start].time, versions: versions))
+        var conflict = Conflict(series: key, time: places[start].time, versions: versions)
+        for place in places[start..<end] { conflict.texts.keep(sets[place.set].texts) }
+        conflicts.append(conflict)
       }
       start = end
     }

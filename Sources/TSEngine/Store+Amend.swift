@@ -21,7 +21,7 @@ extension Store {
     _ table: TableID, _ spans: [SeriesSpans], extent: RemovalExtent, seenAt: LSN? = nil,
     actor: Actor, cause: Cause = Cause()
   ) throws(StorageError) -> LSN {
-    guard shared.schema(table) != nil, !table.isQuarantine else {
+    guard registry.types.isLive(table) else {
       throw StorageError(.invalid, "unknown table")
     }
     let parts = try Self.parts(spans)
@@ -95,7 +95,7 @@ extension Store {
     of table: TableID, _ spans: [SeriesSpans], _ action: QuarantineAction, shift: Int64 = 0,
     actor: Actor, cause: Cause = Cause()
   ) throws(StorageError) -> AppendResult {
-    guard shared.schema(table) != nil, !table.isQuarantine else {
+    guard registry.types.isLive(table) else {
       throw StorageError(.invalid, "unknown table")
     }
     let parts = try Self.parts(spans)

@@ -155,6 +155,10 @@ extension CommitWriter {
     let changed = StorageError(.conflict, "rows of a bulk append came by another way, too")
     let sources = SeriesSources(live: live)
     for table in Set(files.added.map(\.meta.table))
+    where !live.registry.types.isLive(table & ~TableID(0).quarantine) {
+      throw StorageError(.invalid, "unknown table")
+    }
+    for table in Set(files.added.map(\.meta.table))
     where live.registry.lifecycles[table]?.changedLSN ?? 0 > files.comparedLSN {
       // What it met may be gone, or its table's policy another.
       throw changed

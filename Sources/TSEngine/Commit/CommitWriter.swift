@@ -181,7 +181,7 @@ package final class CommitWriter: @unchecked Sendable {
   ) -> Bool {
     do throws(StorageError) {
       if isHeadFull { throw headFull() }
-      try AppendCheck.check(request, registry: group.registry)
+      try AppendCheck.check(request, registry: group.registry, symbols: shared.symbols)
       guard builder.payloadByteCount + AppendCheck.byteBound(request, shared.symbols, group.registry)
           <= Self.payloadByteLimit
       else {

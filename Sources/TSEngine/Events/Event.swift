@@ -86,6 +86,9 @@ package enum EventKind: Sendable, Equatable {
 
   case typeDeclared(schema: TableSchema, label: String)
   case typeSettingChanged(type: String, key: String, value: String)
+  /// All readings of the table and of its quarantine are gone, and its name is free. `rows` and `bytes`
+  /// are what whoever did it was shown.
+  case tableDropped(table: TableID, rows: UInt64, bytes: UInt64)
 
   /// Readings before `floor` are gone and later ones below it expire; `.min` keeps all from now on.
   case retentionSet(table: TableID, floor: Int64)

@@ -109,7 +109,7 @@ extension EventKind {
           $0.key = key
           $0.value = value
         })
-    case .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
+    case .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
       lifecycleMessage
     }
   }
@@ -190,7 +190,7 @@ extension EventKind {
     case .typeSettingChanged(let m):
       try Known.check(m)
       return .typeSettingChanged(type: m.type, key: m.key, value: m.value)
-    case .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
+    case .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
       return try ofLifecycle(message)
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
       .deviceAssociated, .deviceDissociated, .codeIssued, .announcementRequested,

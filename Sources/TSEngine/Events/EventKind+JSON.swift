@@ -66,6 +66,10 @@ extension EventKind {
       json.add("type", type)
       json.add("key", key)
       json.add("value", value)
+    case .tableDropped(let table, let rows, let bytes):
+      json.add("table", table)
+      json.add("rows", rows)
+      json.add("bytes", bytes)
     case .retentionSet(let table, let floor):
       json.add("table", table)
       json.add("floor", floor)

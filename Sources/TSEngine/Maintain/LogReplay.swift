@@ -18,7 +18,8 @@ struct LogReplay {
       guard record.lsn > sealedLSN else { continue }
       switch record.kind {
       case .frame:
-        let table = try FrameRecord.decode(record.body, symbols: shared.symbols, into: &frames)
+        let table = try FrameRecord.decode(
+          record.body, symbols: shared.symbols, into: &frames, schema: { shared.schema($0) })
         lsns[table, default: []].append(record.lsn)
       case .event:
         let event = try Journal.decodeEvent(record.body, lsn: record.lsn)

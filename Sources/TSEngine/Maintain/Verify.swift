@@ -118,14 +118,13 @@ package struct Verify {
   private mutating func readLog(_ manifest: Manifest) throws(StorageError) {
     var batches = 0
     var times = CommitClock()
-    let symbols = SymbolTable()
     var undecodable: [Manifest.Damage] = []
     let scan = try LogReader(disk, store: directory, storeID: storeID).scan {
       info, payload throws(StorageError) in
       batches += 1
       if info.header.lsnCount > 0 { times.insert(info.header.firstLSN, at: info.header.commitNanos) }
       do throws(StorageError) {
-        try Self.decode(payload, info.header, symbols)
+        try Self.decode(payload, info.header)
       } catch {
         undecodable.append(
           Manifest.Damage(
@@ -155,13 +154,15 @@ package struct Verify {
   }
 
   private static func decode(
-    _ payload: RawSpan, _ header: LogBatchHeader, _ symbols: SymbolTable
+    _ payload: RawSpan, _ header: LogBatchHeader
   ) throws(StorageError) {
+    let symbols = SymbolTable()
     var frames: [TableID: FrameBatch] = [:]
     var cursor = RecordCursor(payload, header: header)
     while let record = try cursor.next() {
       switch record.kind {
-      case .frame: _ = try FrameRecord.decode(record.body, symbols: symbols, into: &frames)
+      case .frame:
+        _ = try FrameRecord.decode(record.body, symbols: symbols, into: &frames, schema: { _ in nil })
       case .event: _ = try Journal.decodeEvent(record.body, lsn: record.lsn)
       case .message: _ = try Journal.decodeRecord(record.body, lsn: record.lsn)
       case .gap, .seal, .edit: break

@@ -15,7 +15,7 @@ struct FrameLeaves {
   mutating func add(
     _ record: RawSpan, lsn: LSN, schema: (TableID) -> TableSchema?, to grouper: inout LeafGrouper
   ) throws(StorageError) {
-    let table = try FrameRecord.decode(record, symbols: symbols, into: &batches)
+    let table = try FrameRecord.decode(record, symbols: symbols, into: &batches, schema: schema)
     // Out and back, so that its arrays are used again and never copied.
     guard var batch = batches.removeValue(forKey: table) else { return }
     defer {

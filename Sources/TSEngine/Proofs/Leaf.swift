@@ -202,7 +202,7 @@ struct LeafWriter {
       return
     }
     let first = slots[slots.startIndex]
-    if column.isConstant || slots.allSatisfy({ $0 == first }) {
+    if column.isConstant || slots.allSatisfy({ $0 == first || type == .text && symbols.isSame($0, first) }) {
       out.put(ProofFormat.ColumnForm.constant)
       put(first, type)
     } else {

@@ -14,7 +14,7 @@ package struct Decision<Value: Sendable>: Sendable {
     self.result = result
   }
 
-  static func refused(_ refusal: Refusal) -> Decision { Decision(events: [], result: .failure(refusal)) }
+  package static func refused(_ refusal: Refusal) -> Decision { Decision(events: [], result: .failure(refusal)) }
 }
 
 /// Why the registry says no. The case name is the code that an API answers with.
@@ -43,6 +43,7 @@ package enum Refusal: Error, Equatable, Sendable {
   case future
   case beforeExisting
   case incompatibleType
+  case builtIn
 
   /// The sentence for a person.
   package var sentence: String {
@@ -69,6 +70,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .parkedUser: "The parked user is nobody and cannot be changed"
     case .future: "The time lies in the future"
     case .beforeExisting: "A later association is recorded already; give a later time"
+    case .builtIn: "The table belongs to tsq and cannot be dropped; DELETE FROM it takes its readings"
     case .incompatibleType: "Columns can be added to a type, not changed or taken away"
     }
   }

@@ -66,6 +66,12 @@ package struct Lifecycles: Sendable, Equatable {
       tables[table, default: Table()].floors.append(.init(instant: floor, lsn: event.lsn))
       tables[table]?.changedLSN = event.lsn
       if floor > .min { tables[table]?.changes.append(Removal(.min...(floor - 1), lsn: event.lsn)) }
+    case .tableDropped(let table, _, _):
+      for table in [table, table.quarantine] {
+        tables[table, default: Table()].floors.append(.init(instant: .max, lsn: event.lsn))
+        tables[table]?.changedLSN = event.lsn
+        tables[table]?.changes.append(Removal(.min ... .max, lsn: event.lsn))
+      }
     case .readingsDeleted(let table, let spans, _, _):
       remove(spans, of: table, event.lsn)
     case .quarantineSettled(let table, let spans, _, _, _):

@@ -87,7 +87,7 @@ package struct Removals: Sendable, Equatable {
 /// The retention floors of a table, oldest first.
 package struct RetentionFloors: Sendable, Equatable {
   package struct Floor: Sendable, Equatable {
-    /// Readings before this instant are gone; `.min` when all are kept.
+    /// Readings before this instant are gone; `.min` when all are kept, `.max` when none is.
     package var instant: Int64
     package var lsn: LSN
   }
@@ -112,7 +112,11 @@ package struct RetentionFloors: Sendable, Equatable {
       if floor.lsn <= oldest { return }
       guard floor.instant > highest else { continue }
       highest = floor.instant
-      if highest > times.lowerBound { body(Removal(.min...(highest - 1), lsn: floor.lsn)) }
+      if highest == .max {
+        body(Removal(.min ... .max, lsn: floor.lsn))
+      } else if highest > times.lowerBound {
+        body(Removal(.min...(highest - 1), lsn: floor.lsn))
+      }
     }
   }
 }

@@ -114,7 +114,9 @@ package struct BlockBuilder {
   ) -> ColumnStatistics {
     if type == .symbol || type == .text {
       let texts = symbols.texts()
-      let text = { (code: Int64) in texts.indices.contains(Int(code)) ? texts[Int(code)] : "" }
+      let text = { [symbols] (code: Int64) in
+        texts.indices.contains(Int(code)) ? texts[Int(code)] : symbols.text(of: code) ?? ""
+      }
       guard let valid else {
         return SymbolColumn.encode(
           slots, valid: nil, text: text, using: &encoder, into: &scratch)

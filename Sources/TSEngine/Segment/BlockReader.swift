@@ -22,6 +22,8 @@ package struct BlockReader: Sendable {
     package var section: ColumnSection
     /// Process-wide code by local code; nil for other types.
     package var codes: [Int64]?
+    /// Of a column of texts.
+    package var texts: TextHold?
   }
 
   /// Nil when the block has no such column: null throughout.
@@ -31,7 +33,17 @@ package struct BlockReader: Sendable {
       return nil
     }
     let bytes = try directory.source.bytes(of: section)
-    if type == .symbol || type == .text {
+    if type == .text {
+      var texts: [String] = []
+      let opened = try SymbolColumn(bytes, count: rowCount) {
+        texts.append($0)
+        return 0
+      }
+      let hold = TextHold(texts, of: id, in: directory.symbols)
+      return Column(
+        section: opened.section, codes: texts.indices.map { hold.code($0) }, texts: hold)
+    }
+    if type == .symbol {
       let opened = try SymbolColumn(bytes, count: rowCount) { directory.symbols.code(of: $0) }
       return Column(section: opened.section, codes: opened.codes)
     }
@@ -96,11 +108,15 @@ package struct BlockReader: Sendable {
   /// Everything, decoded. O(rows × columns).
   package func rows() throws(StorageError) -> RowSet {
     var columns: [RowSet.Column] = []
+    var texts: [TextHold] = []
     for id in self.columns {
       guard let column = try self.column(id) else { continue }
       columns.append(column.decoded(id))
+      if let hold = column.texts { texts.append(hold) }
     }
-    return RowSet(times: try times(), columns: columns, lsns: try lsns())
+    var rows = RowSet(times: try times(), columns: columns, lsns: try lsns())
+    rows.texts = texts
+    return rows
   }
 }
 

@@ -112,7 +112,8 @@ package enum RowMerge {
   private static func isEqual(_ sets: [RowSet], _ a: Place, _ b: Place) -> Bool {
     let (first, second) = (sets[Int(a.set)], sets[Int(b.set)])
     return Set(first.columns.map(\.id)).union(second.columns.map(\.id)).allSatisfy {
-      first.slot($0, row: Int(a.row)) == second.slot($0, row: Int(b.row))
+      first.texts.isSame(
+        $0, first.slot($0, row: Int(a.row)), second.slot($0, row: Int(b.row)), or: second.texts)
     }
   }
 

@@ -91,10 +91,7 @@ package struct DeletePlan: Sendable {
   }
 
   /// The row that answers the statement, as a query.
-  func answer(lsn: LSN? = nil) -> String {
-    let took = #"SELECT \#(extent.rowCount) AS "rows", \#(extent.seriesCount) AS series, \#(extent.byteCount) AS bytes"#
-    return lsn.map { "\(took), \($0) AS lsn" } ?? took
-  }
+  func answer(lsn: LSN? = nil) -> String { extent.answer(lsn) }
 
   // MARK: - What it takes
 
@@ -202,48 +199,5 @@ extension Stretch {
     var span = instants.mutableSpan
     reader.times(0..<reader.rowCount, into: &span)
     return instants
-  }
-}
-
-extension QueryEngine {
-  /// How often a delete is resolved anew because readings came to its instants.
-  private static let removalAttempts = 3
-
-  /// Whether a statement changes readings, so that it needs a store open for writing.
-  package static func isChange(_ sql: String) -> Bool {
-    if case .delete = (try? SQL.parse(sql))?.kind { true } else { false }
-  }
-
-  /// As `prepare`, for a store open for writing: a DELETE is done before this returns, and its answer
-  /// is one row of what it took.
-  /// `limits` and `cancel` are of a DELETE and of EXPLAIN DELETE, which are worked out here.
-  /// - Throws: as `prepare`; 40001 when readings kept coming to the chosen instants.
-  package static func execute(
-    _ sql: String, on store: Store, actor: Actor, parameters: [SQLValue] = [],
-    named: [String: SQLValue] = [:], limits: QueryLimits = QueryLimits(),
-    cancel: CancelFlag = CancelFlag()
-  ) throws(SQLError) -> PreparedQuery {
-    do throws(SQLError) {
-      guard case .delete(let delete) = try SQL.parse(sql).kind else {
-        return try prepare(
-          sql, StoreCatalog(store.snapshot()), parameters: parameters, named: named, limits: limits,
-          cancel: cancel)
-      }
-      var attempt = 1
-      while true {
-        let removal = try DeletePlan(
-          delete, StoreCatalog(store.snapshot()), parameters: parameters, named: named,
-          limits: limits, cancel: cancel)
-        do throws(SQLError) {
-          let lsn = try removal.apply(to: store, actor: actor, reason: String(sql.prefix(1000)))
-          return try prepare(removal.answer(lsn: lsn), StoreCatalog(store.snapshot()))
-        } catch {
-          guard error.state == .serializationFailure, attempt < removalAttempts else { throw error }
-          attempt += 1
-        }
-      }
-    } catch {
-      throw error.located(in: Array(sql.utf8))
-    }
   }
 }
