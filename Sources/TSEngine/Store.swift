@@ -33,6 +33,7 @@ public final class Store: Sendable {
     /// Held for a step of compaction; sealing does not wait for it.
     let compactionLane = SerialLane()
     let compaction = Mutex(Compaction())
+    let rollups = Mutex(RollupWork())
 
     init(queue: CommitQueue, writer: CommitWriter, nextFileID: UInt64, lock: any DiskFile) {
       self.queue = queue
@@ -174,6 +175,7 @@ public final class Store: Sendable {
       }
       try withRoom(from: reserve) { () throws(StorageError) in
         try manifest.commit(unknown.map { .damaged($0) })
+        try dropDistrusted(manifest, shared, lostReadings: !unknown.isEmpty)
       }
       let log = try LogWriter(
         disk, clock: options.clock, store: directory, storeID: file.id, after: outcome.scan,
@@ -204,7 +206,9 @@ public final class Store: Sendable {
   private static func unusedFileID(
     _ disk: any Disk, _ directory: String
   ) throws(StorageError) -> UInt64 {
-    let names = try disk.list(FileNames.path(directory, FileNames.dataDirectory))
+    var names = try disk.list(FileNames.path(directory, FileNames.dataDirectory))
+    let rollups = FileNames.path(directory, FileNames.rollupDirectory)
+    if disk.exists(rollups) { names += try disk.list(rollups) }
     return (names.compactMap(FileNames.dataSegmentID).max() ?? 0) + 1
   }
 

@@ -27,6 +27,7 @@ public struct StoreOptions: Sendable {
   /// Compacts by itself, where `maintainsItself` holds as well.
   package var compactsItself = true
   package var compaction = CompactionPlan.Options()
+  package var rollups = RollupPlan.Options()
   /// Without a new data segment for so long, what is little is compacted too.
   package var compactionQuietNanos: Int64 = 21_600_000_000_000
   package var reserveByteCount = ReserveFile.defaultByteCount

@@ -64,6 +64,9 @@ package enum CommitRequest: Sendable {
     package var creator: Actor?
     /// Rows that are gone from the files by what the log says up to an LSN.
     package var removedRows: (table: TableID, through: LSN)?
+    /// Rollup segments that come, with durable files, and those that go.
+    package var rollups: [RollupSegmentReader] = []
+    package var removedRollups: Set<UInt64> = []
     package init() {}
   }
 

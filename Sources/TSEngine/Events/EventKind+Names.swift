@@ -25,6 +25,8 @@ extension EventKind {
     case .readingsDeleted: "readings.deleted"
     case .conflictResolved: "conflict.resolved"
     case .quarantineSettled: "quarantine.settled"
+    case .rollupDeclared: "rollup.declared"
+    case .rollupDropped: "rollup.dropped"
     }
   }
 
@@ -41,7 +43,7 @@ extension EventKind {
     case .conflictResolved(let series, _, _): series.device
     case .codeTried, .userCreated, .userDeleted, .userPasswordSet, .userFieldChanged,
       .tokenRevoked, .typeDeclared, .typeSettingChanged, .retentionSet, .readingsDeleted,
-      .quarantineSettled:
+      .quarantineSettled, .rollupDeclared, .rollupDropped:
       nil
     }
   }
@@ -56,7 +58,8 @@ extension EventKind {
     case .tokenIssued(let grant): grant.user
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
       .codeIssued, .announcementRequested, .announcementConfirmed, .tokenRevoked, .typeDeclared,
-      .typeSettingChanged, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
+      .typeSettingChanged, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled,
+      .rollupDeclared, .rollupDropped:
       nil
     }
   }

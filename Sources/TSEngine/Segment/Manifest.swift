@@ -70,7 +70,9 @@ package struct Manifest: Sendable, Equatable {
   /// By table, the newest event by which rows were physically removed: what was known before it
   /// cannot be told any more.
   package var removedLSN: [TableID: LSN] = [:]
-  /// The next data or journal segment's id.
+  /// In order of their ids. Derived: never needed to know what is stored.
+  package var rollups: [RollupSegment] = []
+  /// The next data, journal or rollup segment's id.
   package var nextFileID: UInt64 = 1
 
   package init() {}
@@ -101,6 +103,13 @@ package struct Manifest: Sendable, Equatable {
       if !damages.contains(damage) { damages.append(damage) }
     case .removedRows(let table, let lsn):
       removedLSN[table] = max(removedLSN[table] ?? 0, lsn)
+    case .addRollup(let segment):
+      rollups.removeAll { $0.id == segment.id }
+      rollups.insert(segment, at: rollups.firstIndex { $0.id > segment.id } ?? rollups.count)
+      nextFileID = max(nextFileID, segment.id + 1)
+    case .removeRollup(let id):
+      rollups.removeAll { $0.id == id }
+      nextFileID = max(nextFileID, id + 1)
     }
   }
 
@@ -115,7 +124,9 @@ package struct Manifest: Sendable, Equatable {
   }
 
   /// How many `edits` there are. O(1).
-  package var editCount: Int { 2 + data.count + journals.count + bulks.count + damages.count }
+  package var editCount: Int {
+    2 + data.count + journals.count + bulks.count + damages.count + rollups.count
+  }
 
   /// Edits that fold to this state from nothing: what a new manifest file starts with.
   package var edits: [ManifestEdit] {
@@ -123,6 +134,7 @@ package struct Manifest: Sendable, Equatable {
       + [.sealed(logSegment: sealedLogSegment, lsn: sealedLSN)] + bulks.map { .bulk($0) }
       + damages.map { .damaged($0) }
       + removedLSN.sorted { $0.key < $1.key }.map { .removedRows(table: $0.key, through: $0.value) }
+      + rollups.map { .addRollup($0) }
   }
 }
 
@@ -138,11 +150,14 @@ package enum ManifestEdit: Sendable, Equatable {
   case damaged(Manifest.Damage)
   /// Rows of `table` that events up to `through` removed are no longer in its files.
   case removedRows(table: TableID, through: LSN)
+  case addRollup(Manifest.RollupSegment)
+  case removeRollup(id: UInt64)
 
   private enum Kind {
     static let addData: UInt8 = 1, removeData: UInt8 = 2, addJournal: UInt8 = 3
     static let sealed: UInt8 = 4, bulk: UInt8 = 5, damaged: UInt8 = 6, reset: UInt8 = 7
     static let removedRows: UInt8 = 9, addDataOfForms: UInt8 = 10
+    static let addRollup: UInt8 = 20, removeRollup: UInt8 = 21
   }
 
   package func encode(into out: inout ByteWriter) {
@@ -193,6 +208,12 @@ package enum ManifestEdit: Sendable, Equatable {
       out.put(Kind.removedRows)
       out.varint(UInt64(table))
       out.varint(lsn)
+    case .addRollup(let segment):
+      out.put(Kind.addRollup)
+      segment.encode(into: &out)
+    case .removeRollup(let id):
+      out.put(Kind.removeRollup)
+      out.varint(id)
     }
   }
 
@@ -230,6 +251,8 @@ package enum ManifestEdit: Sendable, Equatable {
     case Kind.removedRows:
       self = .removedRows(
         table: TableID(try reader.count(limit: Int(TableID.max))), through: try reader.varint())
+    case Kind.addRollup: self = .addRollup(try Manifest.RollupSegment(from: &reader))
+    case Kind.removeRollup: self = .removeRollup(id: try reader.varint())
     default:
       throw StorageError(.unsupportedVersion, "manifest edit of an unknown kind", offset: 0)
     }
