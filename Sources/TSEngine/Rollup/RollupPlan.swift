@@ -13,7 +13,7 @@ package struct RollupPlan {
   package struct Options: Sendable {
     /// Rows a bucket, on the mean.
     package var rowsPerBucket = 4
-    package var leastRows = 256
+    package var leastRows = 1024
   }
 
   var tasks: [Task] = []

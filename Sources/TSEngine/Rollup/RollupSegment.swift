@@ -104,7 +104,8 @@ enum RollupRows {
   private static let revisionID: ColumnID = 1
   private static let stride: ColumnID = 16
 
-  /// Of each column of readings; a high half is left out where it is the low one's sign throughout.
+  /// Of each column of readings that has something in some bucket; a high half is left out where it is
+  /// the low one's sign throughout.
   private enum Field: ColumnID, CaseIterable {
     case count = 0, sum, sumHigh, minimum, maximum, first, last, integral, integralHigh, covered
     case coveredHigh
@@ -160,6 +161,7 @@ enum RollupRows {
     ]
     for (index, column) in buckets.columns.enumerated() {
       let cells = (0..<buckets.count).map { buckets.cell($0, index) }
+      guard cells.contains(where: { !$0.isEmpty }) else { continue }
       var valid = [UInt64](repeating: 0, count: (cells.count + 63) / 64)
       for (row, cell) in cells.enumerated() where cell.count > 0 {
         valid[row / 64] |= 1 << UInt64(row % 64)
