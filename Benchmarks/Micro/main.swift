@@ -12,7 +12,7 @@ default:
     usage: microbench codec [sensors]
            microbench bulk [sensors] [seconds] [runs]
            microbench sizes [sensors] [seconds] [streamed seconds]
-           microbench stream [sensors] [seconds] [bytes written ahead]
+           microbench stream [sensors] [seconds] [producers]
            microbench frames [sensors] [seconds] [frames a round]
            microbench fleet [series]
     """)

@@ -46,7 +46,7 @@ public final class Store: Sendable {
     /// (a store stepped by hand) whoever submits commits all.
     func commit(until isAnswered: () -> Bool) {
       guard let committer = committer.withLock({ $0 }) else { return writer.drive() }
-      writer.drive(until: isAnswered)
+      writer.drive(until: isAnswered, pass: committer.wake)
       if !queue.isEmpty { committer.wake() }
     }
 
@@ -185,7 +185,8 @@ public final class Store: Sendable {
       let queue = CommitQueue(byteLimit: options.queueByteLimit)
       let writer = CommitWriter(
         queue: queue, shared: shared, clock: options.clock, rng: options.rng, log: log,
-        manifest: manifest, limits: options.intake, headByteLimit: options.headByteLimit)
+        manifest: manifest, limits: options.intake, headByteLimit: options.headByteLimit,
+        lookahead: options.lookahead)
       let store = Store(
         directory: directory, options: options, storeID: file.id, shared: shared,
         segments: segments,

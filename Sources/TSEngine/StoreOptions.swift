@@ -26,6 +26,8 @@ public struct StoreOptions: Sendable {
   package var maintainsItself = true
   /// Compacts by itself, where `maintainsItself` holds as well.
   package var compactsItself = true
+  /// Groups under way that one thread gathers before it settles them; over 1 for tests without threads.
+  package var lookahead = 1
   package var compaction = CompactionPlan.Options()
   package var rollups = RollupPlan.Options()
   /// Without a new data segment for so long, what is little is compacted too.

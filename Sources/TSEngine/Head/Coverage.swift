@@ -63,6 +63,9 @@ package struct Coverage: Sendable, Equatable {
   /// row falls between them.
   private static let irregularGapNanos: Int64 = 3_600_000_000_000
 
+  /// All rows are earlier than `instant`. O(1).
+  package func endsBefore(_ instant: Int64) -> Bool { runs.last.map { $0.last < instant } ?? true }
+
   /// What is known of the rows at `times`.
   package enum Verdict: Equatable {
     /// None of the instants is there.

@@ -40,13 +40,14 @@ package struct SeriesIndex: Sendable {
     numbersOf runs: ArraySlice<FrameBatch.Run>, table: TableID, device: String, to numbers: inout [Int]
   ) {
     let known = probes[Device(table: table, name: device)] ?? []
-    for (at, run) in runs.enumerated() {
-      if at < known.count, known[at].probe == run.probe {
+    for (at, index) in runs.indices.enumerated() {
+      let probe = runs[index].probe
+      if at < known.count, known[at].probe == probe {
         numbers.append(known[at].number)
-      } else if let found = known.first(where: { $0.probe == run.probe }) {
+      } else if let found = known.first(where: { $0.probe == probe }) {
         numbers.append(found.number)
       } else {
-        numbers.append(number(table: table, device: device, probe: run.probe))
+        numbers.append(number(table: table, device: device, probe: probe))
       }
     }
   }
@@ -120,9 +121,7 @@ package final class SeriesCatalog: Sendable {
   /// Adds the rows of a batch whose run r is of the series `numbers[r]`; `lsn` is its newest.
   package func insert(_ batch: FrameBatch, series numbers: [Int], lsn: LSN) {
     index.withLock { index in
-      for (run, number) in zip(batch.runs, numbers) {
-        index.insert(run.times, series: number, lsn: lsn)
-      }
+      for at in batch.runs.indices { index.insert(batch.runs[at].times, series: numbers[at], lsn: lsn) }
     }
   }
 

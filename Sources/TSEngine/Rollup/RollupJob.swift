@@ -87,9 +87,9 @@ struct RollupJob: ~Copyable, Sendable {
     return all.sorted()
   }
 
-  /// The next day of a series, or its next bucket where that is longer.
+  /// The next day of a series, or its next 32 buckets where that is longer.
   private mutating func gather(_ key: SeriesKey) throws(StorageError) -> Int {
-    let length = max(RollupDeclaration.day, task.every)
+    let length = max(RollupDeclaration.day, 32 * task.every)
     let end = min(task.window.upperBound, next.saturatingAdd(length))
     let answer = try view.buckets(of: key, next..<end)
     next = end

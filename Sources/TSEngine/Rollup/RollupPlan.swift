@@ -36,20 +36,19 @@ package struct RollupPlan {
   /// - Parameter isFinal: also windows that still fill and were built not long ago.
   /// - Complexity: O(blocks of the tables with rollups + removals).
   init(_ live: Live, now: Int64, isFinal: Bool) throws(StorageError) {
-    let named = Set(live.manifest.data.map(\.id))
     let read = Set(live.segments.filter { !$0.isDamaged }.map(\.id))
     // Of these times something cannot be read: what is stored stays.
-    let unread = live.manifest.data.filter { named.contains($0.id) && !read.contains($0.id) }
+    let unread = live.manifest.data.filter { !read.contains($0.id) }
     for rollup in live.registry.rollups.all {
-      guard let schema = live.registry.schema(rollup.table) else { continue }
-      let rules = SpanRules(RollupColumn.columns(of: rollup, schema))
+      guard let schema = live.registry.schema(rollup.table),
+        !RollupColumn.columns(of: rollup, schema).isEmpty
+      else { continue }
       var newest: [Int64: (window: Range<Int64>, lsn: LSN)] = [:]
       for segment in live.segments where segment.table == rollup.table {
         guard let blocks = try segment.directoryIfWhole()?.table.rows else { continue }
         for block in blocks where block.kind == .main {
           Self.note(block, every: rollup.every, &newest)
         }
-        _ = try segment.longestSpan(rules)
       }
       let parts = live.rollups.filter { $0.isOf(rollup) }
       let byWindow = Dictionary(

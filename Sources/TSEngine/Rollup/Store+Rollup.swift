@@ -54,10 +54,10 @@ extension Store {
   private func nextRollupJob(
     _ writing: Writing, isFinal: Bool
   ) throws(StorageError) -> RollupJob? {
-    let live = shared.live.withLock { $0 }
-    guard !live.registry.rollups.isEmpty || !live.rollups.isEmpty else { return nil }
     let (now, monotonic) = (options.clock.nowNanos(), options.clock.monotonicNanos())
     while true {
+      let live = shared.live.withLock { $0 }
+      guard !live.registry.rollups.isEmpty || !live.rollups.isEmpty else { return nil }
       let task = writing.rollups.withLock { $0.tasks.popLast() }
       if let task {
         let job = RollupJob(

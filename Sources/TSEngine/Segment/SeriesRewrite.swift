@@ -25,7 +25,7 @@ package struct SeriesRewrite {
   package static func append(
     _ sources: [Stretch.Source], superseded: [RowSet] = [], of key: SeriesKey,
     order: VersionOrder = VersionOrder(), hidden: RowMask? = nil,
-    to writer: inout DataSegmentWriter, builder: inout BlockBuilder
+    to writer: inout some BlockSink & ~Copyable, builder: inout BlockBuilder
   ) throws(StorageError) -> (identical: Int, superseded: Int) {
     var rewrite = SeriesRewrite(superseded: superseded, order, hidden: hidden)
     for group in Stretch.Source.grouped(sources, order) {
@@ -67,7 +67,7 @@ package struct SeriesRewrite {
 
   /// Writes the rows gathered; all but the last cell's unless `isLast`.
   private mutating func flush(
-    isLast: Bool, _ key: SeriesKey, _ writer: inout DataSegmentWriter,
+    isLast: Bool, _ key: SeriesKey, _ writer: inout some BlockSink & ~Copyable,
     _ builder: inout BlockBuilder
   ) throws(StorageError) {
     guard rows.count > 0 else { return }

@@ -37,6 +37,8 @@ struct StoreBench {
     options.disk = disk
     options.clock = clock
     options.rng = SimRNG(seed: seed)
+    // Groups under way behind each other, as several threads make them.
+    options.lookahead = 1 + Int(seed % 3)
     return options
   }
 
