@@ -11,8 +11,8 @@ package struct RollupPlan {
   /// What a series must have in a window for its buckets to be stored; below it readings cost no more
   /// than buckets, to keep and to read.
   package struct Options: Sendable {
-    /// Rows a bucket, on the mean.
-    package var rowsPerBucket = 4
+    /// Rows a bucket, on the mean: it has some eight numbers a column.
+    package var rowsPerBucket = 12
     package var leastRows = 1024
   }
 
