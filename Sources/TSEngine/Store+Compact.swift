@@ -30,7 +30,9 @@ extension Store {
     guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
     let start = options.clock.monotonicNanos()
     guard let isWorking = try? writing.compactionLane.run({ () throws(StorageError) in
-      try workOnJob(writing, isFinal: isQuiet(writing), options.steadyForms)
+      let isFinal = isQuiet(writing)
+      if try workOnJob(writing, isFinal: isFinal, options.steadyForms) { return true }
+      return try workOnRollups(writing, isFinal: isFinal)
     }), isWorking
     else {
       shared.dead.sweep(options.disk, store: directory)
@@ -204,6 +206,7 @@ extension Store {
       }
       if let failed { throw failed }
     }
+    try buildRollups()
     try writing.lane.run { () throws(StorageError) in try removeSealedLog(keeping: 0) }
     shared.dead.sweep(options.disk, store: directory)
   }

@@ -184,6 +184,7 @@ extension Store {
     defer { writing.lock.close() }
     try? writing.compactionLane.run { () throws(StorageError) in
       writing.compaction.withLock { $0.job }?.abandon()
+      writing.rollups.withLock { $0.abandon() }
     }
     shared.dead.sweep(options.disk, store: directory)
     try? checkpointBeforeClosing()

@@ -38,6 +38,7 @@ public final class Store: Sendable {
     let checkpoint = Mutex<SeriesCheckpointJob?>(nil)
     /// When (monotonic) retention is looked at again.
     let nextRetentionNanos = Mutex<Int64>(.min)
+    let rollups = Mutex(RollupWork())
 
     init(queue: CommitQueue, writer: CommitWriter, nextFileID: UInt64, lock: any DiskFile) {
       self.queue = queue
@@ -180,6 +181,7 @@ public final class Store: Sendable {
       }
       try withRoom(from: reserve) { () throws(StorageError) in
         try manifest.commit(unknown.map { .damaged($0) })
+        try dropDistrusted(manifest, shared, lostReadings: !unknown.isEmpty)
       }
       let log = try LogWriter(
         disk, clock: options.clock, store: directory, storeID: file.id, after: outcome.scan,
@@ -211,7 +213,9 @@ public final class Store: Sendable {
   private static func unusedFileID(
     _ disk: any Disk, _ directory: String
   ) throws(StorageError) -> UInt64 {
-    let names = try disk.list(FileNames.path(directory, FileNames.dataDirectory))
+    var names = try disk.list(FileNames.path(directory, FileNames.dataDirectory))
+    let rollups = FileNames.path(directory, FileNames.rollupDirectory)
+    if disk.exists(rollups) { names += try disk.list(rollups) }
     return (names.compactMap(FileNames.dataSegmentID).max() ?? 0) + 1
   }
 

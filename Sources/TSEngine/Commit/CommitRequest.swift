@@ -64,6 +64,9 @@ package enum CommitRequest: Sendable {
     package var creator: Actor?
     /// Rows that are gone from the files for good.
     package var removedRows: (table: TableID, parts: [RemovedRows.Part])?
+    /// Rollup segments that come, with durable files, and those that go.
+    package var rollups: [RollupSegmentReader] = []
+    package var removedRollups: Set<UInt64> = []
     package init() {}
   }
 

@@ -121,6 +121,7 @@ extension CommitWriter {
     if let (table, parts) = files.removedRows {
       edits += parts.map { .removedRows(table: table, $0) }
     }
+    edits += files.rollupEdits
     if files.isBulk { edits.append(.bulk(Manifest.LSNRange(first: lsn, last: last, time: time))) }
     try manifest.commit(edits)
     if files.isBulk {
@@ -132,7 +133,8 @@ extension CommitWriter {
     if let link = files.link { shared.chain.withLock { $0.append(link) } }
     let state = manifest.state
     for reader in readers { reader.file.wasBorn(at: manifest.newestLSN) }
-    let replaced = shared.live.withLock { live in
+    files.noteRollups(bornAt: manifest.newestLSN)
+    let (replaced, oldRollups) = shared.live.withLock { live in
       live.manifest = state
       let replaced = live.segments.filter { files.removed.contains($0.id) }
       live.segments.removeAll { files.removed.contains($0.id) }
@@ -140,10 +142,11 @@ extension CommitWriter {
       live.segments.sort { $0.id < $1.id }
       if let sealed = files.sealed { live.heads.removeAll { $0 === sealed.head } }
       live.durableLSN = log.nextLSN - 1
-      return replaced
+      return (replaced, files.replaceRollups(of: &live))
     }
     for segment in replaced { segment.retire() }
-    shared.dead.bury(replaced.map(\.file), at: manifest.newestLSN)
+    shared.dead.bury(
+      replaced.map(\.file) + RollupSegmentReader.retired(oldRollups), at: manifest.newestLSN)
     return log.nextLSN - 1
   }
 

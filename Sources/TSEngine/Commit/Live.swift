@@ -10,6 +10,8 @@ package struct Live: Sendable {
   /// Live data segments in order of their ids.
   package var segments: [DataSegmentReader] = []
   package var manifest = Manifest()
+  /// Live rollup segments in order of their ids.
+  package var rollups: [RollupSegmentReader] = []
   /// Why writes are refused, when they are.
   package var failure: StorageError?
 

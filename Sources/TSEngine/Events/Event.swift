@@ -99,6 +99,10 @@ package enum EventKind: Sendable, Equatable {
   /// These readings leave the quarantine of `table`; released ones follow as frames, moved by `shift`.
   case quarantineSettled(
     table: TableID, spans: [SeriesSpans], action: QuarantineAction, shift: Int64, rows: UInt64)
+
+  /// Buckets of `every` nanoseconds over the readings; no columns mean all that are numbers.
+  case rollupDeclared(table: TableID, every: Int64, columns: [ColumnID])
+  case rollupDropped(table: TableID, every: Int64)
 }
 
 /// Instants of one series, or of all series of a table.

@@ -111,6 +111,7 @@ extension EventKind {
         })
     case .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
       lifecycleMessage
+    case .rollupDeclared, .rollupDropped: rollupMessage
     }
   }
 
@@ -192,6 +193,7 @@ extension EventKind {
       return .typeSettingChanged(type: m.type, key: m.key, value: m.value)
     case .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
       return try ofLifecycle(message)
+    case .rollupDeclared, .rollupDropped: return try ofRollup(message)
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
       .deviceAssociated, .deviceDissociated, .codeIssued, .announcementRequested,
       .announcementConfirmed:

@@ -89,6 +89,13 @@ extension EventKind {
       json.add("shift", shift)
       json.add("rows", rows)
       json.add("spans", raw: SeriesSpans.json(spans))
+    case .rollupDeclared(let table, let every, let columns):
+      json.add("table", table)
+      json.add("every", every)
+      json.add("columns", raw: "[" + columns.map { "\($0)" }.joined(separator: ",") + "]")
+    case .rollupDropped(let table, let every):
+      json.add("table", table)
+      json.add("every", every)
     }
     return json.closed
   }

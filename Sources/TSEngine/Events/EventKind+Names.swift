@@ -26,6 +26,8 @@ extension EventKind {
     case .readingsDeleted: "readings.deleted"
     case .conflictResolved: "conflict.resolved"
     case .quarantineSettled: "quarantine.settled"
+    case .rollupDeclared: "rollup.declared"
+    case .rollupDropped: "rollup.dropped"
     }
   }
 
@@ -42,7 +44,7 @@ extension EventKind {
     case .conflictResolved(let series, _, _): series.device
     case .codeTried, .userCreated, .userDeleted, .userPasswordSet, .userFieldChanged,
       .tokenRevoked, .typeDeclared, .typeSettingChanged, .tableDropped, .retentionSet,
-      .readingsDeleted, .quarantineSettled:
+      .readingsDeleted, .quarantineSettled, .rollupDeclared, .rollupDropped:
       nil
     }
   }
@@ -58,7 +60,7 @@ extension EventKind {
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
       .codeIssued, .announcementRequested, .announcementConfirmed, .tokenRevoked, .typeDeclared,
       .typeSettingChanged, .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved,
-      .quarantineSettled:
+      .quarantineSettled, .rollupDeclared, .rollupDropped:
       nil
     }
   }

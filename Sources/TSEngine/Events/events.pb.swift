@@ -516,6 +516,23 @@ nonisolated struct PBEvent: @unchecked Sendable {
     set {_uniqueStorage()._kind = .readingsDeleted(newValue)}
   }
 
+  /// 170-179 rollups
+  var rollupDeclared: PBRollupDeclared {
+    get {
+      if case .rollupDeclared(let v)? = _storage._kind {return v}
+      return PBRollupDeclared()
+    }
+    set {_uniqueStorage()._kind = .rollupDeclared(newValue)}
+  }
+
+  var rollupDropped: PBRollupDropped {
+    get {
+      if case .rollupDropped(let v)? = _storage._kind {return v}
+      return PBRollupDropped()
+    }
+    set {_uniqueStorage()._kind = .rollupDropped(newValue)}
+  }
+
   /// 190-199 corrections and conflict resolutions
   var conflictResolved: PBConflictResolved {
     get {
@@ -566,6 +583,9 @@ nonisolated struct PBEvent: @unchecked Sendable {
     case retentionSet(PBRetentionSet)
     /// 160-169 deletes
     case readingsDeleted(PBReadingsDeleted)
+    /// 170-179 rollups
+    case rollupDeclared(PBRollupDeclared)
+    case rollupDropped(PBRollupDropped)
     /// 190-199 corrections and conflict resolutions
     case conflictResolved(PBConflictResolved)
     /// 200-209 quarantine
@@ -1149,6 +1169,40 @@ nonisolated struct PBQuarantineSettled: Sendable {
   init() {}
 }
 
+/// Buckets of `every` nanoseconds over the table's readings. Of one table and length the newest
+/// declaration holds.
+nonisolated struct PBRollupDeclared: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var table: UInt32 = 0
+
+  /// Divides a UTC day.
+  var every: Int64 = 0
+
+  /// Empty: all int and float columns but spans, those to come too.
+  var columns: [UInt32] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct PBRollupDropped: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var table: UInt32 = 0
+
+  var every: Int64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
 nonisolated struct PBOperationalRecord: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -1363,7 +1417,7 @@ nonisolated extension PBQuarantineAction: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Event"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{4}\u{10}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{1d}type_declared\0\u{3}type_setting_changed\0\u{3}table_dropped\0\u{4}&retention_set\0\u{4}\u{a}readings_deleted\0\u{4}\u{1e}conflict_resolved\0\u{4}\u{a}quarantine_settled\0\u{c}\u{9}\u{7}")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{4}\u{10}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{1d}type_declared\0\u{3}type_setting_changed\0\u{3}table_dropped\0\u{4}&retention_set\0\u{4}\u{a}readings_deleted\0\u{4}\u{a}rollup_declared\0\u{3}rollup_dropped\0\u{4}\u{13}conflict_resolved\0\u{4}\u{a}quarantine_settled\0\u{c}\u{9}\u{7}")
 
   fileprivate class _StorageClass {
     var _idHigh: UInt64 = 0
@@ -1706,6 +1760,32 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
             _storage._kind = .readingsDeleted(v)
           }
         }()
+        case 170: try {
+          var v: PBRollupDeclared?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .rollupDeclared(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .rollupDeclared(v)
+          }
+        }()
+        case 171: try {
+          var v: PBRollupDropped?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .rollupDropped(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .rollupDropped(v)
+          }
+        }()
         case 190: try {
           var v: PBConflictResolved?
           var hadOneofValue = false
@@ -1856,6 +1936,14 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
       case .readingsDeleted?: try {
         guard case .readingsDeleted(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 160)
+      }()
+      case .rollupDeclared?: try {
+        guard case .rollupDeclared(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 170)
+      }()
+      case .rollupDropped?: try {
+        guard case .rollupDropped(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 171)
       }()
       case .conflictResolved?: try {
         guard case .conflictResolved(let v)? = _storage._kind else { preconditionFailure() }
@@ -3104,6 +3192,81 @@ nonisolated extension PBQuarantineSettled: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.action != rhs.action {return false}
     if lhs.shift != rhs.shift {return false}
     if lhs.rows != rhs.rows {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBRollupDeclared: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".RollupDeclared"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{1}every\0\u{1}columns\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.table) }()
+      case 2: try { try decoder.decodeSingularSInt64Field(value: &self.every) }()
+      case 3: try { try decoder.decodeRepeatedUInt32Field(value: &self.columns) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.table != 0 {
+      try visitor.visitSingularUInt32Field(value: self.table, fieldNumber: 1)
+    }
+    if self.every != 0 {
+      try visitor.visitSingularSInt64Field(value: self.every, fieldNumber: 2)
+    }
+    if !self.columns.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.columns, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBRollupDeclared, rhs: PBRollupDeclared) -> Bool {
+    if lhs.table != rhs.table {return false}
+    if lhs.every != rhs.every {return false}
+    if lhs.columns != rhs.columns {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBRollupDropped: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".RollupDropped"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{1}every\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.table) }()
+      case 2: try { try decoder.decodeSingularSInt64Field(value: &self.every) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.table != 0 {
+      try visitor.visitSingularUInt32Field(value: self.table, fieldNumber: 1)
+    }
+    if self.every != 0 {
+      try visitor.visitSingularSInt64Field(value: self.every, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBRollupDropped, rhs: PBRollupDropped) -> Bool {
+    if lhs.table != rhs.table {return false}
+    if lhs.every != rhs.every {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -12,6 +12,7 @@
 ///     log/000001@8192.damaged  copy of bytes that failed their check at byte 8192
 ///     journal/000001.journal   registry events, kept for ever
 ///     data/000001.data      sealed columnar blocks
+///     rollups/000001.data   buckets of a declared rollup, made from the readings
 ///     pins/000042-1f.pin    flock of a reading process: it reads the manifest's state at LSN 42
 ///     data/000001.data@0.unnamed  a file that a damaged manifest may have named once
 ///
@@ -28,6 +29,7 @@ package enum FileNames {
   package static let journalDirectory = "journal"
   package static let dataDirectory = "data"
   package static let pinDirectory = "pins"
+  package static let rollupDirectory = "rollups"
 
   static let temporarySuffix = ".tmp"
   static let logSuffix = ".log"

@@ -140,6 +140,7 @@ struct Recovery {
     var hasRead = false
     let data = Set(manifest.data.map { FileNames.dataSegment($0.id) })
     let journals = Set(manifest.journals.map { FileNames.journalSegment($0.id) })
+    try removeUnnamedRollups(manifest, at: lsn)
     for (folder, live) in [(FileNames.dataDirectory, data), (FileNames.journalDirectory, journals)] {
       let folder = FileNames.path(directory, folder)
       for name in try disk.list(folder) where !live.contains(name) {
@@ -234,9 +235,11 @@ struct Recovery {
     shared.chain.withLock { [chain] in $0 = chain }
     shared.clock.withLock { [clock] in $0 = clock }
     let head = shared.newHead()
+    let rollups = outcome.manifest.rollups.map { RollupSegmentReader(context, $0) }
     shared.live.withLock { [registry, segments] live in
       live.registry = registry
       live.segments = segments
+      live.rollups = rollups
       live.heads = [head]
     }
   }

@@ -179,6 +179,10 @@ extension CommitRequest.Installation {
     for meta in journals {
       try? disk.remove(FileNames.path(journal, FileNames.journalSegment(meta.id)))
     }
+    for rollup in rollups where rollup.segment != nil {
+      let folder = FileNames.path(directory, FileNames.rollupDirectory)
+      try? disk.remove(FileNames.path(folder, FileNames.dataSegment(rollup.meta.id)))
+    }
   }
 }
 

@@ -25,6 +25,7 @@ package enum Refusal: Error, Equatable, Sendable {
   case unknownType
   case unknownToken
   case unknownSetting
+  case unknownRollup
   case invalidName
   case invalidValue
   case nameTaken
@@ -54,6 +55,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .unknownType: "There is no such type"
     case .unknownToken: "There is no such token"
     case .unknownSetting: "There is no such setting; try <column>.wire, conflicts or retention"
+    case .unknownRollup: "There is no such rollup"
     case .invalidName: "The name is empty or too long"
     case .invalidValue: "The value does not fit"
     case .nameTaken: "The name is taken"

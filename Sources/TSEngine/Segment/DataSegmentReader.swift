@@ -11,7 +11,7 @@ package struct SegmentContext: Sendable {
   package let directories: DirectoryCache
   package let open: OpenFiles
   /// Numbers series; nil where nobody asks for them.
-  package let catalog: SeriesCatalog?
+  package var catalog: SeriesCatalog?
   /// What keeps the files, in a process that does not write.
   package var pin: Pin?
 
@@ -44,6 +44,8 @@ package final class DataSegmentReader: Sendable {
     var blockCount: Int?
     /// Replaced: the cache must not keep the file from going.
     var isRetired = false
+    /// No sample in it lasts longer, by which rules.
+    var longestSpan: (rules: SpanRules, span: Int64)?
   }
 
   package init(_ context: SegmentContext, _ meta: Manifest.DataSegment, file: SegmentFile? = nil) {
@@ -81,6 +83,11 @@ package final class DataSegmentReader: Sendable {
   /// Blocks in it; before it was read once, how many there are at least.
   package var blockCount: Int {
     known.withLock { $0.blockCount } ?? max(1, meta.rowCount / BlockGrid.maxRows)
+  }
+
+  var longestSpan: (rules: SpanRules, span: Int64)? { known.withLock { $0.longestSpan } }
+  func note(longestSpan span: Int64, by rules: SpanRules) {
+    known.withLock { $0.longestSpan = (rules, span) }
   }
 
   /// Whether it may hold rows of `table` within `times`.

@@ -69,7 +69,9 @@ package struct Manifest: Sendable, Equatable {
   package var damages: [Damage] = []
   /// By table, the rows that were physically removed: what was known of them cannot be told any more.
   package var removed: [TableID: RemovedRows] = [:]
-  /// The next data or journal segment's id.
+  /// In order of their ids. Derived: never needed to know what is stored.
+  package var rollups: [RollupSegment] = []
+  /// The next data, journal or rollup segment's id.
   package var nextFileID: UInt64 = 1
 
   package init() {}
@@ -100,6 +102,13 @@ package struct Manifest: Sendable, Equatable {
       if !damages.contains(damage) { damages.append(damage) }
     case .removedRows(let table, let part):
       removed[table, default: RemovedRows()].insert(part)
+    case .addRollup(let segment):
+      rollups.removeAll { $0.id == segment.id }
+      rollups.insert(segment, at: rollups.firstIndex { $0.id > segment.id } ?? rollups.count)
+      nextFileID = max(nextFileID, segment.id + 1)
+    case .removeRollup(let id):
+      rollups.removeAll { $0.id == id }
+      nextFileID = max(nextFileID, id + 1)
     }
   }
 
@@ -115,7 +124,7 @@ package struct Manifest: Sendable, Equatable {
 
   /// How many `edits` there are. O(1).
   package var editCount: Int {
-    2 + data.count + journals.count + bulks.count + damages.count
+    2 + data.count + journals.count + bulks.count + damages.count + rollups.count
       + removed.values.reduce(0) { $0 + $1.parts.count }
   }
 
@@ -131,6 +140,7 @@ package struct Manifest: Sendable, Equatable {
     [.reset] + data.map { .addData($0) } + journals.map { .addJournal($0) }
       + [.sealed(logSegment: sealedLogSegment, lsn: sealedLSN)] + bulks.map { .bulk($0) }
       + damages.map { .damaged($0) } + removedEdits
+      + rollups.map { .addRollup($0) }
   }
 }
 
@@ -146,12 +156,15 @@ package enum ManifestEdit: Sendable, Equatable {
   case damaged(Manifest.Damage)
   /// Rows of `table` are no longer in its files.
   case removedRows(table: TableID, RemovedRows.Part)
+  case addRollup(Manifest.RollupSegment)
+  case removeRollup(id: UInt64)
 
   private enum Kind {
     static let addData: UInt8 = 1, removeData: UInt8 = 2, addJournal: UInt8 = 3
     static let sealed: UInt8 = 4, bulk: UInt8 = 5, damaged: UInt8 = 6, reset: UInt8 = 7
     static let removedThrough: UInt8 = 9, addDataOfForms: UInt8 = 10
     static let removedRows: UInt8 = 11
+    static let addRollup: UInt8 = 20, removeRollup: UInt8 = 21
   }
 
   package func encode(into out: inout ByteWriter) {
@@ -205,6 +218,12 @@ package enum ManifestEdit: Sendable, Equatable {
       out.put(part.times.upperBound)
       out.varint(part.oldestLSN)
       out.varint(part.removedLSN)
+    case .addRollup(let segment):
+      out.put(Kind.addRollup)
+      segment.encode(into: &out)
+    case .removeRollup(let id):
+      out.put(Kind.removeRollup)
+      out.varint(id)
     }
   }
 
@@ -243,6 +262,8 @@ package enum ManifestEdit: Sendable, Equatable {
       self = .removedRows(
         table: TableID(try reader.count(limit: Int(TableID.max))),
         try Self.removedPart(&reader, saysTimes: kind == Kind.removedRows))
+    case Kind.addRollup: self = .addRollup(try Manifest.RollupSegment(from: &reader))
+    case Kind.removeRollup: self = .removeRollup(id: try reader.varint())
     default:
       throw StorageError(.unsupportedVersion, "manifest edit of an unknown kind", offset: 0)
     }

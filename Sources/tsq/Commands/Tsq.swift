@@ -33,7 +33,7 @@ struct Tsq: ParsableCommand {
       ]),
       CommandGroup(name: "Operation", subcommands: [
         ServeCommand.self, VerifyCommand.self, CompactCommand.self, StatsCommand.self, SalvageCommand.self,
-        BackupCommand.self, RestoreCommand.self, ProveCommand.self, PublishCommand.self,
+        RollupCommand.self, BackupCommand.self, RestoreCommand.self, ProveCommand.self, PublishCommand.self,
         FollowCommand.self, BenchCommand.self,
       ]),
     ])
