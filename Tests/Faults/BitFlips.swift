@@ -49,6 +49,13 @@ struct Damage: Campaign {
     let mixed = MixedStores.store(seed % 8)
     var random = SimRandom(seed: seed)
     var point = 0
+    for _ in 0..<8 {
+      let noise = random.next()
+      visit(&point, seed, tally, only: only, "amid a seal") { (_) throws(Judge.Wrong) in
+        var dice = SimRandom(seed: noise)
+        try mixed.openInterrupted(&dice)
+      }
+    }
     for _ in 0..<64 {
       let file = mixed.files[random.below(mixed.files.count)]
       let (kind, noise) = (random.below(6), random.next())
