@@ -40,8 +40,8 @@ enum Bug: Sendable {
       case .failedWriteKept: ["errors"]
       case .payloadUnchecked, .headerUnchecked: ["bit-flips"]
       case .damageTruncated, .sectionUnchecked, .damageHealedByDeletion: ["damage"]
-      case .tornTakenForDamage, .tornTailLeft: ["torn-tails"]
-      case .lsnReused, .epochKept, .bulkLSNForgotten, .sealedReplayed, .coverageLost,
+      case .tornTakenForDamage, .tornTailLeft, .lsnReused: ["torn-tails"]
+      case .epochKept, .bulkLSNForgotten, .sealedReplayed, .coverageLost,
         .removedBeforeManifest, .tailNotSettled:
         ["crash-points"]
       }
