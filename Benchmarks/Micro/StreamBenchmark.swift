@@ -7,15 +7,15 @@ enum StreamBenchmark {
     index < arguments.count ? Int(arguments[index]) ?? standard : standard
   }
 
-  /// One producer; a commit holds a second of the whole fleet.
+  /// A commit holds a second of a producer's sensors.
   static func commits(_ arguments: [String]) throws {
     let (sensors, seconds) = (number(arguments, 0, 100), number(arguments, 1, 400))
-    let data = MeterData(sensors: sensors, seconds: seconds, seed: 1)
-    var options = StoreOptions()
-    options.log.preallocatedByteCount = number(arguments, 2, options.log.preallocatedByteCount)
-    let store = try Store.open("microbench-store", options)
+    let producers = number(arguments, 2, 1)
+    let data = MeterData(sensors: sensors * producers, seconds: seconds, seed: 1)
+    let store = try Store.open("microbench-store")
     defer { try? store.close() }
-    let figures = try IngestBench.stream(data, sensors: sensors, seconds: 0..<seconds, into: store)
+    let figures = try IngestBench.stream(
+      data, sensors: sensors, seconds: 0..<seconds, producers: producers, into: store)
     print("values_per_s \(Int(figures.valuesPerSecond))")
     for (name, p) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)] {
       print("commit_\(name)_ms \(figures.percentile(p))")

@@ -1,6 +1,7 @@
 /// `microbench NAME …` runs one benchmark in stores below the current folder, which it leaves.
 switch CommandLine.arguments.dropFirst().first {
 case "stream": try StreamBenchmark.commits(Array(CommandLine.arguments.dropFirst(2)))
+case "paced": try PacedBenchmark.run(Array(CommandLine.arguments.dropFirst(2)))
 case "frames": try StreamBenchmark.frames(Array(CommandLine.arguments.dropFirst(2)))
 case "fleet": try FleetBenchmark.run(Array(CommandLine.arguments.dropFirst(2)))
 case "codec": try codec(Array(CommandLine.arguments.dropFirst(2)))
@@ -12,8 +13,9 @@ default:
     usage: microbench codec [sensors]
            microbench bulk [sensors] [seconds] [runs]
            microbench sizes [sensors] [seconds] [streamed seconds]
-           microbench stream [sensors] [seconds] [bytes written ahead]
+           microbench stream [sensors] [seconds] [producers]
+           microbench paced [sensors] [wall seconds] [million values/s]
            microbench frames [sensors] [seconds] [frames a round]
-           microbench fleet [series]
+           microbench fleet make|segments|open|registry …
     """)
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import TSEngine
 
 /// Figures of one measured load.
@@ -27,7 +28,7 @@ package enum IngestBench {
       batch.removeAll()
       batch.beginFrame(device: MeterData.deviceID(sensor))
       for probe in 0..<MeterData.probes {
-        add(data, sensor, probe, 0..<data.ticks, to: &batch)
+        add(data, sensor, probe, 0..<data.ticks, at: MeterData.start, to: &batch)
       }
       try writer.append(batch)
     }
@@ -39,23 +40,57 @@ package enum IngestBench {
     return figures
   }
 
-  /// Streams `seconds` of the data, one commit a second of all its sensors, each acknowledged after
-  /// its sync. The batches are made before the clock starts.
+  /// Streams `seconds` of the data; each producer has `sensors` of its own and sends their frames of a
+  /// second as one append, the next one when that is acknowledged, which is after its sync. The
+  /// batches are made before the clock starts.
   package static func stream(
-    _ data: MeterData, sensors: Int, seconds range: Range<Int>, into store: Store
+    _ data: MeterData, sensors: Int, seconds range: Range<Int>, producers: Int = 1, into store: Store
   ) throws -> LoadFigures {
-    let batches = range.map { frames(data, sensors: 0..<sensors, second: $0) }
-    var figures = LoadFigures()
-    let started = now()
-    for batch in batches {
-      let begun = now()
-      let result = try append(batch, to: store)
-      figures.commitMillis.append(Double(now() - begun) / 1e6)
-      precondition(result.new == batch.rowCount, "all rows are new")
-      figures.valueCount += result.new * 3
+    precondition(sensors * producers <= data.sensors, "sensors for every producer")
+    let loads = (0..<producers).map { producer in
+      StreamLoad(range.map { frames(data, sensors: (producer * sensors)..<((producer + 1) * sensors), second: $0) })
     }
+    let started = now()
+    let others = loads.dropFirst().map { load in
+      store.options.scheduler.run("producer") {
+        load.run(into: store)
+        return .done
+      }
+    }
+    loads[0].run(into: store)
+    for other in others { other.join() }
+    var figures = LoadFigures()
     figures.seconds = seconds(since: started)
+    for load in loads {
+      let (millis, rowCount) = try load.outcome.withLock { $0 }.get()
+      figures.commitMillis += millis
+      figures.valueCount += rowCount * 3
+    }
     return figures
+  }
+
+  /// What one producer sends.
+  private final class StreamLoad: Sendable {
+    private let batches: [FrameBatch]
+    let outcome = Mutex<Result<(millis: [Double], rowCount: Int), any Error>>(.success(([], 0)))
+
+    init(_ batches: [FrameBatch]) { self.batches = batches }
+
+    func run(into store: Store) {
+      let result = Result { () throws -> (millis: [Double], rowCount: Int) in
+        var millis: [Double] = []
+        var rowCount = 0
+        for batch in batches {
+          let begun = now()
+          let result = try append(batch, to: store)
+          millis.append(Double(now() - begun) / 1e6)
+          precondition(result.new == batch.rowCount, "all rows are new")
+          rowCount += result.new
+        }
+        return (millis, rowCount)
+      }
+      outcome.withLock { $0 = result }
+    }
   }
 
   /// Waits, on the clock, while sealing is behind.
@@ -71,29 +106,35 @@ package enum IngestBench {
   }
 
   /// The frames of some sensors in one second of the data.
-  package static func frames(_ data: MeterData, sensors: Range<Int>, second: Int) -> FrameBatch {
+  /// - Parameter start: its first instant, if not the data's own.
+  package static func frames(
+    _ data: MeterData, sensors: Range<Int>, second: Int, at start: Int64? = nil
+  ) -> FrameBatch {
     var batch = FrameBatch(table: columns.id)
     let ticks = (second * 20)..<(second * 20 + 20)
+    let start = start ?? MeterData.start + Int64(ticks.lowerBound) * MeterData.stepNanos
     for sensor in sensors {
       batch.beginFrame(device: MeterData.deviceID(sensor))
-      for probe in 0..<MeterData.probes { add(data, sensor, probe, ticks, to: &batch) }
+      for probe in 0..<MeterData.probes { add(data, sensor, probe, ticks, at: start, to: &batch) }
     }
     return batch
   }
 
   private static func add(
-    _ data: MeterData, _ sensor: Int, _ probe: Int, _ ticks: Range<Int>, to batch: inout FrameBatch
+    _ data: MeterData, _ sensor: Int, _ probe: Int, _ ticks: Range<Int>, at start: Int64,
+    to batch: inout FrameBatch
   ) {
     let series = sensor * MeterData.probes + probe
     guard
       let times = RegularTimes(
-        start: MeterData.start + Int64(ticks.lowerBound) * MeterData.stepNanos,
+        start: start,
         span: Int64(ticks.count) * MeterData.stepNanos, count: ticks.count)
     else { return }
     batch.beginRun(probe: Int32(probe + 1), times: .regular(times))
-    batch.add(1, data.power[series][ticks].lazy.map(Int64.init))
-    batch.add(2, data.pf[series][ticks].lazy.map(Int64.init))
-    batch.add(3, data.voltage[series][ticks].lazy.map(Int64.init))
+    let (power, pf, voltage) = (data.power[series], data.pf[series], data.voltage[series])
+    batch.add(1, power.span.extracting(ticks))
+    batch.add(2, pf.span.extracting(ticks))
+    batch.add(3, voltage.span.extracting(ticks))
     batch.add(4, constant: MeterData.stepNanos)
     batch.add(5, constant: MeterData.stepNanos)
   }

@@ -90,8 +90,7 @@ extension Snapshot {
     _ emit: (OperationalRecord) throws(Failure) -> Bool
   ) throws(Failure) -> StorageError? {
     guard case .store(let live, let shared) = backing else { return nil }
-    for record in shared.records.withLock({ $0 }).reversed()
-    where record.lsn <= lsn && record.lsn > live.manifest.sealedLSN {
+    for record in live.unsealedRecords(through: lsn) {
       if try !emit(record) { return nil }
     }
     for journal in live.manifest.journals.sorted(by: { $0.newestLSN > $1.newestLSN })

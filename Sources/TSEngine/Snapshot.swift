@@ -141,7 +141,11 @@ extension SeriesCatalog {
   /// The series of a table with their numbers, in no order. O(series).
   func series(of table: TableID) -> [(key: SeriesKey, number: Int)] {
     withLock { index in
-      index.keys.enumerated().filter { $0.element.table == table }.map { ($0.element, $0.offset) }
+      var found: [(key: SeriesKey, number: Int)] = []
+      for number in 0..<index.count where index.table(number) == table {
+        found.append((index.key(number), number))
+      }
+      return found
     }
   }
 
@@ -149,7 +153,7 @@ extension SeriesCatalog {
   func series(of table: TableID, devices: Set<String>) -> [(key: SeriesKey, number: Int)] {
     withLock { index in
       devices.flatMap { device in
-        index.numbers(table: table, device: device).map { (index.keys[$0], $0) }
+        index.numbers(table: table, device: device).map { (index.key($0), $0) }
       }
     }
   }

@@ -33,6 +33,9 @@ public final class Store: Sendable {
     /// Held for a step of compaction; sealing does not wait for it.
     let compactionLane = SerialLane()
     let compaction = Mutex(Compaction())
+    /// Held for a step of the series checkpoint.
+    let checkpointLane = SerialLane()
+    let checkpoint = Mutex<SeriesCheckpointJob?>(nil)
 
     init(queue: CommitQueue, writer: CommitWriter, nextFileID: UInt64, lock: any DiskFile) {
       self.queue = queue
@@ -45,7 +48,7 @@ public final class Store: Sendable {
     /// (a store stepped by hand) whoever submits commits all.
     func commit(until isAnswered: () -> Bool) {
       guard let committer = committer.withLock({ $0 }) else { return writer.drive() }
-      writer.drive(until: isAnswered)
+      writer.drive(until: isAnswered, pass: committer.wake)
       if !queue.isEmpty { committer.wake() }
     }
 
@@ -56,7 +59,8 @@ public final class Store: Sendable {
   /// - Throws: `.busy` when another process writes to it, `.notFound`, `.corrupt` when STORE or the
   ///   manifest is damaged, `.unsupportedVersion`, `.io`, `.diskFull`. Other damage does not stop
   ///   the opening; it is set aside and listed in `damages`.
-  /// - Complexity: O(index bytes of the data segments + bytes of the unsealed log).
+  /// - Complexity: O(series + index bytes of data segments younger than the series checkpoint + events
+  ///   + bytes of the unsealed log).
   public static func open(
     _ directory: String, _ options: StoreOptions = StoreOptions()
   ) throws(StorageError) -> Store {
@@ -183,7 +187,8 @@ public final class Store: Sendable {
       let queue = CommitQueue(byteLimit: options.queueByteLimit)
       let writer = CommitWriter(
         queue: queue, shared: shared, clock: options.clock, rng: options.rng, log: log,
-        manifest: manifest, limits: options.intake, headByteLimit: options.headByteLimit)
+        manifest: manifest, limits: options.intake, headByteLimit: options.headByteLimit,
+        lookahead: options.lookahead)
       let store = Store(
         directory: directory, options: options, storeID: file.id, shared: shared,
         segments: segments,

@@ -26,9 +26,14 @@ public struct StoreOptions: Sendable {
   package var maintainsItself = true
   /// Compacts by itself, where `maintainsItself` holds as well.
   package var compactsItself = true
+  /// Groups under way that one thread gathers before it settles them; over 1 for tests without threads.
+  package var lookahead = 1
   package var compaction = CompactionPlan.Options()
   /// Without a new data segment for so long, what is little is compacted too.
   package var compactionQuietNanos: Int64 = 21_600_000_000_000
+  /// Data segments without a checkpoint of their series after which one is written; fewer of them when
+  /// they are large.
+  package var checkpointSegmentLimit = 32
   package var reserveByteCount = ReserveFile.defaultByteCount
   package var intake = Intake.Limits()
   package var log = LogWriter.Options()

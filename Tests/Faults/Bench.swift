@@ -18,6 +18,8 @@ enum Bench {
     options.disk = disk
     options.clock = clock
     options.rng = SimRNG(seed: seed)
+    // Groups under way behind each other, as several threads make them.
+    options.lookahead = 1 + Int(seed % 3)
     return options
   }
 }

@@ -1,32 +1,37 @@
-/// Turns requests into durable batches: decides, encodes, writes, fills head and coverage while the
-/// disk works, syncs, makes visible, answers; in this order. A state machine: `step` commits one group. One leader at a time (`CommitQueue`).
+/// Turns requests into durable batches, in two steps: `gather` decides, encodes, writes and fills the
+/// coverage; `settle` fills the head, syncs, makes visible and answers. One leader at a time gathers (`CommitQueue`);
+/// while a group is settled the next leader may gather the next one (`CommitPipeline`).
 ///
 /// - Safety of `@unchecked Sendable`: everything mutable is touched only by the queue's leader.
 package final class CommitWriter: @unchecked Sendable {
   /// Payload after which a group is full; a batch holds 16 MiB at most.
   private static let groupByteLimit = 4 << 20
-  private static let payloadByteLimit = 12 << 20
-  private static let devicesInABatch = 10_000
+  static let payloadByteLimit = 12 << 20
   /// Full chunks of the head that are worth waking their encoder for.
   private static let encodingByteCount = 512 << 10
 
   package let queue: CommitQueue
-  private let shared: Shared
-  private let clock: any Clock
-  private let rng: any RNG
-  private let log: LogWriter
-  private let manifest: ManifestLog
+  let shared: Shared
+  let clock: any Clock
+  let rng: any RNG
+  let log: LogWriter
+  let manifest: ManifestLog
   private let headByteLimit: Int
   private var isHeadFull = false
-  private var intake: Intake
-  private var builder = LogBatchBuilder(reserving: 256 << 10)
-  private var failure: StorageError?
+  var intake: Intake
+  var builder = LogBatchBuilder(reserving: 256 << 10)
+  private let pipeline = CommitPipeline()
+  /// The registry behind the newest group under way.
+  private var newestRegistry = Registry()
+  /// Groups that one thread gathers before it settles them; more than one only where a store is
+  /// stepped by hand, for tests of groups under way.
+  private let lookahead: Int
   /// Commit time of the first batch since the last rotation.
-  private var firstUnsealedNanos = Int64.max
+  var firstUnsealedNanos = Int64.max
 
   package init(
     queue: CommitQueue, shared: Shared, clock: any Clock, rng: any RNG, log: LogWriter,
-    manifest: ManifestLog, limits: Intake.Limits, headByteLimit: Int
+    manifest: ManifestLog, limits: Intake.Limits, headByteLimit: Int, lookahead: Int = 1
   ) {
     self.queue = queue
     self.shared = shared
@@ -35,6 +40,7 @@ package final class CommitWriter: @unchecked Sendable {
     self.log = log
     self.manifest = manifest
     self.headByteLimit = headByteLimit
+    self.lookahead = lookahead
     intake = Intake(limits: limits)
     // What was replayed waits for its sealing as what will come.
     let sealed = manifest.state.sealedLSN
@@ -43,11 +49,42 @@ package final class CommitWriter: @unchecked Sendable {
     tellMaintenance()
   }
 
+  /// A group that was gathered: in the log, or with nothing to write.
+  private struct Gathered {
+    var group: CommitGroup
+    /// Nil when nothing was written.
+    var appended: LogWriter.Appended?
+    var place: CommitPipeline.Place
+  }
+
+  private enum Gathering {
+    case group(Gathered)
+    /// All is answered already.
+    case served
+    /// What is first in the queue must see everything before it settled.
+    case mustDrain
+  }
+
   /// Commits groups until nothing waits or `isEnough`, if nobody else does.
-  package func drive(until isEnough: () -> Bool = { false }) {
-    while !isEnough(), queue.lead() {
-      step()
-      queue.follow()
+  /// - Parameter pass: called when the lead is free while more waits: somebody may gather it.
+  package func drive(until isEnough: () -> Bool = { false }, pass: () -> Void = {}) {
+    while !isEnough() {
+      var gathered: [Gathered] = []
+      var mustDrain = false
+      var hasLed = false
+      while gathered.count < lookahead, !mustDrain, queue.lead() {
+        hasLed = true
+        switch gather() {
+        case .group(let group): gathered.append(group)
+        case .served: break
+        case .mustDrain: mustDrain = true
+        }
+        queue.follow()
+      }
+      guard hasLed else { return }
+      if !gathered.isEmpty, !mustDrain, !queue.isEmpty { pass() }
+      for group in gathered { settle(group) }
+      if mustDrain { pipeline.drain() }
     }
   }
 
@@ -55,7 +92,14 @@ package final class CommitWriter: @unchecked Sendable {
   /// answer has it then, on whatever thread, so that all of them can be joined.
   package func drain() {
     queue.leadForGood()
-    while !queue.isEmpty { step() }
+    while !queue.isEmpty {
+      switch gather() {
+      case .group(let group): settle(group)
+      case .served: break
+      case .mustDrain: pipeline.drain()
+      }
+    }
+    pipeline.drain()
   }
 
   /// Ends both logs in order, after `drain`.
@@ -64,23 +108,26 @@ package final class CommitWriter: @unchecked Sendable {
     try manifest.close()
   }
 
-  /// Commits one group. The caller leads.
-  package func step() {
+  /// Writes one group. The caller leads.
+  private func gather() -> Gathering {
     defer { tellMaintenance() }
-    let requests = queue.take(byteLimit: Self.groupByteLimit)
-    if let failure {
-      for request in requests { request.fail(failure) }
-      return
-    }
+    // In this order: what was under way before is in `live` then.
+    let isSettled = pipeline.isEmpty
     let live = shared.live.withLock { $0 }
+    let requests = queue.take(byteLimit: lookahead > 1 ? 1 : Self.groupByteLimit)
+    if let failure = live.failure {
+      for request in requests { request.fail(failure) }
+      return .served
+    }
     isHeadFull = live.heads.reduce(0) { $0 + $1.byteCount } > headByteLimit
-    var group = CommitGroup(registry: live.registry, firstLSN: log.nextLSN)
+    var group = CommitGroup(
+      registry: isSettled ? live.registry : newestRegistry, firstLSN: log.nextLSN)
     builder.removeAll()
-    intake.beginGroup()
+    intake.beginGroup(looksCloser: isSettled)
     var index = 0
     while index < requests.count {
       if requests[index].standsAlone {
-        if group.isEmpty {
+        if group.isEmpty, isSettled {
           serveAlone(requests[index])
           index += 1
         }
@@ -90,7 +137,8 @@ package final class CommitWriter: @unchecked Sendable {
       index += 1
     }
     queue.putBack(Array(requests[index...]))
-    if !group.isEmpty { commit(group) }
+    if group.isEmpty { return isSettled || index > 0 ? .served : .mustDrain }
+    return write(group)
   }
 
   // MARK: Gathering
@@ -114,6 +162,7 @@ package final class CommitWriter: @unchecked Sendable {
     case .record(let records, let done):
       if !group.isEmpty, builder.payloadByteCount > Self.groupByteLimit { return false }
       do throws(StorageError) {
+        if isHeadFull { throw headFull() }
         try group.add(records, to: &builder)
         group.answers.append { done($0) }
       } catch {
@@ -176,7 +225,7 @@ package final class CommitWriter: @unchecked Sendable {
   }
 
   /// - Parameter registry: with the events of the group that is being gathered.
-  private func sort(
+  func sort(
     _ batch: FrameBatch, _ bounds: Intake.Bounds, _ registry: Registry,
     _ known: KnownRows = KnownRows()
   ) throws(StorageError) -> Intake.Outcome {
@@ -195,51 +244,79 @@ package final class CommitWriter: @unchecked Sendable {
 
   // MARK: Committing
 
-  private func commit(_ group: CommitGroup) {
+  /// Commits a group while nothing else is under way.
+  func commit(_ group: CommitGroup) {
+    if case .group(let gathered) = write(group) { settle(gathered) }
+  }
+
+  /// Writes what the builder holds of `group`.
+  ///
+  /// While the disk works, the rows go into coverage and head: they stay invisible, as snapshots end
+  /// at the durable LSN, and after a failed sync nothing is ever decided by them, as the store
+  /// refuses writes from then on.
+  private func write(_ group: CommitGroup) -> Gathering {
+    // All rows may have been known and durable; what was decided by groups under way waits for them.
     guard !builder.isEmpty else {
-      // All rows were known and durable already.
-      let durable = shared.live.withLock { $0.durableLSN }
-      for answer in group.answers { answer(.success(durable)) }
-      return
+      return .group(Gathered(group: group, appended: nil, place: pipeline.enter()))
     }
     do throws(StorageError) {
-      let durable = try write(group)
-      for answer in group.answers { answer(.success(durable)) }
+      let appended = try log.append(&builder)
+      log.startWriteback()
+      // The next group is decided by it; the head may wait, as nobody sees the rows yet.
+      for part in group.parts {
+        shared.series.insert(part.batch, series: part.series, lsn: group.nextLSN - 1)
+      }
+      firstUnsealedNanos = min(firstUnsealedNanos, appended.commitNanos)
+      if Planted.has(.ackBeforeSync) { for answer in group.answers { answer(.success(appended.nextLSN - 1)) } }
+      if Planted.has(.shownBeforeSync) {
+        fill(group)
+        publish(group, commitNanos: appended.commitNanos)
+      }
+      newestRegistry = group.registry
+      return .group(Gathered(group: group, appended: appended, place: pipeline.enter()))
     } catch {
       noteFailure(error)
       for answer in group.answers { answer(.failure(error)) }
+      return .served
     }
   }
 
-  /// Writes what the builder holds of `group`, durably, and makes it visible.
-  ///
-  /// While the disk works, the rows go into head and coverage: they stay invisible, as snapshots end
-  /// at the durable LSN, and after a failed sync nothing is ever decided by them, as the store
-  /// refuses writes from then on.
-  private func write(_ group: CommitGroup) throws(StorageError) -> LSN {
-    let appended = try log.append(&builder)
-    log.startWriteback()
+  /// Puts the rows of a group into the head.
+  private func fill(_ group: CommitGroup) {
     let head = shared.live.withLock { $0.heads[$0.heads.count - 1] }
     var fullByteCount = 0
     for part in group.parts {
       fullByteCount = head.append(part.batch, series: part.series) { part.firstLSN + LSN($0) }
-      shared.series.insert(part.batch, series: part.series, lsn: group.nextLSN - 1)
     }
     if fullByteCount > Self.encodingByteCount { shared.encoder.withLock { $0 }?.wake() }
-    if Planted.has(.ackBeforeSync) { for answer in group.answers { answer(.success(appended.nextLSN - 1)) } }
-    if Planted.has(.shownBeforeSync) { publish(group, commitNanos: appended.commitNanos) }
+  }
+
+  /// Makes a gathered group durable and visible when those before it are, and answers. On any thread.
+  private func settle(_ gathered: Gathered) {
+    pipeline.awaitTurn(gathered.place)
+    let result = Result { () throws(StorageError) in try makeDurable(gathered) }
+    if case .failure(let error) = result { noteFailure(error) }
+    pipeline.leave()
+    for answer in gathered.group.answers { answer(result) }
+  }
+
+  /// - Returns: the newest durable LSN.
+  private func makeDurable(_ gathered: Gathered) throws(StorageError) -> LSN {
+    let live = shared.live.withLock { $0 }
+    if let failure = live.failure { throw failure }
+    guard let appended = gathered.appended else { return live.durableLSN }
+    if !Planted.has(.shownBeforeSync) { fill(gathered.group) }
     try log.sync()
-    if !Planted.has(.shownBeforeSync) { publish(group, commitNanos: appended.commitNanos) }
+    if !Planted.has(.shownBeforeSync) { publish(gathered.group, commitNanos: appended.commitNanos) }
     return appended.nextLSN - 1
   }
 
   /// Makes a durable group visible.
   private func publish(_ group: CommitGroup, commitNanos: Int64) {
-    firstUnsealedNanos = min(firstUnsealedNanos, commitNanos)
     shared.clock.withLock { $0.record(group.firstLSN, at: commitNanos) }
     if !group.events.isEmpty { shared.events.withLock { $0.append(contentsOf: group.events) } }
-    if !group.records.isEmpty { shared.records.withLock { $0.append(contentsOf: group.records) } }
     shared.live.withLock { live in
+      if !group.records.isEmpty { live.heads[live.heads.count - 1].append(group.records) }
       live.registry = group.registry
       live.durableLSN = group.nextLSN - 1
     }
@@ -247,13 +324,12 @@ package final class CommitWriter: @unchecked Sendable {
 
   /// Anything but a full disk or a passing error of a write ends writing until the store is
   /// opened again.
-  private func noteFailure(_ error: StorageError) {
+  func noteFailure(_ error: StorageError) {
     guard log.isFailStopped || manifest.isFailStopped else { return }
     let final = StorageError(
       .failStopped, "an earlier sync failed (\(error.reason)); open the store again",
       file: error.file, errno: error.errno)
-    failure = final
-    shared.live.withLock { $0.failure = final }
+    shared.live.withLock { $0.failure = $0.failure ?? final }
   }
 
   private func tellMaintenance() {
@@ -263,197 +339,6 @@ package final class CommitWriter: @unchecked Sendable {
       activity.needsWitness = needsWitness
       activity.segmentByteCount = byteCount
       activity.oldestCommitNanos = oldest
-    }
-  }
-
-  // MARK: Served alone
-
-  private func serveAlone(_ request: CommitRequest) {
-    do throws(StorageError) {
-      switch request {
-      case .rotate(let done): done(.success(try rotate()))
-      case .install(let files, let done): done(.success(try install(files)))
-      // A batch that waits is a witness as good.
-      case .amend(let make, let done): try amend(make, done)
-      case .idleSeal: if queue.isEmpty { try log.writeIdleSeal() }
-      case .append, .decide, .record: preconditionFailure("served in groups")
-      }
-    } catch {
-      noteFailure(error)
-      request.fail(error)
-    }
-  }
-
-  /// Records an act on stored readings. Alone in its batch, it sees all that came before it.
-  private func amend(
-    _ make: (Live) throws(StorageError) -> CommitRequest.Amendment,
-    _ done: @escaping @Sendable (Result<AppendResult, StorageError>) -> Void
-  ) throws(StorageError) {
-    let live = shared.live.withLock { $0 }
-    let amendment = try make(live)
-    var group = CommitGroup(registry: live.registry, firstLSN: log.nextLSN)
-    builder.removeAll()
-    intake.beginGroup()
-    try group.add(amendment.events, to: &builder)
-    var answer = AppendResult()
-    if let rows = amendment.rows {
-      let accepted = amendment.isVerbatim ? verbatim(rows) : try sorted(rows, group.registry)
-      answer = try group.add(
-        accepted, .init(rows), now: clock.nowNanos(), context: nil, symbols: shared.symbols,
-        to: &builder)
-    }
-    guard builder.payloadByteCount <= Self.payloadByteLimit else {
-      throw StorageError(.invalid, "too much for one commit; do it in parts")
-    }
-    let (result, last) = (answer, group.nextLSN - 1)
-    group.answers.append { committed in
-      done(
-        committed.map { durable in
-          var answer = result
-          answer.lsn = min(durable, last)
-          return answer
-        })
-    }
-    commit(group)
-  }
-
-  /// Every row, known or not.
-  private func verbatim(_ rows: FrameBatch) -> Intake.Accepted {
-    var accepted = Intake.Accepted()
-    let series = shared.series.withLock { index in
-      rows.frames.flatMap { frame in
-        rows.runs[frame.runs].map {
-          index.number(table: rows.table, device: frame.device, probe: $0.probe)
-        }
-      }
-    }
-    accepted.parts = [Intake.Part(batch: rows, series: series, frames: Array(rows.frames.indices))]
-    return accepted
-  }
-
-  private func sorted(
-    _ rows: FrameBatch, _ registry: Registry
-  ) throws(StorageError) -> Intake.Accepted {
-    let bounds = Intake.Bounds(.min ... .max, floor: registry.lifecycles.floor(of: rows.table))
-    guard case .accepted(let accepted) = try sort(rows, bounds, registry) else {
-      preconditionFailure("a batch of its own waits for nobody")
-    }
-    return accepted
-  }
-
-  private func rotate() throws(StorageError) -> CommitRequest.Rotation {
-    let ended = log.segmentID
-    try log.rotate()
-    firstUnsealedNanos = .max
-    let next = shared.newHead()
-    return shared.live.withLock { live in
-      let frozen = live.heads[live.heads.count - 1]
-      live.heads.append(next)
-      return CommitRequest.Rotation(
-        head: frozen, logSegment: ended, lastLSN: log.nextLSN - 1)
-    }
-  }
-
-  private func install(_ files: CommitRequest.Installation) throws(StorageError) -> LSN {
-    if !files.removed.isEmpty {
-      let live = shared.live.withLock { Set($0.manifest.data.map(\.id)) }
-      guard files.removed.isSubset(of: live) else {
-        throw StorageError(.invalid, "data segments that are to be replaced are not live")
-      }
-    }
-    if files.isBulk {
-      try requireUnchanged(since: files)
-      try makeDevices(of: files)
-    }
-    let lsn = log.nextLSN
-    let base = files.isBulk ? lsn : 0
-    // Versions of one reading within a load have LSNs of their own.
-    let last = lsn + (files.isBulk ? files.added.map(\.meta.newestLSN).max() ?? 0 : 0)
-    let time = max(clock.nowNanos(), shared.clock.withLock { $0.entries.last?.time ?? .min })
-    var edits: [ManifestEdit] = []
-    var readers: [DataSegmentReader] = []
-    for (reader, meta) in files.added {
-      var based = meta
-      based.baseLSN = base
-      edits.append(.addData(based))
-      readers.append(base == 0 ? reader : reader.rebased(to: base))
-    }
-    edits += files.removed.sorted().map { .removeData(id: $0) }
-    edits += files.journals.map { .addJournal($0) }
-    if let sealed = files.sealed {
-      edits.append(.sealed(logSegment: sealed.logSegment, lsn: sealed.lastLSN))
-    }
-    if let (table, through) = files.removedRows {
-      edits.append(.removedRows(table: table, through: through))
-    }
-    if files.isBulk { edits.append(.bulk(Manifest.LSNRange(first: lsn, last: last, time: time))) }
-    try manifest.commit(edits)
-    if files.isBulk {
-      if !Planted.has(.bulkLSNForgotten) { log.skip(to: last + 1, commitNanos: time) }
-      shared.clock.withLock { $0.record(lsn, at: time) }
-      shared.series.insert(files.coverage, lsn: last)
-    }
-    // Before the state that names its file: whoever sees the stretch sealed finds its link.
-    if let link = files.link { shared.chain.withLock { $0.append(link) } }
-    let state = manifest.state
-    for reader in readers { reader.file.wasBorn(at: manifest.newestLSN) }
-    let replaced = shared.live.withLock { live in
-      live.manifest = state
-      let replaced = live.segments.filter { files.removed.contains($0.id) }
-      live.segments.removeAll { files.removed.contains($0.id) }
-      live.segments += readers
-      live.segments.sort { $0.id < $1.id }
-      if let sealed = files.sealed { live.heads.removeAll { $0 === sealed.head } }
-      live.durableLSN = log.nextLSN - 1
-      return replaced
-    }
-    for segment in replaced { segment.retire() }
-    shared.dead.bury(replaced.map(\.file), at: manifest.newestLSN)
-    return log.nextLSN - 1
-  }
-
-  /// A bulk append was compared with the store outside the writer's turn.
-  /// - Throws: `.conflict` when rows that may be its own have come since; it must be compared anew.
-  private func requireUnchanged(since files: CommitRequest.Installation) throws(StorageError) {
-    let live = shared.live.withLock { $0 }
-    guard live.durableLSN > files.comparedLSN else { return }
-    let changed = StorageError(.conflict, "rows of a bulk append came by another way, too")
-    let sources = SeriesSources(live: live)
-    for table in Set(files.added.map(\.meta.table))
-    where live.registry.lifecycles[table]?.changedLSN ?? 0 > files.comparedLSN {
-      // What it met may be gone, or its table's policy another.
-      throw changed
-    }
-    for (key, number, run) in shared.series.changed(files.coverage, after: files.comparedLSN) {
-      if try sources.mayHaveRows(of: key, number: number, run, after: files.comparedLSN) {
-        throw changed
-      }
-    }
-  }
-
-  /// Devices that a bulk append names and nobody knows are made first, in batches of their own.
-  private func makeDevices(of files: CommitRequest.Installation) throws(StorageError) {
-    guard let creator = files.creator, let table = files.added.first?.meta.table else { return }
-    var rest = files.devices[...]
-    while !rest.isEmpty {
-      var batch = FrameBatch(table: table & ~TableID(0).quarantine)
-      for device in rest.prefix(Self.devicesInABatch) { batch.beginFrame(device: device) }
-      rest = rest.dropFirst(Self.devicesInABatch)
-      var group = CommitGroup(registry: shared.live.withLock { $0.registry }, firstLSN: log.nextLSN)
-      builder.removeAll()
-      try group.addMissingDevices(
-        of: batch, DecisionContext(now: clock.nowNanos(), actor: creator, random: rng), to: &builder)
-      if !builder.isEmpty { _ = try write(group) }
-    }
-  }
-}
-
-extension CommitRequest {
-  /// Not gathered with others into one batch.
-  var standsAlone: Bool {
-    switch self {
-    case .append, .decide, .record: false
-    case .rotate, .install, .amend, .idleSeal: true
     }
   }
 }

@@ -34,6 +34,11 @@ package final class Head: Sendable {
   private static let fullByteLimit = 64 << 20
 
   private let state = Mutex(State())
+  /// Open and closed bytes after the last change: the writer asks at every group, also while rows of the
+  /// one before come in.
+  private let heldByteCount = Atomic<Int>(0)
+  /// Operational records of the same stretch of the log.
+  private let operational = Mutex(UnsealedRecords())
   /// Whoever encodes holds it: one chunk at a time, each with its table's builder.
   private let builders = Mutex([TableID: BlockBuilder]())
   private let schema: @Sendable (TableID) -> TableSchema?
@@ -59,6 +64,7 @@ package final class Head: Sendable {
           Self.append(batch.runs[run], of: batch, series: numbers[run], lsn: lsn(index), to: &state)
         }
       }
+      note(state)
       return state.fullByteCount
     }
     if waiting > Self.fullByteLimit { while fullByteCount > Self.fullByteLimit, encodeNext() {} }
@@ -113,6 +119,11 @@ package final class Head: Sendable {
     state.series[slot].closed.append(.open(open))
   }
 
+  /// Adds durable records, in LSN order.
+  package func append(_ records: [OperationalRecord]) {
+    operational.withLock { $0.append(records) }
+  }
+
   // MARK: Encoding
 
   private var fullByteCount: Int { state.withLock { $0.fullByteCount } }
@@ -148,6 +159,7 @@ package final class Head: Sendable {
         state.fullByteCount -= task.rows.byteCount
         guard let encoded else { return }
         state.closedByteCount += encoded.byteCount - task.rows.byteCount
+        note(state)
         state.series[task.slot].closed[task.chunk] = encoded
       }
       return true
@@ -158,8 +170,17 @@ package final class Head: Sendable {
 
   package var rowCount: Int { state.withLock { $0.rowCount } }
 
-  /// Bytes held, roughly. O(1).
-  package var byteCount: Int { state.withLock { $0.openByteCount + $0.closedByteCount } }
+  /// Operational records, as far as they are durable.
+  package var records: UnsealedRecords { operational.withLock { $0 } }
+
+  /// Bytes held, roughly, those of the records included. O(1).
+  package var byteCount: Int {
+    heldByteCount.load(ordering: .relaxed) + operational.withLock { $0.byteCount }
+  }
+
+  private func note(_ state: borrowing State) {
+    heldByteCount.store(state.openByteCount + state.closedByteCount, ordering: .relaxed)
+  }
 
   /// Numbers of the series that have rows here.
   package var seriesNumbers: [Int] { state.withLock { $0.series.map(\.number) } }

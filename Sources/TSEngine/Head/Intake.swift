@@ -51,7 +51,8 @@ package struct Intake {
 
   package enum Outcome {
     case accepted(Accepted)
-    /// The request touches rows of an earlier request of this group; decide after that is durable.
+    /// The request may touch rows that are not durable yet, of an earlier request of this group or of
+    /// groups under way; decide after they are.
     case mustWait
   }
 
@@ -67,12 +68,15 @@ package struct Intake {
   private var groupParts: [Part] = []
   private var coveredPartCount = 0
   private var groupCoverage: [Int: Coverage] = [:]
+  private var looksCloser = true
   /// Rows accepted so far of a request that needs a closer look.
   private var request: [Int: Coverage] = [:]
 
   package init(limits: Limits) { self.limits = limits }
 
-  package mutating func beginGroup() {
+  /// - Parameter looksCloser: everything before the group is durable, so that overlaps can be compared.
+  package mutating func beginGroup(looksCloser: Bool = true) {
+    self.looksCloser = looksCloser
     group.clear()
     groupParts.removeAll(keepingCapacity: true)
     coveredPartCount = 0
@@ -100,6 +104,7 @@ package struct Intake {
       groupParts += accepted.parts
       return .accepted(accepted)
     }
+    guard looksCloser else { return .mustWait }
     request.removeAll(keepingCapacity: true)
     var sorter = Sorter(batch, bounds, policy)
     for (index, frame) in batch.frames.enumerated() {
@@ -150,15 +155,15 @@ package struct Intake {
   private mutating func allNew(
     _ batch: FrameBatch, _ bounds: Bounds, _ catalog: SeriesCatalog
   ) -> [Int]? {
-    for run in batch.runs
-    where !bounds.accepts(run.times.first) || !bounds.accepts(run.times.last) { return nil }
+    for at in batch.runs.indices
+    where !bounds.accepts(batch.runs[at].first) || !bounds.accepts(batch.runs[at].last) { return nil }
     guard let numbers = catalog.numbersIfAbsent(batch) else { return nil }
-    for (at, run) in batch.runs.enumerated() {
-      if group.reaches(numbers[at], run.times.first) {
+    for at in batch.runs.indices {
+      if group.reaches(numbers[at], batch.runs[at].first) {
         group.takeBack(at)
         return nil
       }
-      group.extend(numbers[at], to: run.times.last)
+      group.extend(numbers[at], to: batch.runs[at].last)
     }
     group.keep()
     return numbers
@@ -216,8 +221,8 @@ extension SeriesCatalog {
         index.append(
           numbersOf: batch.runs[frame.runs], table: batch.table, device: frame.device, to: &numbers)
       }
-      for (at, run) in batch.runs.enumerated()
-      where index.coverage[numbers[at]].check(run.times) != .absent { return nil }
+      for at in batch.runs.indices
+      where index.check(batch.runs[at].times, numbers[at]) != .absent { return nil }
       return numbers
     }
   }

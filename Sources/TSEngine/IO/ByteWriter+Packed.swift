@@ -2,6 +2,66 @@ extension ByteWriter {
   /// Appends integers byte-packed against their minimum: `reference zigzag, width u8, differences`,
   /// where width is 0, 1, 2, 4 or 8 bytes, the least that holds every difference.
   package mutating func appendPacked(_ values: Span<Int64>) {
+    append(atMost: FieldCursor.packedByteBound(values.count)) { $0.packed(values) }
+  }
+
+  /// Appends what `body` writes through a cursor, at most `byteCount` bytes. Room is made once, so
+  /// many small fields cost a store each.
+  @inline(__always)
+  mutating func append(atMost byteCount: Int, _ body: (inout FieldCursor) -> Void) {
+    bytes.append(addingCapacity: byteCount) { room in
+      unsafe room.withUnsafeMutableBufferPointer { buffer, filled in
+        guard let base = buffer.baseAddress else { return }
+        // SAFETY: room for `byteCount` bytes behind those that are filled was asked for; the cursor
+        // checks each store against it and does not outlive the closure.
+        var cursor = unsafe FieldCursor(UnsafeMutableRawPointer(base + filled), byteCount)
+        body(&cursor)
+        filled += cursor.count
+      }
+    }
+  }
+}
+
+/// Writes little-endian fields front to back into memory of a fixed size.
+@safe struct FieldCursor: ~Copyable {
+  private let base: UnsafeMutableRawPointer
+  private let byteCount: Int
+  private(set) var count = 0
+
+  /// `base` must hold `byteCount` bytes as long as the cursor lives.
+  @unsafe init(_ base: UnsafeMutableRawPointer, _ byteCount: Int) {
+    unsafe (self.base, self.byteCount) = (base, byteCount)
+  }
+
+  /// The most bytes that `packed` takes for `count` values.
+  static func packedByteBound(_ count: Int) -> Int { 11 + count * 8 }
+
+  @inline(__always)
+  mutating func put<Field: FixedWidthInteger & BitwiseCopyable>(_ value: Field) {
+    let end = count + MemoryLayout<Field>.size
+    precondition(end <= byteCount, "a field within the room")
+    // SAFETY: the precondition proves the bounds.
+    unsafe base.storeBytes(of: value.littleEndian, toByteOffset: count, as: Field.self)
+    count = end
+  }
+
+  @inline(__always)
+  mutating func varint(_ value: UInt64) {
+    var rest = value
+    while rest >= 0x80 {
+      put(UInt8(truncatingIfNeeded: rest) | 0x80)
+      rest >>= 7
+    }
+    put(UInt8(truncatingIfNeeded: rest))
+  }
+
+  @inline(__always)
+  mutating func zigzag(_ value: Int64) {
+    varint(UInt64(bitPattern: (value << 1) ^ (value >> 63)))
+  }
+
+  /// See `ByteWriter.appendPacked`.
+  mutating func packed(_ values: Span<Int64>) {
     var low = values.isEmpty ? 0 : Int64.max
     var high = values.isEmpty ? 0 : Int64.min
     for index in values.indices {
@@ -15,27 +75,25 @@ extension ByteWriter {
     zigzag(low)
     put(UInt8(width))
     switch width {
-    case 1: appendDifferences(values, low, as: UInt8.self)
-    case 2: appendDifferences(values, low, as: UInt16.self)
-    case 4: appendDifferences(values, low, as: UInt32.self)
-    case 8: appendDifferences(values, low, as: UInt64.self)
+    case 1: putDifferences(values, low, as: UInt8.self)
+    case 2: putDifferences(values, low, as: UInt16.self)
+    case 4: putDifferences(values, low, as: UInt32.self)
+    case 8: putDifferences(values, low, as: UInt64.self)
     default: break
     }
   }
 
   @inline(__always)
-  private mutating func appendDifferences<Field: FixedWidthInteger & BitwiseCopyable>(
+  private mutating func putDifferences<Field: FixedWidthInteger & BitwiseCopyable>(
     _ values: Span<Int64>, _ reference: Int64, as _: Field.Type
   ) {
-    let byteCount = values.count * MemoryLayout<Field>.size
-    unsafe withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 8) { fields in
-      for index in values.indices {
-        // SAFETY: room for values.count fields was asked for, and the index is the span's own.
-        let field = unsafe Field(truncatingIfNeeded: values[unchecked: index] &- reference).littleEndian
-        unsafe fields.storeBytes(
-          of: field, toByteOffset: index &* MemoryLayout<Field>.size, as: Field.self)
-      }
-      unsafe bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: fields[..<byteCount]))
+    let size = MemoryLayout<Field>.size
+    precondition(values.count * size <= byteCount - count, "fields within the room")
+    for index in values.indices {
+      // SAFETY: the precondition proves the bounds of the store, the index is the span's own.
+      let field = unsafe Field(truncatingIfNeeded: values[unchecked: index] &- reference).littleEndian
+      unsafe base.storeBytes(of: field, toByteOffset: count &+ index &* size, as: Field.self)
     }
+    count += values.count * size
   }
 }

@@ -32,40 +32,46 @@ package enum FrameRecord {
     _ batch: FrameBatch, frame index: Int, symbols: SymbolTable, symbolColumns: [ColumnID],
     into out: inout ByteWriter
   ) {
-    let frame = batch.frames[index]
     out.put(version)
     out.varint(UInt64(batch.table))
-    out.string(frame.device)
-    out.varint(frame.runs.count)
-    for runIndex in frame.runs {
-      let run = batch.runs[runIndex]
-      out.zigzag(Int64(run.probe))
-      encode(run.times, into: &out)
-      out.varint(run.cells.count)
-      for cellIndex in run.cells {
-        let cell = batch.cells[cellIndex]
-        out.varint(UInt64(cell.column))
-        if symbolColumns.contains(cell.column) {
-          encodeSymbols(cell, of: batch, count: run.times.count, symbols: symbols, into: &out)
+    out.string(batch.frames[index].device)
+    let runs = batch.frames[index].runs
+    out.varint(runs.count)
+    for run in runs {
+      encodeStart(of: run, of: batch, into: &out)
+      for cell in batch.runs[run].cells {
+        if symbolColumns.contains(batch.cells[cell].column) {
+          out.varint(UInt64(batch.cells[cell].column))
+          encodeSymbols(
+            batch.cells[cell], of: batch, count: batch.runs[run].count, symbols: symbols, into: &out)
         } else {
-          encodeIntegers(cell, of: batch, count: run.times.count, into: &out)
+          encodeIntegers(batch.cells[cell], of: batch, count: batch.runs[run].count, into: &out)
         }
       }
     }
   }
 
-  private static func encode(_ times: SampleTimes, into out: inout ByteWriter) {
-    switch times {
+  /// Probe, times and number of cells.
+  private static func encodeStart(
+    of run: Int, of batch: FrameBatch, into out: inout ByteWriter
+  ) {
+    switch batch.runs[run].times {
     case .regular(let regular):
-      out.put(TimeKind.regular)
-      out.put(regular.start)
-      out.varint(regular.count)
-      out.varint(UInt64(regular.stepNumerator))
-      out.varint(UInt64(regular.stepDenominator))
+      out.append(atMost: 64) { fields in
+        fields.zigzag(Int64(batch.runs[run].probe))
+        fields.put(TimeKind.regular)
+        fields.put(regular.start)
+        fields.varint(UInt64(regular.count))
+        fields.varint(UInt64(regular.stepNumerator))
+        fields.varint(UInt64(regular.stepDenominator))
+        fields.varint(UInt64(batch.runs[run].cells.count))
+      }
     case .explicit(let instants):
+      out.zigzag(Int64(batch.runs[run].probe))
       out.put(TimeKind.explicit)
       out.varint(instants.count)
       out.appendPacked(instants.span)
+      out.varint(batch.runs[run].cells.count)
     }
   }
 
@@ -74,12 +80,20 @@ package enum FrameRecord {
   ) {
     switch cell.content {
     case .constant(let value):
-      out.put(Form.constant)
-      out.zigzag(value)
+      out.append(atMost: 16) { fields in
+        fields.varint(UInt64(cell.column))
+        fields.put(Form.constant)
+        fields.zigzag(value)
+      }
     case .values(let start):
-      out.put(Form.values)
-      out.appendPacked(batch.values.span.extracting(start..<(start + count)))
+      let values = batch.values.span.extracting(start..<(start + count))
+      out.append(atMost: 16 + FieldCursor.packedByteBound(count)) { fields in
+        fields.varint(UInt64(cell.column))
+        fields.put(Form.values)
+        fields.packed(values)
+      }
     case .nullable(let start, let validityStart):
+      out.varint(UInt64(cell.column))
       out.put(Form.nullable)
       putBits(batch.validity[validityStart..<(validityStart + count)], into: &out)
       out.appendPacked(batch.values.span.extracting(start..<(start + count)))
@@ -200,7 +214,7 @@ package enum FrameRecord {
     case Form.constant:
       batch.add(column, constant: try reader.zigzag())
     case Form.values:
-      batch.add(column, try unpack(&reader, count: count))
+      batch.add(column, try PackedIntegers(&reader, count: count))
     case Form.nullable:
       let valid = try bits(&reader, count: count)
       batch.add(column, try unpack(&reader, count: count), valid: valid)
@@ -227,26 +241,9 @@ package enum FrameRecord {
   private static func unpack(
     _ reader: inout ByteReader, count: Int
   ) throws(StorageError) -> [Int64] {
-    let low = try reader.zigzag()
-    let width = Int(try reader.next(UInt8.self))
-    guard width <= 8, width & (width - 1) == 0 || width == 0 else {
-      throw StorageError(.corrupt, "impossible width", offset: reader.offset)
-    }
-    let bytes = try reader.take(count * width)
+    let packed = try PackedIntegers(&reader, count: count)
     var values: [Int64] = []
-    values.reserveCapacity(count)
-    var fields = ByteReader(bytes)
-    for _ in 0..<count {
-      let difference: UInt64
-      switch width {
-      case 1: difference = UInt64(try fields.next(UInt8.self))
-      case 2: difference = UInt64(try fields.next(UInt16.self))
-      case 4: difference = UInt64(try fields.next(UInt32.self))
-      case 8: difference = try fields.next(UInt64.self)
-      default: difference = 0
-      }
-      values.append(low &+ Int64(bitPattern: difference))
-    }
+    values.append(addingCapacity: count) { packed.append(to: &$0) }
     return values
   }
 

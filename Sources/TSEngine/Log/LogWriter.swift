@@ -1,11 +1,15 @@
-/// Appends batches to the log. Single-threaded and steppable: a layer above gathers what waits into
-/// one batch, calls `append` and `sync`, and acknowledges then.
+import Synchronization
+
+/// Appends batches to the log. Steppable: a layer above gathers what waits into one batch, calls
+/// `append` and `sync`, and acknowledges then.
 ///
 /// - `append` is one write, `sync` is one fdatasync. Several appends may share a sync.
+/// - One thread owns the writer and calls everything but `sync`, which may come from another thread
+///   for batches that were appended before, while the owner appends more.
 /// - A sync that fails is final: this writer throws `.failStopped` from then on.
-/// - A write that fails takes back every batch since the last sync (`.diskFull`, `.io`); none of
-///   them may be acknowledged, and their LSNs are given again under a higher epoch. The writer
-///   goes on. When the taking back fails, the writer is fail-stopped.
+/// - A write that fails takes its batch back (`.diskFull`, `.io`): it must not be acknowledged, and
+///   its LSNs are given again under a higher epoch. Batches before it are made durable first. The
+///   writer goes on. When the taking back fails, the writer is fail-stopped.
 package final class LogWriter {
   package struct Options: Sendable {
     /// In quiet moments zeros are written ahead up to about this size, because a sync over blocks
@@ -33,8 +37,8 @@ package final class LogWriter {
 
   private enum Phase { case open, failStopped, closed }
 
-  /// All that a failed write must restore.
-  private struct Progress {
+  /// How far the segment is filled.
+  private struct Progress: Sendable {
     var offset: Int
     var nextLSN: LSN
     var chain: UInt32
@@ -43,16 +47,25 @@ package final class LogWriter {
     var lastBatchIsSeal = true
   }
 
+  /// What the thread that syncs shares with the owner.
+  private struct State: Sendable {
+    /// Behind the last batch that is in the file.
+    var written: Progress
+    var durable: Progress
+    var phase = Phase.open
+  }
+
   private let clock: any Clock
   private let storeID: StoreID
   private let options: Options
   private let segments: LogSegmentFactory
-  private var phase = Phase.open
   private var file: any DiskFile
   private var header: LogSegmentHeader
   private var place: LogBatchHeader.Place
   private var now: Progress
-  private var durable: Progress
+  private let state: Mutex<State>
+  /// Held for a sync: the batches that it covers must stay in the file.
+  private let syncing = SerialLane()
   private var epoch: UInt32
   private var lastCommitNanos: Int64
   /// The file holds written blocks up to here.
@@ -94,7 +107,7 @@ package final class LogWriter {
     place = LogBatchHeader.Place(storeID: storeID, segmentID: header.segmentID)
     writtenEnd = LogFormat.SegmentHeader.byteCount
     now = Progress(offset: writtenEnd, nextLSN: header.firstLSN, chain: made.crc)
-    durable = now
+    state = Mutex(State(written: now, durable: now))
     lastCommitNanos = scan.lastCommitNanos
     try burn(scan.unburned)
   }
@@ -106,6 +119,8 @@ package final class LogWriter {
   package var segmentByteCount: Int { now.offset }
   /// The LSN the next batch starts with.
   package var nextLSN: LSN { now.nextLSN }
+  private var durable: Progress { state.withLock { $0.durable } }
+  private var phase: Phase { state.withLock { $0.phase } }
   /// The last durable LSN; 0 when there is none.
   package var durableLSN: LSN { durable.nextLSN - 1 }
   /// Batches wait for a `sync`.
@@ -134,9 +149,10 @@ package final class LogWriter {
       throw StorageError(.invalid, "batch of \(payloadByteCount) bytes", file: file.path)
     }
     let commitNanos = max(clock.nowNanos(), lastCommitNanos)
+    let durable = durable
     let header = LogBatchHeader(
       payloadByteCount: payloadByteCount, payloadCRC: batch.payloadCRC, firstLSN: now.nextLSN,
-      lsnCount: UInt32(batch.lsnCount), previousCRC: now.chain, durableLSN: durableLSN,
+      lsnCount: UInt32(batch.lsnCount), previousCRC: now.chain, durableLSN: durable.nextLSN - 1,
       commitNanos: commitNanos, epoch: epoch,
       durableSectors: UInt32(durable.offset / LogFormat.sectorByteCount),
       segmentID: self.header.segmentID)
@@ -157,6 +173,7 @@ package final class LogWriter {
     if now.batchCount == 0 { now.firstCommitNanos = commitNanos }
     now.batchCount += 1
     now.lastBatchIsSeal = isSeal
+    state.withLock { [now] in $0.written = now }
     lastCommitNanos = commitNanos
     return Appended(
       position: position, firstLSN: header.firstLSN, nextLSN: header.nextLSN,
@@ -169,12 +186,18 @@ package final class LogWriter {
     if phase == .open, hasUnsynced { file.startWriteback(durable.offset..<now.offset) }
   }
 
-  /// Makes every batch appended so far durable; only then may it be acknowledged.
+  /// Makes every batch appended so far durable; only then may it be acknowledged. From any thread, one at
+  /// a time: the owner may append meanwhile, but not begin another segment or close.
   package func sync() throws(StorageError) {
     try requireOpen()
-    if !hasUnsynced { return }
+    try syncing.run { () throws(StorageError) in try syncWritten() }
+  }
+
+  private func syncWritten() throws(StorageError) {
+    let (written, durable) = state.withLock { ($0.written, $0.durable) }
+    if written.offset == durable.offset { return }
     try failStopping { () throws(StorageError) in try file.sync() }
-    durable = now
+    state.withLock { $0.durable = written }
   }
 
   /// Goes on with a later LSN: the ones between were taken outside the log (bulk append), at
@@ -183,7 +206,7 @@ package final class LogWriter {
     precondition(!hasUnsynced && lsn >= now.nextLSN, "LSNs are taken in order")
     lastCommitNanos = max(lastCommitNanos, commitNanos)
     now.nextLSN = lsn
-    durable.nextLSN = lsn
+    settle()
   }
 
   /// Writes a witness behind the last batch, durably: should that batch be bad one day, it will be
@@ -218,7 +241,7 @@ package final class LogWriter {
       made = try segments.make(next)
     } catch {
       // Past the rename the new segment may exist: two tails would be one too many.
-      if error.code == .failStopped { phase = .failStopped }
+      if error.code == .failStopped { failStop() }
       throw error
     }
     file.close()
@@ -227,19 +250,24 @@ package final class LogWriter {
     place = LogBatchHeader.Place(storeID: storeID, segmentID: next.segmentID)
     writtenEnd = LogFormat.SegmentHeader.byteCount
     now = Progress(offset: writtenEnd, nextLSN: next.firstLSN, chain: made.crc)
-    durable = now
+    settle()
+  }
+
+  /// All of `now` is durable.
+  private func settle() {
+    state.withLock { [now] state in (state.written, state.durable) = (now, now) }
   }
 
   /// Syncs, seals when `isClean`, and closes. Idempotent. The file is closed whatever is thrown.
   package func close(isClean: Bool = true) throws(StorageError) {
     guard phase == .open else {
       if phase == .failStopped { file.close() }
-      phase = .closed
+      state.withLock { $0.phase = .closed }
       return
     }
     defer {
       file.close()
-      phase = .closed
+      state.withLock { $0.phase = .closed }
     }
     if isClean { try finishSegment(.close) }
   }
@@ -295,17 +323,21 @@ package final class LogWriter {
     writtenEnd = target
   }
 
+  /// What a failed write left behind the last batch goes; the batches before it may be waiting for
+  /// their sync, and get it.
   private func takeBack() throws(StorageError) {
-    try failStopping { () throws(StorageError) in
-      guard epoch < .max else { throw StorageError(.invalid, "epochs are used up") }
-      if Planted.has(.failedWriteKept) { return }
-      try file.truncate(to: durable.offset)
-      // Durably, so that no bytes of the batches taken back can come up behind later ones.
-      try file.sync()
+    try syncing.run { () throws(StorageError) in
+      try syncWritten()
+      try failStopping { () throws(StorageError) in
+        guard epoch < .max else { throw StorageError(.invalid, "epochs are used up") }
+        if Planted.has(.failedWriteKept) { return }
+        try file.truncate(to: now.offset)
+        // Durably, so that no bytes of the batch taken back can come up behind later ones.
+        try file.sync()
+      }
     }
     epoch += 1
-    now = durable
-    writtenEnd = durable.offset
+    writtenEnd = now.offset
   }
 
   private func failStopping(
@@ -314,10 +346,12 @@ package final class LogWriter {
     do throws(StorageError) {
       try body()
     } catch {
-      if !Planted.has(.failStopForgotten) { phase = .failStopped }
+      if !Planted.has(.failStopForgotten) { failStop() }
       throw error
     }
   }
+
+  private func failStop() { state.withLock { $0.phase = .failStopped } }
 
   private func requireOpen() throws(StorageError) {
     switch phase {

@@ -26,8 +26,10 @@ struct LogReplay {
         shared.live.withLock { $0.registry.apply(event) }
       case .message:
         let operational = try Journal.decodeRecord(record.body, lsn: record.lsn)
-        shared.records.withLock { $0.append(operational) }
-        shared.live.withLock { $0.registry.apply(operational) }
+        shared.live.withLock { live in
+          live.heads[live.heads.count - 1].append([operational])
+          live.registry.apply(operational)
+        }
       case .gap, .seal, .edit: break
       }
     }

@@ -68,7 +68,8 @@ struct Recovery {
     for event in shared.events.withLock({ $0 }) where event.lsn > sealedLSN && event.lsn <= lsn {
       registry.apply(event)
     }
-    for record in shared.records.withLock({ $0 }) where record.lsn <= lsn { registry.apply(record) }
+    let heads = shared.live.withLock { $0.heads }
+    for record in heads.lazy.flatMap({ $0.records.all }) where record.lsn <= lsn { registry.apply(record) }
     shared.live.withLock { [registry] in $0.registry = registry }
   }
 
@@ -135,6 +136,8 @@ struct Recovery {
     _ manifest: Manifest, at lsn: LSN, isWhole: Bool
   ) throws(StorageError) {
     defer { shared.dead.sweep(disk, store: directory) }
+    var isWhole = isWhole
+    var hasRead = false
     let data = Set(manifest.data.map { FileNames.dataSegment($0.id) })
     let journals = Set(manifest.journals.map { FileNames.journalSegment($0.id) })
     for (folder, live) in [(FileNames.dataDirectory, data), (FileNames.journalDirectory, journals)] {
@@ -144,6 +147,9 @@ struct Recovery {
         if FileNames.isTemporary(name) {
           try disk.remove(path)
         } else if FileNames.dataSegmentID(name) != nil || FileNames.journalSegmentID(name) != nil {
+          // Rare, so that the opening may take longer: what is damaged may be in the unnamed file.
+          if isWhole, !hasRead { isWhole = try areIndexesWhole() }
+          hasRead = true
           if isWhole, let id = FileNames.dataSegmentID(name) {
             // A reader may have pinned a state that named it.
             let file = SegmentFile(disk, path: path, id: id, open: context.open)
@@ -199,8 +205,16 @@ struct Recovery {
       clock.append(content.clock)
     }
     var segments: [DataSegmentReader] = []
+    let checkpoint = SeriesCheckpoint.load(disk, directory, storeID, into: shared.series)
+    let files = try dataFiles()
+    var covered: Set<UInt64> = []
     for meta in outcome.manifest.data {
       let segment = DataSegmentReader(context, meta)
+      if checkpoint.covers(meta), files.contains(FileNames.dataSegment(meta.id)) {
+        covered.insert(meta.id)
+        segments.append(segment)
+        continue
+      }
       let directory = try contained(toleratesMissing) { () throws(StorageError) in
         try segment.directory()
       }
@@ -211,6 +225,10 @@ struct Recovery {
         outcome.damages.append(segment.loss)
       }
     }
+    shared.checkpoint.withLock { [covered] state in
+      state.covered = covered
+      state.byteCount = checkpoint.byteCount
+    }
     shared.events.withLock { [events] in $0 = events }
     shared.chain.withLock { [chain] in $0 = chain }
     shared.clock.withLock { [clock] in $0 = clock }
@@ -220,6 +238,20 @@ struct Recovery {
       live.segments = segments
       live.heads = [head]
     }
+  }
+
+  private func dataFiles() throws(StorageError) -> Set<String> {
+    let folder = FileNames.path(directory, FileNames.dataDirectory)
+    return disk.exists(folder) ? Set(try disk.list(folder)) : []
+  }
+
+  /// Whether all indexes hold; those that the series checkpoint stood for are read now.
+  private func areIndexesWhole() throws(StorageError) -> Bool {
+    let covered = shared.checkpoint.withLock { $0.covered }
+    for segment in shared.live.withLock({ $0.segments }) where covered.contains(segment.id) {
+      if try segment.directoryIfWhole() == nil { return false }
+    }
+    return true
   }
 
   /// Nil when the file is damaged: the rest of the store is served, the loss is reported.

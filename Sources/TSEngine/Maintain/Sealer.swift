@@ -34,7 +34,7 @@ package struct Sealer {
     into installation: inout CommitRequest.Installation
   ) throws(StorageError) {
     let numbers = rotation.head.seriesNumbers
-    let keys = shared.series.withLock { index in numbers.map { (index.keys[$0], $0) } }
+    let keys = shared.series.withLock { index in numbers.map { (index.key($0), $0) } }
     let lifecycles = lifecycles ?? shared.live.withLock { $0.registry }.lifecycles
     for (table, series) in Dictionary(grouping: keys, by: { $0.0.table }).sorted(by: { $0.key < $1.key }) {
       guard let schema = shared.schema(table) else {
@@ -84,7 +84,7 @@ package struct Sealer {
         .init(
           kind: LogRecordKind.event.rawValue, lsn: event.lsn, bytes: try Journal.encode(event)))
     }
-    for record in shared.records.withLock({ $0 }) where range.contains(record.lsn) {
+    for record in rotation.head.records.all where range.contains(record.lsn) {
       let encoded = JournalSegment.Record(
         kind: LogRecordKind.message.rawValue, lsn: record.lsn, bytes: try Journal.encode(record))
       if record.isReplayed { registry.append(encoded) } else { operational.append(encoded) }

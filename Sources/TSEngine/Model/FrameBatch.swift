@@ -12,10 +12,24 @@ public struct FrameBatch: Sendable {
   }
 
   public struct Run: Sendable {
-    public var probe: Int32
-    public var times: SampleTimes
+    public let probe: Int32
+    public let times: SampleTimes
+    /// Of `times`, ready for loops over many runs: a look into `times` may copy a reference.
+    public let count: Int
+    /// First and last instant.
+    public let first: Int64
+    public let last: Int64
     /// Indices into `cells`.
-    public var cells: Range<Int>
+    public fileprivate(set) var cells: Range<Int>
+
+    fileprivate init(probe: Int32, times: SampleTimes, cells: Range<Int>) {
+      (self.probe, self.times, self.cells) = (probe, times, cells)
+      switch times {
+      case .regular(let regular): (count, first, last) = (regular.count, regular.start, regular.last)
+      case .explicit(let instants):
+        (count, first, last) = (instants.count, instants.first ?? 0, instants.last ?? 0)
+      }
+    }
   }
 
   /// One column of one run. A column of the table without a cell is null throughout.
@@ -44,7 +58,11 @@ public struct FrameBatch: Sendable {
 
   public var isEmpty: Bool { frames.isEmpty }
   /// Rows over all runs. O(runs).
-  public var rowCount: Int { runs.reduce(0) { $0 + $1.times.count } }
+  public var rowCount: Int {
+    var count = 0
+    for index in runs.indices { count += runs[index].count }
+    return count
+  }
 
   public mutating func removeAll(keepingCapacity keep: Bool = true) {
     frames.removeAll(keepingCapacity: keep)
@@ -94,7 +112,37 @@ public struct FrameBatch: Sendable {
   public mutating func add(_ column: ColumnID, _ slots: some Collection<Int64>) {
     let start = values.count
     values.append(contentsOf: slots)
-    precondition(values.count - start == runs[runs.count - 1].times.count, "a value per sample")
+    add(column, from: start)
+  }
+
+  /// Precondition: as many values as the current run has samples.
+  public mutating func add(_ column: ColumnID, _ slots: Span<Int64>) {
+    let start = values.count
+    values.append(addingCapacity: slots.count) { room in
+      for index in slots.indices { room.append(slots[index]) }
+    }
+    add(column, from: start)
+  }
+
+  /// Values that come in half the width, as devices and files have them.
+  /// Precondition: as many values as the current run has samples.
+  public mutating func add(_ column: ColumnID, _ slots: Span<Int32>) {
+    let start = values.count
+    values.append(addingCapacity: slots.count) { room in
+      for index in slots.indices { room.append(Int64(slots[index])) }
+    }
+    add(column, from: start)
+  }
+
+  /// Precondition: as many values as the current run has samples.
+  mutating func add(_ column: ColumnID, _ packed: PackedIntegers) {
+    let start = values.count
+    values.append(addingCapacity: packed.count) { packed.append(to: &$0) }
+    add(column, from: start)
+  }
+
+  private mutating func add(_ column: ColumnID, from start: Int) {
+    precondition(values.count - start == runs[runs.count - 1].count, "a value per sample")
     add(Cell(column: column, content: .values(start: start)))
   }
 
@@ -105,7 +153,7 @@ public struct FrameBatch: Sendable {
     let (start, validityStart) = (values.count, validity.count)
     values.append(contentsOf: slots)
     validity.append(contentsOf: valid)
-    let count = runs[runs.count - 1].times.count
+    let count = runs[runs.count - 1].count
     precondition(
       values.count - start == count && validity.count - validityStart == count,
       "a value and a flag per sample")

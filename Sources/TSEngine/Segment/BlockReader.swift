@@ -62,6 +62,37 @@ package struct BlockReader: Sendable {
     return runs
   }
 
+  /// LSNs are written as they are, not counted from a bulk append's own.
+  var hasPortableLSNs: Bool { directory.baseLSN == 0 || directory.table.lsnSection(position) == nil }
+
+  /// The block as it lies, for a copy: sections are fetched and checked, not decoded. O(bytes).
+  /// - Precondition: `hasPortableLSNs`.
+  /// - Throws: `.io`, `.corrupt`, `.truncated`.
+  func encoded() throws(StorageError) -> BlockBuilder.Built {
+    var bytes: [UInt8] = []
+    func place(_ section: Section?) throws(StorageError) -> Section? {
+      guard case .stored(_, let byteCount, let crc)? = section else { return section }
+      let offset = bytes.count
+      if let section { bytes += try directory.source.bytes(of: section) }
+      return .stored(offset: offset, byteCount: byteCount, crc: crc)
+    }
+    let row = entry
+    var entry = BlockEntry(
+      series: 0, kind: row.kind, rowCount: rowCount, firstTime: firstTime, lastTime: lastTime,
+      oldestLSN: row.oldestLSN, newestLSN: row.newestLSN, columns: [])
+    entry.isCold = row.isCold
+    entry.regular = row.regular
+    entry.timeSection = try place(directory.table.timeSection(position))
+    entry.lsnSection = try place(directory.table.lsnSection(position))
+    for id in columns {
+      guard let section = try place(directory.table.section(position, id)),
+        let statistics = statistics(id)
+      else { continue }
+      entry.columns.append(.init(id: id, section: section, statistics: statistics))
+    }
+    return BlockBuilder.Built(entry: entry, bytes: bytes)
+  }
+
   /// Everything, decoded. O(rows × columns).
   package func rows() throws(StorageError) -> RowSet {
     var columns: [RowSet.Column] = []

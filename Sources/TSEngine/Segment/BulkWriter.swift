@@ -5,7 +5,7 @@
 /// Confined to one thread.
 public struct BulkWriter: ~Copyable {
   /// Rows after which a part is flushed.
-  private static let flushRows = 6 << 20
+  private static let flushRows = 3 << 19
 
   private let store: Store
   private let schema: TableSchema
@@ -143,26 +143,23 @@ public struct BulkWriter: ~Copyable {
   ) throws(StorageError) {
     var schema = schema
     schema.id = table
+    let encoding = BulkEncoding(schema: schema, symbols: store.symbols)
+    for key in keys {
+      let (rows, superseded) = try newRows(of: key)
+      guard !rows.isEmpty else { continue }
+      encoding.add(key, rows, superseded: superseded)
+      for set in rows { installation.coverage.append((key, Coverage.Run(set.times))) }
+      installation.devices.append(key.device)
+    }
+    if encoding.isEmpty { return }
     var writer = try store.newDataSegment(schema)
-    var builder = BlockBuilder(schema: schema, symbols: store.symbols)
     do throws(StorageError) {
-      for key in keys {
-        let (rows, superseded) = try newRows(of: key)
-        guard !rows.isEmpty else { continue }
-        try SeriesRewrite.append(
-          rows.map { .rows($0) }, superseded: superseded, of: key, to: &writer, builder: &builder)
-        for set in rows { installation.coverage.append((key, Coverage.Run(set.times))) }
-        installation.devices.append(key.device)
-      }
+      try encoding.run(on: store.options.scheduler, into: &writer)
     } catch {
       writer.abandon()
       throw error
     }
-    if writer.isEmpty {
-      writer.abandon()
-    } else {
-      installation.added.append(try store.finish(writer))
-    }
+    installation.added.append(try store.finish(writer))
   }
 
   /// The gathered rows of a series without those the store has with equal values, and versions of

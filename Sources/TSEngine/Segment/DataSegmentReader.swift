@@ -116,6 +116,15 @@ package final class DataSegmentReader: Sendable {
     }
   }
 
+  /// Bytes of its index as the trailer says, which is not checked. One small read.
+  /// - Throws: `.io`, `.truncated`, `.notFound`.
+  package func indexByteCount() throws(StorageError) -> Int {
+    let start = max(0, meta.byteCount - SegmentFormat.trailerByteCount)
+    let fields = try file.bytes((start + 8)..<(start + 16))
+    var reader = ByteReader(fields.rawSpan)
+    return Int(min(try reader.next(UInt64.self), UInt64(meta.byteCount)))
+  }
+
   /// What is lost when it cannot be read.
   package var loss: Manifest.Damage {
     Manifest.Damage(

@@ -1,6 +1,6 @@
 /// Writes one data segment: blocks in order of (series, kind, time), then index and trailer. The
 /// file comes to its name only when all of it is durable and was read back and checked.
-package struct DataSegmentWriter: ~Copyable {
+package struct DataSegmentWriter: BlockSink, ~Copyable {
   private static let flushByteCount = 1 << 20
 
   private let disk: any Disk

@@ -1,6 +1,8 @@
 /// Writes the rows of one series into a data segment: merged, cut on the grid, superseded versions
 /// in side blocks behind the main ones. What is removed goes when the sources come masked; when it
 /// must stay, a mask of `hidden` rows keeps it from winning.
+///
+/// A block that would come out as it went in is copied, not decoded: most of what compaction meets.
 package struct SeriesRewrite {
   /// Rows after which whole cells are written, so that a series of any length fits in memory.
   private static let flushRows = 4 * BlockGrid.maxRows
@@ -20,15 +22,24 @@ package struct SeriesRewrite {
     self.hidden = hidden
   }
 
-  /// - Returns: how many rows were dropped as identical, and superseded.
+  /// - Returns: how many rows were dropped as identical, and superseded; and how many blocks were copied.
   @discardableResult
   package static func append(
     _ sources: [Stretch.Source], superseded: [RowSet] = [], of key: SeriesKey,
     order: VersionOrder = VersionOrder(), hidden: RowMask? = nil,
-    to writer: inout DataSegmentWriter, builder: inout BlockBuilder
-  ) throws(StorageError) -> (identical: Int, superseded: Int) {
+    to writer: inout some BlockSink & ~Copyable, builder: inout BlockBuilder
+  ) throws(StorageError) -> (identical: Int, superseded: Int, copiedBlocks: Int) {
+    var copied = 0
     var rewrite = SeriesRewrite(superseded: superseded, order, hidden: hidden)
-    for group in Stretch.Source.grouped(sources, order) {
+    let groups = Stretch.Source.grouped(sources, order)
+    for (index, group) in groups.enumerated() {
+      let next = index + 1 < groups.count ? groups[index + 1].firstTime : nil
+      if case .block(let block) = group, rewrite.isFinal(block, before: next, builder) {
+        try rewrite.flush(isLast: true, key, &writer, &builder)
+        try writer.append(block.encoded(), of: key)
+        copied += 1
+        continue
+      }
       try rewrite.add(group)
       if rewrite.rows.count >= flushRows { try rewrite.flush(isLast: false, key, &writer, &builder) }
     }
@@ -40,7 +51,21 @@ package struct SeriesRewrite {
         try writer.append(builder.build(set, cut, series: 0, kind: .superseded), of: key)
       }
     }
-    return (rewrite.identicalCount, rewrite.supersededCount)
+    return (rewrite.identicalCount, rewrite.supersededCount, copied)
+  }
+
+  /// Fewer rows are written anew: they may come to lie with others.
+  private static let leastCopiedRows = BlockGrid.maxRows / 64
+
+  /// Whether writing the rows of `block` anew would give the same block: alone in its cell of the grid,
+  /// of the form that is wanted, with LSNs that mean the same in another file.
+  private func isFinal(_ block: BlockReader, before next: Int64?, _ builder: BlockBuilder) -> Bool {
+    guard block.rowCount >= Self.leastCopiedRows, builder.isCold(block.lastTime) == block.entry.isCold,
+      block.hasPortableLSNs, builder.knows(columns: block.columns),
+      let cell = BlockGrid.cell(first: block.firstTime, last: block.lastTime, rowCount: block.rowCount)
+    else { return false }
+    return cell.contains(block.lastTime) && next.map { !cell.contains($0) } ?? true
+      && (rows.count == 0 || !cell.contains(rows.lastTime))
   }
 
   private mutating func add(_ group: Stretch.Source) throws(StorageError) {
@@ -67,7 +92,7 @@ package struct SeriesRewrite {
 
   /// Writes the rows gathered; all but the last cell's unless `isLast`.
   private mutating func flush(
-    isLast: Bool, _ key: SeriesKey, _ writer: inout DataSegmentWriter,
+    isLast: Bool, _ key: SeriesKey, _ writer: inout some BlockSink & ~Copyable,
     _ builder: inout BlockBuilder
   ) throws(StorageError) {
     guard rows.count > 0 else { return }
