@@ -18,6 +18,7 @@ enum Workload {
     Operation(name: "append", run: append),
     Operation(name: "witness") { (_, store) throws(StorageError) in _ = store.maintain() },
     Operation(name: "backup", run: backup),
+    Operation(name: "checkpoint") { (_, store) throws(StorageError) in while try store.checkpointStep() {} },
     Operation(name: "delete", run: delete), Operation(name: "resolve", run: resolve),
     Operation(name: "settle", run: settle), Operation(name: "backup", run: backup),
     Operation(name: "retention", run: retention), Operation(name: "step", run: step),
