@@ -19,6 +19,8 @@ enum Bench {
     options.disk = disk
     options.clock = clock
     options.rng = SimRNG(seed: seed)
+    // One is worth it at every occasion, or at few.
+    options.checkpointSegmentLimit = seed % 2 == 0 ? 1 : 4
     // Groups under way behind each other, as several threads make them.
     options.lookahead = 1 + Int(seed % 3)
     return options

@@ -87,6 +87,7 @@ struct Recovery {
       .run(from: sealed + 1, durableLogLSN: manifest.durableLogLSN) { info, payload throws(StorageError) in
         try replay.apply(info, payload)
       }
+    try repaired.scan.requireReadable()
     outcome.scan = repaired.scan
     outcome.tornByteCount = repaired.tornByteCount
     finish(&outcome, durableLSN: repaired.scan.nextLSN - 1)
@@ -319,9 +320,24 @@ extension Manifest {
 }
 
 extension LogScan {
-  /// - Throws: `.corrupt` when edits were lost: which files are live is unknown then.
+  /// A disk that refuses a segment's header may refuse everything, and give it tomorrow: a writer
+  /// that went on would take for lost what is there.
+  /// - Throws: `.io`.
+  func requireReadable() throws(StorageError) {
+    guard let unreadableHead else { return }
+    throw StorageError(
+      .io, "the disk does not give this file; nothing was changed, open again when it does, or salvage",
+      file: unreadableHead, offset: 0)
+  }
+
+  /// - Throws: `.corrupt` when edits were lost: which files are live is unknown then; `.io`.
   func requireWholeManifest() throws(StorageError) {
-    if let damage = damaged.first(where: { $0.lsns != nil }) {
+    try requireReadable()
+    // A segment with neither header nor batch says nothing of what it held.
+    func isBlind(_ range: DamagedRange) -> Bool {
+      range.reason == .segmentHeader && segments.contains { $0.id == range.segmentID && $0.batchCount == 0 }
+    }
+    if let damage = damaged.first(where: { $0.lsns != nil || isBlind($0) }) {
       throw StorageError(
         .corrupt, "the manifest has lost edits", file: damage.file,
         offset: damage.bytes.lowerBound)
