@@ -200,7 +200,8 @@ extension Snapshot {
       throw StorageError(
         .notFound, "no rollup of \(RollupDeclaration.text(every: every)) is declared; declare it first")
     }
-    try checkKnown(key.table)
+    // A sample of any earlier instant may reach into the buckets.
+    try checkKnown(key.table, .min ... times.upperBound)
     return try view.buckets(of: key, view.grid.aligned(times)).buckets
   }
 

@@ -72,7 +72,7 @@ import Testing
     }
     let live = store.shared.live.withLock { $0 }
     #expect(!live.segments.contains { $0.table & ~TableID(0).quarantine == 16 }, "gone from the disk")
-    #expect(live.manifest.removedLSN[16] == event.lsn)
+    #expect(live.manifest.removed[16]?.newestLSN == event.lsn)
     try store.close()
     #expect(try Verify.run(bench.options(readOnly: true), StoreBench.path).isWhole)
     _ = try Salvage.run(bench.options(readOnly: true), from: StoreBench.path, to: "rescued")
