@@ -70,7 +70,7 @@ package struct Lifecycles: Sendable, Equatable {
       for table in [table, table.quarantine] {
         tables[table, default: Table()].floors.append(.init(instant: .max, lsn: event.lsn))
         tables[table]?.changedLSN = event.lsn
-        tables[table]?.changes.append(Removal(.min ... .max, lsn: event.lsn))
+        tables[table]?.changes.append(Removal(.min...(.max - 1), lsn: event.lsn))
       }
     case .readingsDeleted(let table, let spans, _, _):
       remove(spans, of: table, event.lsn)

@@ -64,27 +64,26 @@ import Testing
   /// A segment's header whose read failed once made damage of the whole segment, for good (R6,
   /// `faults read-errors --seed 1 --point 2`).
   @Test func aReadThatFailsOnceAtAnOpeningIsNoDamageR6() throws {
-    let bench = StoreBench()
-    var store = try bench.open()
+    let made = StoreBench()
+    let store = try made.open()
     _ = try store.append(.power("m1", at: StoreBench.start), creator: StoreBench.actor)
     try store.seal()
     _ = try store.append(.power("m2", at: StoreBench.start), creator: StoreBench.actor)
     try store.close()
     var (opened, ordinal) = (0, 0)
     while true {
-      bench.disk.restart()
-      let before = bench.disk.count(of: .read)
-      bench.disk.plan([SimFault(.nth(.read, before + ordinal), .error(EIO))])
+      // Each opening leaves files of its own.
+      let bench = StoreBench(disk: SimDisk(copyOf: made.disk))
+      bench.disk.plan([SimFault(.nth(.read, ordinal), .error(EIO))])
       if let found = try? bench.open() {
-        store = found
         opened += 1
-        #expect(store.damages.isEmpty, "read \(ordinal): \(store.damages)")
+        #expect(found.damages.isEmpty, "read \(ordinal): \(found.damages)")
+        #expect(try StoreReading.rows(found.snapshot()).count == 120)
       }
-      guard bench.disk.count(of: .read) > before + ordinal else { break }
+      guard bench.disk.count(of: .read) > ordinal else { break }
       ordinal += 1
     }
     #expect(opened > 3 && ordinal > 6, "\(opened) of \(ordinal)")
-    #expect(try StoreReading.rows(store.snapshot()).count == 120)
   }
 
   /// A disk that refused to read for a while was taken for one that had lost what it holds (R6,
