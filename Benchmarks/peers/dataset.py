@@ -50,7 +50,7 @@ class Readings:
         """(sensor, probe, slice of rows) of each series."""
         if not self.rows:
             return []
-        changes = np.flatnonzero((np.diff(self.sensor.astype(np.int32)) != 0) | (np.diff(self.probe.astype(np.int32)) != 0))
+        changes = np.flatnonzero(np.diff(self.sensor.astype(np.int64) << 8 | self.probe))
         edges = [0, *(changes + 1).tolist(), self.rows]
         return [(int(self.sensor[a]), int(self.probe[a]), slice(a, b)) for a, b in zip(edges, edges[1:])]
 

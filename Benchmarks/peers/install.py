@@ -33,7 +33,8 @@ def wheels(root):
     say("not all wheels can be had: trying them one by one")
     with open(f"{root}/{REQUIREMENTS}") as file:
         for line in filter(None, map(str.strip, file)):
-            subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", line], check=False)
+            pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+            subprocess.run([*pip, line], check=False)
 
 
 def debian(packages):

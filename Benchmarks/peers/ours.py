@@ -2,7 +2,6 @@
 import csv
 import json
 import os
-import re
 import shutil
 import subprocess
 
@@ -28,7 +27,8 @@ class Tsq:
         """Makes the benchmark set and measures tsq on it. -> the figures of `tsq bench --json`"""
         path = f"{work}/tsq.json"
         os.makedirs(data, exist_ok=True)
-        subprocess.run([self.program, "bench", *(["--quick"] if quick else []), "--data", data, "--json", path], check=True)
+        options = ["--quick"] if quick else []
+        subprocess.run([self.program, "bench", *options, "--data", data, "--json", path], check=True)
         with open(path) as file:
             return json.load(file)
 
@@ -50,8 +50,8 @@ class Tsq:
                 self.run("compact", option, "--store", store)
             stats = json.loads(self.run("stats", "--store", store, "--format", "json"))[0]
             if stats["sealed_rows"] != readings.rows:
-                raise RuntimeError(f"tsq holds {stats['sealed_rows']} rows of {readings.name}, was given {readings.rows}: "
-                                   f"{' '.join(re.sub(r'[^a-z0-9= ]', '', taken).split())}")
+                raise RuntimeError(f"tsq holds {stats['sealed_rows']} rows of {readings.name}, was given "
+                                   f"{readings.rows}: {taken.strip()}")
             found[form] = {"bytes": stats["data_bytes"], "bits_per_value": stats["data_bytes"] * 8 / readings.values}
             self.check(readings, store)
         shutil.rmtree(folder)

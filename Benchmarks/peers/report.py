@@ -39,7 +39,8 @@ def run_line(run):
 
 
 def versions(result):
-    rows = []
+    rows = [["**tsq**", result["run"]["tsq"], "log synced before the acknowledgement",
+             "the data segments, index and all, after `tsq compact`"]]
     for peer in result["peers"]:
         if "missing" in peer:
             rows.append([peer["title"], "not to be had", peer["missing"], ""])
@@ -92,14 +93,15 @@ def real(result):
     sets = list(result["real"])
     if not sets:
         return None
-    rows = [["**tsq**", form, *(number(result["real"][name]["forms"].get(form, {}).get("bits_per_value")) for name in sets)]
+    ours = {name: result["real"][name]["forms"] for name in sets}
+    rows = [["**tsq**", form, *(number(ours[name].get(form, {}).get("bits_per_value")) for name in sets)]
             for form in ("packed", "cold", "as imported")]
     for peer in result["peers"]:
         variants = {variant: None for found in peer.get("real", {}).values() for variant in found}
         for variant in variants:
             bits = [peer["real"].get(name, {}).get(variant, {}).get("bits_per_value") for name in sets]
             rows.append([peer["title"], variant, *(
-                cell(result["real"][name]["forms"].get("packed", {}).get("bits_per_value"), value)
+                cell(ours[name].get("packed", {}).get("bits_per_value"), value)
                 for name, value in zip(sets, bits))])
     heads = [f"{name} ({result['real'][name]['values']:,} values)".replace(",", " ") for name in sets]
     return table(["bits a value (ratio to tsq packed)", "form", *heads], rows)

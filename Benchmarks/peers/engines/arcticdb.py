@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from ..dataset import Readings
+from ..dataset import CHANNELS
 from ..peer import Peer
 
 
@@ -51,8 +51,8 @@ class Engine(Peer):
         return time.perf_counter() - begun
 
     def size(self, folder, variant):
-        shown = subprocess.run(["du", "-s", "-B1", f"{folder}/store"], capture_output=True, text=True, check=True).stdout
-        return int(shown.split()[0])
+        command = ["du", "-s", "-B1", f"{folder}/store"]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0])
 
     def totals(self, folder, variant, channels):
         found = dict.fromkeys(["rows", *channels], 0)
@@ -77,7 +77,8 @@ class Engine(Peer):
         def batches(**how):
             for first in range(0, len(every), target.probes):
                 some = every[first:first + target.probes]
-                yield [item.data for item in library.read_batch([arcticdb.ReadRequest(symbol(*key), **how) for key in some])]
+                requests = [arcticdb.ReadRequest(symbol(*key), **how) for key in some]
+                yield [item.data for item in library.read_batch(requests)]
 
         def builder(rule, **wanted):
             return arcticdb.QueryBuilder().resample(rule).agg(wanted)
@@ -113,8 +114,8 @@ class Engine(Peer):
             return [np.zeros(len(found)), np.arange(len(found)), found]
 
         def q5():
-            rows = np.array([library.tail(symbol(*key), 1).data[["power", "pf", "voltage"]].to_numpy()[0] for key in every])
-            return [*np.array(every).T, *rows.T]
+            rows = [library.tail(symbol(*key), 1).data[list(CHANNELS)].to_numpy()[0] for key in every]
+            return [*np.array(every).T, *np.array(rows).T]
 
         def q6():
             return [[sum(int(np.count_nonzero((data["power"].to_numpy() > 3000) & (data["pf"].to_numpy() < 900)))
@@ -123,7 +124,7 @@ class Engine(Peer):
         return {name: (run, list) for name, run in
                 {"q1": q1, "q2": q2, "q3": q3, "q4": q4, "q5": q5, "q6": q6}.items()}
 
-    def prepare(self, frame: Readings):
+    def prepare(self, frame):
         return self.frames(frame)
 
     def open_stream(self, folder, frames):

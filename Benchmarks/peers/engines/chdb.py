@@ -85,7 +85,8 @@ class Engine(Peer):
             f"WHERE sensor = {target.sensor} GROUP BY 1, 2 ORDER BY 1, 2",
             "q3": "SELECT sum(power), avg(power), min(power), max(power), avg(voltage) FROM db.t",
             "q4": "SELECT sensor, toUnixTimestamp(toStartOfFiveMinutes(ts)) b, avg(power) FROM db.t GROUP BY 1, 2",
-            "q5": "SELECT sensor, probe, argMax(power, ts), argMax(pf, ts), argMax(voltage, ts) FROM db.t GROUP BY 1, 2",
+            "q5": "SELECT sensor, probe, argMax(power, ts), argMax(pf, ts), argMax(voltage, ts) FROM db.t "
+            "GROUP BY 1, 2",
             "q6": "SELECT count() FROM db.t WHERE power > 3000 AND pf < 900",
             "q7": "SELECT sensor, quantileExactInclusive(0.99)(power) FROM db.t GROUP BY 1 ORDER BY 1",
         }

@@ -50,10 +50,12 @@ class Engine(Peer):
                 user = pwd.getpwnam("postgres")
                 os.chown(store, user.pw_uid, user.pw_gid)
             os.chmod(store, 0o700)
-            self.run(f"{self.programs()}/initdb", "-D", store, "-A", "trust", "-U", "postgres", "--no-locale", "-E", "UTF8")
+            self.run(f"{self.programs()}/initdb", "-D", store, "-A", "trust", "-U", "postgres", "--no-locale",
+                     "-E", "UTF8")
         self.port = free_port()
         options = " ".join(f"-c {setting}" for setting in [*SETTINGS, f"port={self.port}"])
-        self.run(f"{self.programs()}/pg_ctl", "-D", store, "-w", "-t", "300", "-o", options, "-l", f"{store}/log", "start")
+        self.run(f"{self.programs()}/pg_ctl", "-D", store, "-w", "-t", "300", "-o", options, "-l", f"{store}/log",
+                 "start")
         self.folder = folder
         self.cursor = self.connect()
 
@@ -121,8 +123,8 @@ class Engine(Peer):
             "q1": "SELECT extract(epoch FROM ts), power, pf, voltage FROM t "
             f"WHERE sensor = {target.sensor} AND probe = {target.probe} "
             f"AND ts >= {stamp(target.from_us)} AND ts < {stamp(target.to_us)} ORDER BY ts",
-            "q2": "SELECT probe, extract(epoch FROM date_trunc('minute', ts)), avg(power), min(power), max(power) FROM t "
-            f"WHERE sensor = {target.sensor} GROUP BY 1, 2",
+            "q2": "SELECT probe, extract(epoch FROM date_trunc('minute', ts)), avg(power), min(power), max(power) "
+            f"FROM t WHERE sensor = {target.sensor} GROUP BY 1, 2",
             "q3": "SELECT sum(power), avg(power), min(power), max(power), avg(voltage) FROM t",
             "q4": "SELECT sensor, extract(epoch FROM date_bin('5 minutes', ts, '2026-01-01')), avg(power) FROM t "
             "GROUP BY 1, 2",

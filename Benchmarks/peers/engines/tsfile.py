@@ -1,4 +1,4 @@
-"""Apache TsFile by its C++ core: no server and no aggregates, so some answers are made by pyarrow over what it reads."""
+"""Apache TsFile by its C++ core: no server and no aggregates, so pyarrow makes some answers of what it reads."""
 import os
 import time
 
@@ -6,7 +6,9 @@ import numpy as np
 
 from ..peer import Peer, empty
 
-FORMS = {"TS_2DIFF+ZSTD": ("TS_2DIFF", "ZSTD"), "TS_2DIFF+LZ4": ("TS_2DIFF", "LZ4"), "SPRINTZ+ZSTD": ("SPRINTZ", "ZSTD")}
+FORMS = {
+    "TS_2DIFF+ZSTD": ("TS_2DIFF", "ZSTD"), "TS_2DIFF+LZ4": ("TS_2DIFF", "LZ4"), "SPRINTZ+ZSTD": ("SPRINTZ", "ZSTD"),
+}
 
 
 class Engine(Peer):
