@@ -38,6 +38,10 @@ def run_line(run):
     return f"{run['date']}, {run['machine']}; tsq {run['tsq']}; {fleet}.{note}\n"
 
 
+def label(peer):
+    return f"{peer['title']} {peer.get('version', '')}".strip()
+
+
 def versions(result):
     rows = [["**tsq**", result["run"]["tsq"], "log synced before the acknowledgement",
              "the data segments, index and all, after `tsq compact`"]]
@@ -69,7 +73,7 @@ def speed(result):
         found = [(bulk, True), (hundred.get("values_per_s"), True), (ten.get("values_per_s"), True),
                  (hundred.get("p50_ms"), False), (hundred.get("p99_ms"), False)]
         asked = peer.get("queries", {})
-        rows.append([peer["title"], *(cell(ours.get(key), value, more) for key, (value, more) in zip(keys, found)),
+        rows.append([label(peer), *(cell(ours.get(key), value, more) for key, (value, more) in zip(keys, found)),
                      *(cell(ours.get(key), asked.get(key)) for key in questions)])
     return table(["", "bulk, values/s", "stream, 100 a commit, values/s", "stream, 10 a commit, values/s",
                   "p50 of a commit of 100, ms", "p99, ms", *(f"{name}, ms" for name in QUESTIONS)], rows)
@@ -84,7 +88,7 @@ def sizes(result):
     for peer in result["peers"]:
         for variant, figures in peer.get("benchmark", {}).items():
             bits = figures["bits_per_value"]
-            found.append((cell(best, bits), bits, [peer["title"], variant]))
+            found.append((cell(best, bits), bits, [label(peer), variant]))
     return table(["", "form", "bits a value (ratio to tsq packed)"],
                  [[*names, shown] for shown, _, names in sorted(found, key=lambda line: line[1])])
 
@@ -100,7 +104,7 @@ def real(result):
         variants = {variant: None for found in peer.get("real", {}).values() for variant in found}
         for variant in variants:
             bits = [peer["real"].get(name, {}).get(variant, {}).get("bits_per_value") for name in sets]
-            rows.append([peer["title"], variant, *(
+            rows.append([label(peer), variant, *(
                 cell(ours[name].get("packed", {}).get("bits_per_value"), value)
                 for name, value in zip(sets, bits))])
     heads = [f"{name} ({result['real'][name]['values']:,} values)".replace(",", " ") for name in sets]

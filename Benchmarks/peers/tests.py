@@ -26,7 +26,8 @@ class PeersTests(unittest.TestCase):
         peer, folder = Engine(), f"{self.folder}/sqlite"
         found = measure_size(peer, self.fleet.readings(), folder, peer.variants[0])
         self.assertGreater(found["bits_per_value"], 32)
-        return measure_questions(peer, folder, peer.variants[0], questions.Target(self.fleet), wanted, questions.is_right)
+        target = questions.Target(self.fleet)
+        return measure_questions(peer, folder, peer.variants[0], target, wanted, questions.is_right)
 
     def test_answers_agree_with_numpy(self):
         found, wrong = self.ask(questions.reference(self.fleet))
@@ -70,7 +71,7 @@ class PeersTests(unittest.TestCase):
         parts = report.parts(result)
         self.assertIn("no wheel", parts["versions"])
         self.assertIn("q1: wrong answer", parts["versions"])
-        self.assertIn("| Y | a | 2.00 (0.67x) |", parts["sizes"])
+        self.assertIn("| Y 1 | a | 2.00 (0.67x) |", parts["sizes"])
         self.assertEqual(len(report.lost(result)), 1)
         path = os.path.join(self.folder, "document.md")
         with open(path, "w") as file:
