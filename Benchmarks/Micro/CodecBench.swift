@@ -1,15 +1,16 @@
 import TSEngine
 
-/// `microbench codec [sensors]`: each column of the benchmark's data and of the real sets, packed
-/// and cold: bits a value, and values a second and core of encoding, decoding and counting against
-/// a bound. What was decoded is compared with what was encoded.
+/// `microbench codec [sensors] [folder of the real sets]`: each column of the benchmark's data and of the
+/// real sets, packed and cold: bits a value, and values a second and core of encoding, decoding and
+/// counting against a bound; for floats what ALP would take. What was decoded is compared with what was
+/// encoded.
 func codec(_ arguments: [String]) throws {
   let sensors = arguments.first.flatMap { Int($0) } ?? 10
   print("bits a value; M values/s of processor time".padded(80))
   print(
     "column".padded(32) + "values    H(diff)   packed    cold" + "  | packed enc   dec   scan"
-      + " | cold enc   dec")
-  for set in ColumnSets.meters(sensors) + ColumnSets.real() {
+      + " | cold enc   dec |    ALP ALP-RD")
+  for set in ColumnSets.meters(sensors) + ColumnSets.real(arguments.dropFirst().first) {
     let packed = try CodecRun(set, isCold: false)
     let cold = try CodecRun(set, isCold: true)
     print(
@@ -17,8 +18,14 @@ func codec(_ arguments: [String]) throws {
         + figure(set.differenceEntropy, 3, width: 10) + figure(packed.bits, 3, width: 9)
         + figure(cold.bits, 3, width: 9) + "  |" + figure(packed.encodeRate, 0, width: 9)
         + figure(packed.decodeRate, 0, width: 7) + figure(packed.scanRate, 0, width: 7) + " |"
-        + figure(cold.encodeRate, 0, width: 7) + figure(cold.decodeRate, 0, width: 7))
+        + figure(cold.encodeRate, 0, width: 7) + figure(cold.decodeRate, 0, width: 7) + " |"
+        + (set.type == .float ? floats(set) : ""))
   }
+}
+
+private func floats(_ set: ColumnSet) -> String {
+  let bits = AlpSize.bits(set.blocks)
+  return figure(bits.alp, 3, width: 7) + figure(bits.rd, 3, width: 7)
 }
 
 private struct CodecRun {

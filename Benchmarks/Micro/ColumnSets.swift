@@ -46,10 +46,10 @@ enum ColumnSets {
     ("espresso_1hz.native", "espresso native", [100, 100, 100]),
   ]
 
-  /// The measured sets of `TSQ_REAL_DATA`, or of `shared/data` beside or above this folder; none
+  /// The measured sets of `given`, else of `TSQ_REAL_DATA`, or of `shared/data` beside or above this folder; none
   /// where there is no such folder. Sets in the resolution of the source come as floats as well.
-  static func real() -> [ColumnSet] {
-    let named = getenv("TSQ_REAL_DATA").map { String(cString: $0) }
+  static func real(_ given: String? = nil) -> [ColumnSet] {
+    let named = given ?? getenv("TSQ_REAL_DATA").map { String(cString: $0) }
     let folders = named.map { [$0] } ?? ["../shared/data", "../../shared/data"]
     guard let folder = folders.first(where: { access($0, R_OK) == 0 }) else {
       print("real sets skipped: no ../shared/data, and TSQ_REAL_DATA is not set")

@@ -2,36 +2,149 @@ import Bench
 import Glibc
 import TSEngine
 
-/// What a fleet of idle series costs: resident memory and the time to open.
+/// What a fleet of slow or idle series costs: bytes on disk, time to open, resident memory.
+///
+///     microbench fleet make PATH [series] [minutes]      one row a minute, sealed, compacted
+///     microbench fleet segments PATH [series] [segments] one row a series, a sealing a segment
+///     microbench fleet open PATH                         in a fresh process: time and memory
+///     microbench fleet registry [devices]                memory of the registry and its events alone
 enum FleetBenchmark {
+  private static let devicesInABatch = 5_000
+  private static let start = MeterData.start
+  private static let minuteNanos: Int64 = 60_000_000_000
+
   static func run(_ arguments: [String]) throws {
-    let devices = (arguments.first.flatMap { Int($0) } ?? 1_000_000) / MeterData.probes
-    let path = "microbench-fleet"
-    let store = try Store.open(path)
-    var writer = try store.bulkWriter(TableSchema.power.id, creator: Actor(.system, "bench"))
+    let numbers = arguments.dropFirst(2).compactMap { Int($0) }
+    let series = numbers.first ?? 1_000_000
+    switch arguments.first {
+    case "make" where arguments.count > 1:
+      try make(arguments[1], devices: series / MeterData.probes, minutes: numbers.count > 1 ? numbers[1] : 5)
+    case "segments" where arguments.count > 1:
+      try makeSegments(
+        arguments[1], devices: series / MeterData.probes, segments: numbers.count > 1 ? numbers[1] : 1_000)
+    case "open" where arguments.count > 1: try open(arguments[1])
+    case "registry": try registry(devices: arguments.count > 1 ? Int(arguments[1]) ?? 333_333 : 333_333)
+    default: print("usage: microbench fleet make|segments|open|registry …")
+    }
+  }
+
+  private static func device(_ number: Int) -> String {
+    let digits = String(number)
+    return "gresystem" + String(repeating: "0", count: max(0, 6 - digits.utf8.count)) + digits
+  }
+
+  /// A row of each probe: at the device's own second of the minute, some milliseconds late.
+  private static func batch(_ devices: Range<Int>, minute: Int, _ random: inout UInt64) -> FrameBatch {
     var batch = FrameBatch(table: TableSchema.power.id)
-    for device in 0..<devices {
-      if device % 10_000 == 0 {
-        try writer.append(batch)
-        batch.removeAll()
-      }
-      batch.beginFrame(device: "meter-\(device)")
+    for device in devices {
+      batch.beginFrame(device: Self.device(device))
+      let late = Int64(next(&random) % 50) * 1_000_000
+      let instant = start + Int64(minute) * minuteNanos + Int64(device % 60) * 1_000_000_000 + late
       for probe in 1...Int32(MeterData.probes) {
-        batch.beginRun(probe: probe, times: .explicit([MeterData.start + Int64(device)]))
-        batch.add(1, constant: Int64(device % 3000))
+        batch.beginRun(probe: probe, times: .explicit([instant]))
+        batch.add(1, constant: Int64(device % 3000) + Int64(next(&random) % 40))
+        batch.add(2, constant: 950 + Int64(next(&random) % 40))
+        batch.add(3, constant: 2300 + Int64(next(&random) % 40))
       }
     }
-    try writer.append(batch)
-    let begun = IngestBench.now()
-    let rows = try writer.commit().new
-    print("rows \(rows) commit_s \(IngestBench.seconds(since: begun))")
+    return batch
+  }
+
+  private static func next(_ state: inout UInt64) -> UInt64 {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return state >> 33
+  }
+
+  /// Nothing happens unasked.
+  private static var options: StoreOptions {
+    var options = SizeBench.options
+    options.maintainsItself = false
+    options.headByteLimit = 8 << 30
+    return options
+  }
+
+  private static func make(_ path: String, devices: Int, minutes: Int) throws {
+    let store = try Store.open(path, options)
+    var random: UInt64 = 1
+    let began = IngestBench.now()
+    var rowCount = 0
+    for minute in 0..<minutes {
+      for first in stride(from: 0, to: devices, by: devicesInABatch) {
+        let batch = batch(first..<min(first + devicesInABatch, devices), minute: minute, &random)
+        rowCount += try store.append(batch, creator: Actor(.system, "bench")).new
+      }
+    }
+    precondition(rowCount == devices * MeterData.probes * minutes, "all rows are new")
+    print("rows \(rowCount) append_s \(seconds(began)) resident_mb \(residentBytes() >> 20)")
+    let sealing = IngestBench.now()
+    try store.seal()
+    print("seal_s \(seconds(sealing))")
+    report("sealed", store, rowCount, devices)
+    let compacting = IngestBench.now()
+    try store.compact()
+    print("compact_s \(seconds(compacting)) resident_mb \(residentBytes() >> 20)")
+    report("compacted", store, rowCount, devices)
     try store.close()
+  }
+
+  private static func makeSegments(_ path: String, devices: Int, segments: Int) throws {
+    let store = try Store.open(path, options)
+    var random: UInt64 = 1
+    let began = IngestBench.now()
+    for segment in 0..<segments {
+      let range = (devices * segment / segments)..<(devices * (segment + 1) / segments)
+      _ = try store.append(batch(range, minute: 0, &random), creator: Actor(.system, "bench"))
+      try store.seal()
+    }
+    print("segments \(store.snapshot().segments.count) made in \(seconds(began)) s")
+    report("sealed", store, devices * MeterData.probes, devices)
+    try store.close()
+  }
+
+  private static func open(_ path: String) throws {
     let before = residentBytes()
     let opening = IngestBench.now()
-    let again = try Store.open(path)
-    print("open_ms \(IngestBench.seconds(since: opening) * 1000)")
-    print("resident_mb \((residentBytes() - before) >> 20) (before \(before >> 20))")
-    try again.close()
+    let store = try Store.open(path, options)
+    let millis = IngestBench.seconds(since: opening) * 1000
+    let resident = residentBytes()
+    let series = store.snapshot().series(of: TableSchema.power.id).count
+    print(
+      "open_ms \(figure(millis, 1, width: 0)) series \(series) segments \(store.snapshot().segments.count) "
+        + "resident_mb \(resident >> 20), for the store \((resident - before) >> 20), a series "
+        + "\((resident - before) / max(1, series)) bytes")
+    try store.close()
+  }
+
+  private static func registry(devices: Int) throws {
+    var events: [Event] = []
+    for number in 0..<devices {
+      let id = device(number)
+      events.append(
+        Event(
+          lsn: LSN(number + 1), id: EventID(high: 1, low: UInt64(number)), recordedAt: start,
+          actor: Actor(.system, "bench"), kind: .deviceCreated(device: id, type: "power", name: id)))
+    }
+    var before = residentBytes()
+    var registry = Registry()
+    for event in events { registry.apply(event) }
+    print("registry: \((residentBytes() - before) / devices) bytes a device (\(registry.devices.count))")
+    before = residentBytes()
+    let copy = events.map { $0 }
+    print("events: \((residentBytes() - before) / devices) bytes a device (\(copy.count))")
+  }
+
+  private static func report(_ name: String, _ store: Store, _ rowCount: Int, _ devices: Int) {
+    let segments = store.snapshot().segments
+    let byteCount = segments.reduce(0) { $0 + $1.byteCount }
+    let journals = store.snapshot().manifest.journals.reduce(0) { $0 + $1.byteCount }
+    print(
+      "\(name): \(figure(Double(byteCount) / Double(rowCount), 2, width: 0)) bytes a row, "
+        + "\(byteCount / (devices * MeterData.probes)) a series, \(segments.count) segments; "
+        + "journals \(journals / devices) bytes a device")
+  }
+
+  private static func seconds(_ began: Int64) -> String {
+    figure(IngestBench.seconds(since: began), 2, width: 0)
   }
 
   private static func residentBytes() -> Int {

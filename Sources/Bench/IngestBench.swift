@@ -28,7 +28,7 @@ package enum IngestBench {
       batch.removeAll()
       batch.beginFrame(device: MeterData.deviceID(sensor))
       for probe in 0..<MeterData.probes {
-        add(data, sensor, probe, 0..<data.ticks, to: &batch)
+        add(data, sensor, probe, 0..<data.ticks, at: MeterData.start, to: &batch)
       }
       try writer.append(batch)
     }
@@ -106,23 +106,28 @@ package enum IngestBench {
   }
 
   /// The frames of some sensors in one second of the data.
-  package static func frames(_ data: MeterData, sensors: Range<Int>, second: Int) -> FrameBatch {
+  /// - Parameter start: its first instant, if not the data's own.
+  package static func frames(
+    _ data: MeterData, sensors: Range<Int>, second: Int, at start: Int64? = nil
+  ) -> FrameBatch {
     var batch = FrameBatch(table: columns.id)
     let ticks = (second * 20)..<(second * 20 + 20)
+    let start = start ?? MeterData.start + Int64(ticks.lowerBound) * MeterData.stepNanos
     for sensor in sensors {
       batch.beginFrame(device: MeterData.deviceID(sensor))
-      for probe in 0..<MeterData.probes { add(data, sensor, probe, ticks, to: &batch) }
+      for probe in 0..<MeterData.probes { add(data, sensor, probe, ticks, at: start, to: &batch) }
     }
     return batch
   }
 
   private static func add(
-    _ data: MeterData, _ sensor: Int, _ probe: Int, _ ticks: Range<Int>, to batch: inout FrameBatch
+    _ data: MeterData, _ sensor: Int, _ probe: Int, _ ticks: Range<Int>, at start: Int64,
+    to batch: inout FrameBatch
   ) {
     let series = sensor * MeterData.probes + probe
     guard
       let times = RegularTimes(
-        start: MeterData.start + Int64(ticks.lowerBound) * MeterData.stepNanos,
+        start: start,
         span: Int64(ticks.count) * MeterData.stepNanos, count: ticks.count)
     else { return }
     batch.beginRun(probe: Int32(probe + 1), times: .regular(times))

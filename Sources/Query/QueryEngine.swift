@@ -6,14 +6,18 @@ package enum QueryEngine {
   /// - Parameters:
   ///   - parameters: values of `$1`, `$2`, …
   ///   - named: values of `:name`.
+  ///   - limits, cancel: of EXPLAIN DELETE, which is worked out here.
   /// - Throws: with SQLSTATE, line and column; 0A000 for what is understood but not there yet.
   package static func prepare(
     _ sql: String, _ catalog: any Catalog, parameters: [SQLValue] = [],
-    named: [String: SQLValue] = [:], nowNanos: Int64? = nil
+    named: [String: SQLValue] = [:], nowNanos: Int64? = nil, limits: QueryLimits = QueryLimits(),
+    cancel: CancelFlag = CancelFlag()
   ) throws(SQLError) -> PreparedQuery {
     let statement = try SQL.parse(sql)
     do throws(SQLError) {
-      return try prepare(statement, catalog, parameters: parameters, named: named, nowNanos: nowNanos)
+      return try prepare(
+        statement, catalog, parameters: parameters, named: named, nowNanos: nowNanos, limits: limits,
+        cancel: cancel)
     } catch {
       throw error.located(in: Array(sql.utf8))
     }
@@ -21,7 +25,8 @@ package enum QueryEngine {
 
   package static func prepare(
     _ statement: Statement, _ catalog: any Catalog, parameters: [SQLValue] = [],
-    named: [String: SQLValue] = [:], nowNanos: Int64? = nil
+    named: [String: SQLValue] = [:], nowNanos: Int64? = nil, limits: QueryLimits = QueryLimits(),
+    cancel: CancelFlag = CancelFlag()
   ) throws(SQLError) -> PreparedQuery {
     let pool = TextPool(symbols: catalog.snapshot.symbols)
     let binder = Binder(catalog, pool, parameters, named: named, nowNanos: nowNanos ?? wallNanos())
@@ -29,14 +34,22 @@ package enum QueryEngine {
       let bound = try binder.query(query)
       return (bound, PhysicalBuilder(pool: pool).build(bound.plan))
     }
-    if case .delete = statement.kind {
+    if isChange(statement.kind) {
       throw SQLError(
         .readOnlyTransaction, "the store is open for reading", at: statement.range,
-        hint: "EXPLAIN DELETE tells what it would take")
+        hint: "EXPLAIN DELETE and EXPLAIN DROP TABLE tell what they would take")
+    }
+    if case .explain(let inner, let options) = statement.kind,
+      case .drop(.table, let names, let ifExists) = inner.kind
+    {
+      if options.analyze { throw .unsupported("EXPLAIN ANALYZE of a DROP TABLE", at: statement.range) }
+      return try prepare(dropAnswer(names, ifExists: ifExists, catalog.snapshot), catalog)
     }
     if case .explain(let inner, let options) = statement.kind, case .delete(let delete) = inner.kind {
       if options.analyze { throw .unsupported("EXPLAIN ANALYZE of a DELETE", at: statement.range) }
-      let removal = try DeletePlan(delete, catalog, parameters: parameters, named: named, nowNanos: nowNanos)
+      let removal = try DeletePlan(
+        delete, catalog, parameters: parameters, named: named, nowNanos: nowNanos, limits: limits,
+        cancel: cancel)
       return try prepare(removal.answer(), catalog)
     }
     switch statement.kind {

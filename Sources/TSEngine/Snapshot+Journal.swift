@@ -18,30 +18,25 @@ extension Snapshot {
   }
 
   /// Operational records below the LSN `end` that `isWanted`, newest first, at most `limit`; sealed
-  /// ones too. `isWanted` is called under a lock: it looks and returns.
+  /// ones too.
   /// - Throws: `.io`, `.corrupt` when a journal segment cannot be read.
-  /// - Complexity: O(log records + records looked at); a journal segment that is reached is read as a
+  /// - Complexity: O(records looked at); a journal segment that is reached is read as a
   ///   whole, but only what is looked at is decoded.
   package func newestRecords(
     before end: LSN = .max, limit: Int, where isWanted: (OperationalRecord) -> Bool
   ) throws(StorageError) -> [OperationalRecord] {
     guard case .store(let live, let shared) = backing, limit > 0 else { return [] }
     var found: [OperationalRecord] = []
-    let sealedLSN = live.manifest.sealedLSN
-    shared.records.withLock { records in
-      var index = records.partitionPoint { $0.lsn > lsn || $0.lsn >= end }
-      while index > 0, found.count < limit, records[index - 1].lsn > sealedLSN {
-        index -= 1
-        if isWanted(records[index]) { found.append(records[index]) }
-      }
+    for record in live.unsealedRecords(through: min(lsn, end == 0 ? 0 : end - 1)) where isWanted(record) {
+      found.append(record)
+      if found.count == limit { return found }
     }
     for journal in live.manifest.journals.sorted(by: { $0.newestLSN > $1.newestLSN })
     where journal.content == .operational && journal.oldestLSN < end {
-      if found.count == limit { break }
       for sealed in try shared.sealedContent(journal.id).records.reversed() where sealed.lsn < end {
         let record = try Journal.decodeRecord(sealed.bytes.rawSpan, lsn: sealed.lsn)
         if isWanted(record) { found.append(record) }
-        if found.count == limit { break }
+        if found.count == limit { return found }
       }
     }
     return found

@@ -3,11 +3,12 @@ extension Snapshot {
   /// This store's readings as they were known at `lsn`: without what came later, and with what was
   /// superseded or removed since. The registry stays that of this snapshot.
   ///
-  /// Nothing is read here. A scan of a table from which rows were physically removed by an event
-  /// after `lsn` throws: a wrong answer would be the alternative.
+  /// Nothing is read here. A scan of instants of which rows known at `lsn` were physically removed
+  /// throws: a wrong answer would be the alternative.
   package func asKnown(at lsn: LSN) -> Snapshot {
     guard case .store(let live, let shared) = backing, lsn < self.lsn else { return self }
-    return Snapshot(live: live, shared: shared, knownAt: lsn)
+    let past = Snapshot(live: live, shared: shared, knownAt: lsn)
+    return skipsDamage ? past.readingAroundDamage() : past
   }
 
   /// As above, at an instant of the commit clock, to the millisecond.
@@ -16,13 +17,15 @@ extension Snapshot {
     return asKnown(at: shared.clock.withLock { $0.newestLSN(at: instant) })
   }
 
-  /// - Throws: `.invalid` when files no longer hold all that was known of `table`.
-  func checkKnown(_ table: TableID) throws(StorageError) {
+  /// - Throws: `.invalid` when files no longer hold all that was known of `table` within `times`.
+  func checkKnown(_ table: TableID, _ times: ClosedRange<Int64>) throws(StorageError) {
     guard let knownAt, case .store(let live, _) = backing,
-      let removed = live.manifest.removedLSN[table], knownAt < removed
+      let part = live.manifest.removed[table]?.known(at: knownAt, within: times)
     else { return }
     throw StorageError(
-      .invalid, "readings known at LSN \(knownAt) were removed for good at LSN \(removed)")
+      .invalid,
+      "readings between \(part.times.lowerBound) and \(part.times.upperBound) ns known at LSN \(knownAt) "
+        + "were removed for good by LSN \(part.removedLSN); ask for that LSN or later, or for other times")
   }
 }
 
@@ -34,16 +37,37 @@ package struct RemovalExtent: Sendable, Equatable {
   package var byteCount = 0
 
   package init() {}
+
+  package static func += (sum: inout RemovalExtent, part: RemovalExtent) {
+    sum.rowCount += part.rowCount
+    sum.seriesCount += part.seriesCount
+    sum.byteCount += part.byteCount
+  }
 }
 
 extension Snapshot {
+  /// What a table and its quarantine hold: the dry run of dropping it.
+  package func extent(ofTable table: TableID) throws(StorageError) -> RemovalExtent {
+    var whole = RemovalExtent()
+    for table in [table, table.quarantine] {
+      whole += try extent(
+        of: table,
+        series(of: table).map {
+          SeriesSpans(device: $0.device, probe: $0.probe, times: [.min ... .max])
+        })
+    }
+    return whole
+  }
+
   /// What the instants of `spans` hold: the dry run of a delete. Rows are counted exactly.
+  /// - Parameter goesOn: asked at each stretch; false ends the count where it is.
   /// - Complexity: O(stretches), and reads of the stretches that a span cuts.
   package func extent(
-    of table: TableID, _ spans: [SeriesSpans]
+    of table: TableID, _ spans: [SeriesSpans], while goesOn: () -> Bool = { true }
   ) throws(StorageError) -> RemovalExtent {
     var extent = RemovalExtent()
     try forEachStretch(of: table, spans) { stretch, times throws(StorageError) in
+      guard goesOn() else { return 0 }
       let whole = stretch.firstTime...stretch.lastTime
       var count = stretch.rowCount
       if !stretch.hasExactRowCount || !times.contains(where: { $0.contains(whole) }) {
@@ -98,12 +122,19 @@ extension Snapshot {
     let wanted = Dictionary(
       spans.map { (SeriesKey(table: table, device: $0.device, probe: $0.probe), $0.times) },
       uniquingKeysWith: { $0 + $1 })
-    let filter = ScanFilter(
-      devices: Set(spans.map(\.device)), probes: Set(spans.map(\.probe)), times: nil)
+    let everywhere = wanted[.everySeries(of: table)]
+    var filter = ScanFilter()
+    if everywhere == nil {
+      filter.devices = Set(spans.map(\.device))
+      filter.probes = Set(spans.map(\.probe))
+    }
+    let bounds = spans.flatMap(\.times)
+    if let first = bounds.map(\.lowerBound).min(), let last = bounds.map(\.upperBound).max(), last < .max {
+      filter.times = first..<(last + 1)
+    }
     var sums: [SeriesKey: Int] = [:]
     for stretch in try scan(table, filter).stretches {
-      guard let times = wanted[stretch.series] else { continue }
-      let met = times.filter {
+      let met = (wanted[stretch.series] ?? everywhere ?? []).filter {
         $0.upperBound >= stretch.firstTime && $0.lowerBound <= stretch.lastTime
       }
       if !met.isEmpty { sums[stretch.series, default: 0] += try body(stretch, met) }
@@ -140,6 +171,7 @@ extension FrameBatch {
     }
     beginFrame(device: series.device)
     beginRun(probe: series.probe, times: .explicit(instants))
+    texts.keep(rows.texts)
     for column in rows.columns {
       let valid = range.map { rows.slot(column.id, row: $0) != nil }
       let slots = range.map { rows.slot(column.id, row: $0) ?? 0 }

@@ -6,6 +6,8 @@ extension Snapshot {
     package var time: Int64
     /// The version that readers see, then the others as they would follow it.
     package var versions: [(lsn: LSN, values: [(column: ColumnID, slot: Int64?)])]
+    /// Of the texts among the values.
+    package var texts: [TextHold] = []
   }
 
   /// Calls `emit` for each reading of `table` with several versions, in order of (device, probe,
@@ -15,9 +17,9 @@ extension Snapshot {
     of table: TableID, _ emit: (Conflict) throws(Failure) -> Bool
   ) throws(Failure) -> StorageError? {
     guard case .store(let live, let shared) = backing else { return nil }
-    do throws(StorageError) { try checkKnown(table) } catch { return error }
     let everything = Int64.min...Int64.max
-    let sources = SeriesSources(live: live, through: knownAt)
+    do throws(StorageError) { try checkKnown(table, everything) } catch { return error }
+    let sources = SeriesSources(live: live, through: knownAt, skipsDamage: skipsDamage)
     let order = sources.order(of: table)
     let numbers = shared.series.series(of: table)
     for key in series(of: table) {
@@ -77,7 +79,9 @@ extension Snapshot {
             }
           )
         }
-        conflicts.append(Conflict(series: key, time: places[start].time, versions: versions))
+        var conflict = Conflict(series: key, time: places[start].time, versions: versions)
+        for place in places[start..<end] { conflict.texts.keep(sets[place.set].texts) }
+        conflicts.append(conflict)
       }
       start = end
     }
@@ -90,8 +94,7 @@ extension Snapshot {
     _ emit: (OperationalRecord) throws(Failure) -> Bool
   ) throws(Failure) -> StorageError? {
     guard case .store(let live, let shared) = backing else { return nil }
-    for record in shared.records.withLock({ $0 }).reversed()
-    where record.lsn <= lsn && record.lsn > live.manifest.sealedLSN {
+    for record in live.unsealedRecords(through: lsn) {
       if try !emit(record) { return nil }
     }
     for journal in live.manifest.journals.sorted(by: { $0.newestLSN > $1.newestLSN })

@@ -10,6 +10,8 @@ public struct Snapshot: Sendable {
   let backing: Backing
   /// Set on a snapshot of the past: readings as they were known at this LSN.
   let knownAt: LSN?
+  /// Reads what is left where files are damaged.
+  private(set) var skipsDamage = false
 
   enum Backing: Sendable {
     case memory([TableID: [Stretch]])
@@ -35,6 +37,14 @@ public struct Snapshot: Sendable {
     registry = live.registry
     tables = live.registry.types.all.map(\.schema)
     backing = .store(live, shared)
+  }
+
+  /// The same, read around damage: segments that cannot be read count as if they had nothing, where a
+  /// scan that needs them would throw.
+  package func readingAroundDamage() -> Snapshot {
+    var around = self
+    around.skipsDamage = true
+    return around
   }
 
   /// The table called `name`, or nil.
@@ -63,7 +73,8 @@ public struct Snapshot: Sendable {
 
   /// The stretches of `table` that may hold rows of `filter`.
   /// O(blocks of the segments in the time range), no I/O on blocks.
-  /// - Throws: `.invalid` where this snapshot is of the past and rows it would show are gone.
+  /// - Throws: `.invalid` where this snapshot is of the past and rows it would show within the filter's times are gone; `.corrupt`, naming
+  ///   the file, where a segment of these times is damaged.
   public func scan(
     _ table: TableID, _ filter: ScanFilter = ScanFilter()
   ) throws(StorageError) -> ScanPlan {
@@ -80,8 +91,12 @@ public struct Snapshot: Sendable {
       }
       return ScanPlan(stretches: kept, prunedCount: all.count - kept.count)
     case .store(let live, let shared):
-      try checkKnown(table)
-      let sources = SeriesSources(live: live, through: knownAt)
+      try checkKnown(table, bounds)
+      if !skipsDamage, let damaged = live.segments.first(where: { $0.isDamaged && $0.overlaps(table, bounds) }) {
+        // Which series it has is not known.
+        throw damaged.damage
+      }
+      let sources = SeriesSources(live: live, through: knownAt, skipsDamage: skipsDamage)
       var found: [(key: SeriesKey, sources: [Stretch.Source])] = []
       var pruned = 0
       if let devices = filter.devices {
@@ -141,7 +156,11 @@ extension SeriesCatalog {
   /// The series of a table with their numbers, in no order. O(series).
   func series(of table: TableID) -> [(key: SeriesKey, number: Int)] {
     withLock { index in
-      index.keys.enumerated().filter { $0.element.table == table }.map { ($0.element, $0.offset) }
+      var found: [(key: SeriesKey, number: Int)] = []
+      for number in 0..<index.count where index.table(number) == table {
+        found.append((index.key(number), number))
+      }
+      return found
     }
   }
 
@@ -149,7 +168,7 @@ extension SeriesCatalog {
   func series(of table: TableID, devices: Set<String>) -> [(key: SeriesKey, number: Int)] {
     withLock { index in
       devices.flatMap { device in
-        index.numbers(table: table, device: device).map { (index.keys[$0], $0) }
+        index.numbers(table: table, device: device).map { (index.key($0), $0) }
       }
     }
   }

@@ -21,15 +21,16 @@ extension Store {
     _ table: TableID, _ spans: [SeriesSpans], extent: RemovalExtent, seenAt: LSN? = nil,
     actor: Actor, cause: Cause = Cause()
   ) throws(StorageError) -> LSN {
-    guard shared.schema(table) != nil, !table.isQuarantine else {
+    guard registry.types.isLive(table) else {
       throw StorageError(.invalid, "unknown table")
     }
     let parts = try Self.parts(spans)
     guard !parts.isEmpty else { return durableLSN }
     let context = DecisionContext(
       now: options.clock.nowNanos(), actor: actor, cause: cause, random: options.rng)
+    let checked = try checkedUntouched(table, spans, since: seenAt)
     return try amend { live throws(StorageError) in
-      if let seenAt { try Self.checkUntouched(table, spans, since: seenAt, live, self.shared) }
+      if let checked { try Self.checkUntouched(table, spans, since: checked, live, self.shared) }
       var registry = live.registry
       var events: [Event] = []
       for (index, part) in parts.enumerated() {
@@ -94,7 +95,7 @@ extension Store {
     of table: TableID, _ spans: [SeriesSpans], _ action: QuarantineAction, shift: Int64 = 0,
     actor: Actor, cause: Cause = Cause()
   ) throws(StorageError) -> AppendResult {
-    guard shared.schema(table) != nil, !table.isQuarantine else {
+    guard registry.types.isLive(table) else {
       throw StorageError(.invalid, "unknown table")
     }
     let parts = try Self.parts(spans)
@@ -107,10 +108,17 @@ extension Store {
     var attempt = 0
     while true {
       let snapshot = snapshot()
-      let rows = try snapshot.frames(
-        of: table.quarantine, spans, as: table, shift: action == .released ? shift : 0)
-      if rows.rowCount == 0 { return AppendResult() }
+      var rows = FrameBatch(table: table)
+      var rowCount = 0
+      if action == .released {
+        rows = try snapshot.frames(of: table.quarantine, spans, as: table, shift: shift)
+        rowCount = rows.rowCount
+      } else {
+        rowCount = try snapshot.extent(of: table.quarantine, spans).rowCount
+      }
+      if rowCount == 0 { return AppendResult() }
       do throws(StorageError) {
+        let (released, count) = (rows, UInt64(rowCount))
         return try amend { live throws(StorageError) in
           try Self.checkUntouched(
             table.quarantine, spans, since: snapshot.lsn, live, self.shared)
@@ -119,9 +127,9 @@ extension Store {
               live.registry,
               .quarantineSettled(
                 table: table, spans: parts[0], action: action,
-                shift: action == .released ? shift : 0, rows: UInt64(rows.rowCount)))
+                shift: action == .released ? shift : 0, rows: count))
           ])
-          if action == .released { amendment.rows = rows }
+          if action == .released { amendment.rows = released }
           return amendment
         }
       } catch {
@@ -140,18 +148,29 @@ extension Store {
   private static let touched = StorageError(
     .conflict, "readings came to these instants meanwhile; try again")
 
+  /// Checks on this thread, so that in the writer's turn only what came since is left to be checked.
+  /// - Returns: the LSN from which on it is, nil when nothing is to be.
+  private func checkedUntouched(
+    _ table: TableID, _ spans: [SeriesSpans], since lsn: LSN?
+  ) throws(StorageError) -> LSN? {
+    guard let lsn else { return nil }
+    let live = shared.live.withLock { $0 }
+    try Self.checkUntouched(table, spans, since: lsn, live, shared)
+    return live.durableLSN
+  }
+
   /// - Throws: `touched` when a row within `spans` came after `lsn`.
+  /// - Complexity: O(series named), and reads of blocks that came after `lsn` of series that got rows
+  ///   since.
   private static func checkUntouched(
     _ table: TableID, _ spans: [SeriesSpans], since lsn: LSN, _ live: Live, _ shared: Shared
   ) throws(StorageError) {
     if live.durableLSN == lsn { return }
-    let sources = SeriesSources(live: live)
-    for span in spans {
+    var recent = live
+    recent.segments = live.segments.filter { $0.meta.newestLSN + $0.meta.baseLSN > lsn }
+    let sources = SeriesSources(live: recent)
+    for (key, number, span) in shared.series.changed(spans, of: table, after: lsn) {
       guard let first = span.times.first, let last = span.times.last else { continue }
-      let key = SeriesKey(table: table, device: span.device, probe: span.probe)
-      let number = shared.series.withLock {
-        $0.existingNumber(table: table, device: span.device, probe: span.probe)
-      }
       for kind in [BlockEntry.Kind.main, .superseded] {
         for source in try sources.sources(
           of: key, number: number, times: first.lowerBound...last.upperBound, kind: kind)
@@ -175,7 +194,7 @@ extension Store {
     var parts: [[SeriesSpans]] = []
     var (room, total) = (0, 0)
     for span in spans where !span.times.isEmpty {
-      guard DeviceID.isValid(span.device),
+      guard span.isOfEverySeries || DeviceID.isValid(span.device),
         zip(span.times, span.times.dropFirst()).allSatisfy({ $0.upperBound < $1.lowerBound })
       else { throw StorageError(.invalid, "spans must name a device and rise") }
       total += span.times.count
@@ -198,5 +217,29 @@ extension Store {
       }
     }
     return parts
+  }
+}
+
+extension SeriesCatalog {
+  /// Series of `spans` that got rows after `lsn` since the store was opened. O(spans), or O(series) for
+  /// spans of all series.
+  fileprivate func changed(
+    _ spans: [SeriesSpans], of table: TableID, after lsn: LSN
+  ) -> [(key: SeriesKey, number: Int, span: SeriesSpans)] {
+    withLock { index in
+      spans.flatMap { span -> [(key: SeriesKey, number: Int, span: SeriesSpans)] in
+        if span.isOfEverySeries {
+          return (0..<index.count).compactMap { number in
+            index.table(number) == table && index.newestLSN(number) > lsn
+              ? (index.key(number), number, span) : nil
+          }
+        }
+        guard
+          let number = index.existingNumber(table: table, device: span.device, probe: span.probe),
+          index.newestLSN(number) > lsn
+        else { return [] }
+        return [(index.key(number), number, span)]
+      }
+    }
   }
 }

@@ -42,7 +42,7 @@ extension Store {
   }
 
   /// One step of what a store does by itself: commits what others left waiting, witnesses the last
-  /// batch, seals when it is time.
+  /// batch, raises retention floors, seals when it is time.
   package func maintain() -> StepOutcome {
     guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
     // Where there is a committer it drives: a load that never ends must not keep maintenance from
@@ -51,6 +51,7 @@ extension Store {
       try? submit(.idleSeal)
     }
     if writing.committer.withLock({ $0 }) == nil { writing.writer.drive() }
+    retainWhenDue()
     if isSealingDue {
       do throws(StorageError) {
         try seal()
@@ -63,7 +64,8 @@ extension Store {
         }
       }
     }
-    return .idle(nanos: Self.periodNanos)
+    // Derived: where it fails, the next opening reads the indexes.
+    return (try? checkpointStep()) == true ? .again : .idle(nanos: Self.periodNanos)
   }
 
   private var isSealingDue: Bool {
@@ -71,8 +73,8 @@ extension Store {
     guard let head, activity.segmentByteCount > 0, failure == nil else { return false }
     if options.clock.monotonicNanos() < activity.sealNotBeforeNanos { return false }
     if activity.segmentByteCount > options.tailByteLimit || !pendingRotations().isEmpty { return true }
-    guard head.rowCount > 0 else { return false }
     if head.byteCount > options.headByteLimit / 2 { return true }
+    guard head.rowCount > 0 else { return false }
     // The wall clock may say anything, an instant before 1970 too.
     let (age, isBeyond) = options.clock.nowNanos().subtractingReportingOverflow(activity.oldestCommitNanos)
     return !isBeyond && age > options.sealAgeNanos
@@ -99,12 +101,9 @@ extension Store {
           disk: options.disk, directory: directory, storeID: storeID, shared: shared,
           context: segments
         ).seal(rotation, nextFileID: takeFileID)
-        let sealedBefore = shared.live.withLock { $0.manifest.sealedLSN }
         _ = try install(installation)
         shared.rotations.withLock { $0.removeAll { $0.logSegment == rotation.logSegment } }
         shared.activity.withLock { $0.sealingFailure = nil }
-        // One sealing late: snapshots of the moment before still look for them here.
-        shared.records.withLock { $0.removeAll { $0.lsn <= sealedBefore } }
       }
       try removeSealedLog(keeping: options.tailKeptByteCount)
     }
@@ -185,8 +184,10 @@ extension Store {
     defer { writing.lock.close() }
     try? writing.compactionLane.run { () throws(StorageError) in
       writing.compaction.withLock { $0.job }?.abandon()
+      writing.rollups.withLock { $0.abandon() }
     }
     shared.dead.sweep(options.disk, store: directory)
+    try? checkpointBeforeClosing()
     try writing.lane.run { () throws(StorageError) in try writing.writer.finish() }
   }
 

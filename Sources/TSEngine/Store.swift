@@ -33,6 +33,12 @@ public final class Store: Sendable {
     /// Held for a step of compaction; sealing does not wait for it.
     let compactionLane = SerialLane()
     let compaction = Mutex(Compaction())
+    /// Held for a step of the series checkpoint.
+    let checkpointLane = SerialLane()
+    let checkpoint = Mutex<SeriesCheckpointJob?>(nil)
+    /// When (monotonic) retention is looked at again.
+    let nextRetentionNanos = Mutex<Int64>(.min)
+    let rollups = Mutex(RollupWork())
 
     init(queue: CommitQueue, writer: CommitWriter, nextFileID: UInt64, lock: any DiskFile) {
       self.queue = queue
@@ -56,7 +62,8 @@ public final class Store: Sendable {
   /// - Throws: `.busy` when another process writes to it, `.notFound`, `.corrupt` when STORE or the
   ///   manifest is damaged, `.unsupportedVersion`, `.io`, `.diskFull`. Other damage does not stop
   ///   the opening; it is set aside and listed in `damages`.
-  /// - Complexity: O(index bytes of the data segments + bytes of the unsealed log).
+  /// - Complexity: O(series + index bytes of data segments younger than the series checkpoint + events
+  ///   + bytes of the unsealed log).
   public static func open(
     _ directory: String, _ options: StoreOptions = StoreOptions()
   ) throws(StorageError) -> Store {
@@ -174,6 +181,7 @@ public final class Store: Sendable {
       }
       try withRoom(from: reserve) { () throws(StorageError) in
         try manifest.commit(unknown.map { .damaged($0) })
+        try dropDistrusted(manifest, shared, lostReadings: !unknown.isEmpty)
       }
       let log = try LogWriter(
         disk, clock: options.clock, store: directory, storeID: file.id, after: outcome.scan,
@@ -205,7 +213,9 @@ public final class Store: Sendable {
   private static func unusedFileID(
     _ disk: any Disk, _ directory: String
   ) throws(StorageError) -> UInt64 {
-    let names = try disk.list(FileNames.path(directory, FileNames.dataDirectory))
+    var names = try disk.list(FileNames.path(directory, FileNames.dataDirectory))
+    let rollups = FileNames.path(directory, FileNames.rollupDirectory)
+    if disk.exists(rollups) { names += try disk.list(rollups) }
     return (names.compactMap(FileNames.dataSegmentID).max() ?? 0) + 1
   }
 
@@ -255,7 +265,10 @@ public final class Store: Sendable {
   /// Bytes that failed their check, as far as the store has met them.
   package var damages: [Manifest.Damage] {
     let live = shared.live.withLock { $0.segments }
-    return openDamages + live.filter(\.isDamaged).map(\.loss)
+    var all = openDamages
+    for damage in live.filter(\.isDamaged).map(\.loss) + compactionDamages
+    where !all.contains(damage) { all.append(damage) }
+    return all
   }
 
   /// False while events that are kept in a journal cannot be read: what they say of readings (deleted,

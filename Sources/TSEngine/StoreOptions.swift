@@ -22,6 +22,9 @@ public struct StoreOptions: Sendable {
   /// Compaction gives blocks older than this the cold form, a fifth smaller and some ten times
   /// slower to decode.
   public var coldAfterNanos: Int64 = 7 * 86_400_000_000_000
+  /// How long removed readings stay in the files, for `AS KNOWN AT` and restores to before, until
+  /// compaction takes them off for good.
+  public var removalGraceNanos: Int64 = 7 * 86_400_000_000_000
   /// Seals and witnesses by itself. Off for tests that step the store by hand.
   package var maintainsItself = true
   /// Compacts by itself, where `maintainsItself` holds as well.
@@ -29,8 +32,12 @@ public struct StoreOptions: Sendable {
   /// Groups under way that one thread gathers before it settles them; over 1 for tests without threads.
   package var lookahead = 1
   package var compaction = CompactionPlan.Options()
+  package var rollups = RollupPlan.Options()
   /// Without a new data segment for so long, what is little is compacted too.
   package var compactionQuietNanos: Int64 = 21_600_000_000_000
+  /// Data segments without a checkpoint of their series after which one is written; fewer of them when
+  /// they are large.
+  package var checkpointSegmentLimit = 32
   package var reserveByteCount = ReserveFile.defaultByteCount
   package var intake = Intake.Limits()
   package var log = LogWriter.Options()

@@ -15,9 +15,12 @@ enum Bench {
     options.cacheByteLimit = 1 << 20
     options.log.preallocatedByteCount = 4096
     options.tailKeptByteCount = 0
+    options.removalGraceNanos = 0
     options.disk = disk
     options.clock = clock
     options.rng = SimRNG(seed: seed)
+    // One is worth it at every occasion, or at few.
+    options.checkpointSegmentLimit = seed % 2 == 0 ? 1 : 4
     // Groups under way behind each other, as several threads make them.
     options.lookahead = 1 + Int(seed % 3)
     return options

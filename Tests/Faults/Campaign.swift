@@ -107,30 +107,45 @@ extension Campaign {
 
 extension Judge {
   /// Opens what a fault left behind, as a new process would, and checks it.
-  /// - Parameter retries: the client sends again what nobody answered, then the store is closed and
-  ///   opened once more.
+  /// - Parameters:
+  ///   - retries: the client sends again what nobody answered, then the store is closed and
+  ///     opened once more.
+  ///   - losesPower: after all this the power goes, and what was shown must still be there.
   static func recover(
     _ disk: SimDisk, _ ledger: Ledger, at nanos: Int64, seed: UInt64, retries: Bool = false,
-    checksDigest: Bool = false
+    checksDigest: Bool = false, losesPower: Bool = false
   ) throws(Wrong) {
     let clock = SimClock(nanos: nanos)
     let watched = WatchedDisk(disk)
     let epoch = checksDigest ? epoch(disk) : nil
     do throws(StorageError) {
-      let store = try Store.open(Bench.path, Bench.options(watched, clock, seed: seed))
+      var store = try Store.open(Bench.path, Bench.options(watched, clock, seed: seed))
       if let epoch, let next = self.epoch(disk), next <= epoch {
         throw StorageError(.invalid, "opened under the epoch \(next), which was there")
       }
       do throws(Wrong) {
         let state = try check(store, ledger)
         if checksDigest { try checkDigest(store) }
+        if checksDigest || ledger.copies.unfinished != nil {
+          try checkCopies(disk, ledger, at: nanos, seed: seed)
+        }
         if retries { try retry(store, ledger, from: state, now: nanos) }
       } catch {
         throw StorageError(.invalid, error.text)
       }
+      let shown = losesPower ? try Reading.sums(store.snapshot())[0] : nil
       if retries {
         try store.close()
-        _ = try Store.open(Bench.path, Bench.options(watched, clock, seed: seed))
+        store = try Store.open(Bench.path, Bench.options(watched, clock, seed: seed))
+        if let damage = store.damages.first {
+          throw StorageError(.invalid, "the second opening calls it damage: \(damage)")
+        }
+      }
+      guard let shown else { return }
+      disk.crash(seed: seed)
+      store = try Store.open(Bench.path, Bench.options(watched, clock, seed: seed))
+      guard try Reading.sums(store.snapshot())[0] == shown else {
+        throw StorageError(.invalid, "what an opening showed is gone when the power was")
       }
     } catch {
       throw Wrong(text: error.code == .invalid ? error.reason : "does not open: \(error)")

@@ -5,7 +5,7 @@ import TSEngine
 struct Command {
   static let campaigns: [any Campaign] = [
     CrashPoints(), PowerLoss(), RecoveryKills(), BitFlips(), Damage(), TornTails(), Errors(),
-    SyncFailures(), Simulation(),
+    ReadErrors(), SyncFailures(), Simulation(),
   ]
 
   private var names: [String] = []

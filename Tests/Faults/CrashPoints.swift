@@ -6,7 +6,8 @@ struct CrashPoints: Campaign {
   let criterion = "R1"
   let claim = "killed before, after and amid every file operation: nothing acknowledged is lost, nothing is there twice"
   let counts = (small: 1_500, full: 140_000, nightly: 1_000_000)
-  static let steps = 18
+  /// Each operation of the workload once, then two at random.
+  static var steps: Int { Workload.operations.count + 2 }
 
   func run(seed: UInt64, _ tally: Tally, only: Int?) {
     let life = Life(seed: seed)
@@ -18,7 +19,7 @@ struct CrashPoints: Campaign {
         change(disk)
         try Judge.recover(
           disk, life.ledger, at: life.clock.nowNanos(), seed: seed &+ UInt64(point), retries: retries,
-          checksDigest: point % 16 == 0)
+          checksDigest: point % 16 == 0, losesPower: point % 8 == 3)
       }
     }
     life.disk.before = { operation in

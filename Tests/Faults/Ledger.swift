@@ -15,6 +15,7 @@ struct Ledger {
   var ackedMessageCount = 0
   /// Messages sent, acknowledged or not.
   var sentMessageCount = 0
+  var copies = Copies()
 
   /// A request leaves. Returns the answer it must get.
   mutating func send(_ request: @escaping Request, now: Int64, _ symbols: SymbolTable) -> AppendResult {

@@ -1,3 +1,4 @@
+import Glibc
 import TSEngine
 
 /// A store on a simulated disk and the one client that works with it and remembers what it was told.
@@ -16,6 +17,10 @@ final class Life: @unchecked Sendable {
   private(set) var openings = 0
   /// What the client saw that must not be.
   var complaint: String?
+  /// The disk may refuse to read: an opening may set aside what it could not read, and say so.
+  var mayMissBytes = false
+  /// What an opening set aside.
+  private(set) var setAside: [Manifest.Damage] = []
 
   init(seed: UInt64) {
     self.seed = seed
@@ -57,7 +62,15 @@ final class Life: @unchecked Sendable {
 
   func open() throws(StorageError) {
     openings += 1
-    store = try Store.open(Bench.path, options)
+    let opened = try Store.open(Bench.path, options)
+    guard mayMissBytes, let damage = opened.damages.first else {
+      store = opened
+      return
+    }
+    // It serves the rest. The client, who wants it all, looks once and goes.
+    complaint = complaint ?? Judge.strangeRow(opened, ledger)
+    setAside = opened.damages
+    throw StorageError(.io, "could not read all: \(damage)", errno: EIO)
   }
 
   /// Forgets the store as a killed process does.
@@ -148,5 +161,8 @@ final class Life: @unchecked Sendable {
     var counts = answer
     counts.lsn = 0
     if counts != expected { complaint = "step \(step): answered \(counts) instead of \(expected)" }
+    if counts.new + counts.conflict + counts.quarantined > 0, answer.lsn <= ledger.ackedLSN {
+      complaint = "step \(step): lsn \(answer.lsn) given again, \(ledger.ackedLSN) was acknowledged"
+    }
   }
 }

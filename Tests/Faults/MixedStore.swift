@@ -13,10 +13,12 @@ final class MixedStore: Sendable {
   let removals: [LSN]
   /// All files that hold data, in order.
   let files: [(path: String, byteCount: Int)]
+  /// The store as a kill left it amid a seal, with a data segment that the manifest does not name.
+  let interrupted: SimDisk?
   /// The log segment in use when the store was closed.
   let lastLog: String
 
-  init(seed: UInt64, steps: Int = 26) {
+  init(seed: UInt64, steps: Int = Workload.operations.count + 10) {
     let life = Life(seed: seed)
     life.work(steps: steps)
     try? life.reopen()
@@ -31,10 +33,11 @@ final class MixedStore: Sendable {
     events = snapshot?.events() ?? []
     removals = events.filter {
       switch $0.kind {
-      case .readingsDeleted, .retentionSet: true
+      case .readingsDeleted, .retentionSet, .quarantineSettled: true
       default: false
       }
     }.map(\.lsn)
+    interrupted = Self.interrupted(life.mark)
     try? life.store?.close()
     life.drop()
     self.seed = seed
@@ -42,9 +45,42 @@ final class MixedStore: Sendable {
     model = life.ledger.states[0]
     disk = SimDisk(copyOf: life.disk.base, seed: seed)
     files = disk.allContents().map { (path: $0.key, byteCount: $0.value.count) }
-      .filter { !$0.path.hasSuffix("LOCK") && !$0.path.hasSuffix("RESERVE") }
+      .filter { $0.path.hasPrefix("s/") && !$0.path.hasSuffix("LOCK") && !$0.path.hasSuffix("RESERVE") }
       .sorted { $0.path < $1.path }
     lastLog = files.last { $0.path.hasPrefix("s/log/") }?.path ?? ""
+  }
+
+  private static func interrupted(_ mark: Life.Mark) -> SimDisk? {
+    let life = Life(from: mark)
+    defer { life.end() }
+    try? life.open()
+    var found: SimDisk?
+    life.disk.before = { operation in
+      if operation.path.hasPrefix("s/manifest/log/"), found == nil { found = SimDisk(copyOf: life.disk.base) }
+    }
+    try? life.store?.seal()
+    return found
+  }
+
+  /// Opens a copy of the interrupted store with a file of it damaged: while damage is known, no data
+  /// segment goes, for the manifest may have lost what names it.
+  func openInterrupted(_ dice: inout SimRandom) throws(Judge.Wrong) {
+    guard let interrupted else { return }
+    let disk = SimDisk(copyOf: interrupted)
+    let before = disk.allContents().filter { $0.key.hasPrefix("s/data/") && $0.key.hasSuffix(".data") }
+    let targets = disk.allContents().filter { $0.key.hasPrefix("s/log/") || before[$0.key] != nil }
+      .sorted { $0.key < $1.key }
+    let target = targets[dice.below(targets.count)]
+    disk.flipBit(target.key, dice.below(target.value.count * 8))
+    guard let store = try? Store.open(Bench.path, Bench.options(disk, SimClock(nanos: nanos), seed: seed)),
+      !store.damages.isEmpty
+    else { return }
+    let after = disk.allContents().keys
+    for path in before.keys {
+      guard after.contains(where: { $0 == path || $0.hasPrefix(path + "@") }) else {
+        throw Judge.Wrong(text: "\(path) was removed though \(store.damages) was known")
+      }
+    }
   }
 
   /// Whether a byte belongs to the seal that the closing wrote; nothing witnesses it, and it holds
@@ -72,7 +108,7 @@ final class MixedStore: Sendable {
       throw Judge.Wrong(text: "does not open: \(error)")
     }
     var unread = 0
-    let snapshot = store.snapshot()
+    let snapshot = store.snapshot().readingAroundDamage()
     let found: [RowKey: Reading.Row]
     do throws(StorageError) {
       found = try Reading.all(snapshot) { _ in unread += 1 }

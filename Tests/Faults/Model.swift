@@ -36,10 +36,9 @@ struct Model {
   private mutating func put(
     _ cells: Cells, at key: RowKey, _ isAbsurd: Bool, _ result: inout AppendResult
   ) {
-    let series = RowSum.hash(key.series)
     guard let newest = rows[key] else {
       rows[key] = cells
-      sum.add(series, key.time, cells)
+      sum.add(RowSum.hash(key.series), key.time, cells)
       if isAbsurd { result.quarantined += 1 } else { result.new += 1 }
       return
     }
@@ -48,10 +47,42 @@ struct Model {
       return
     }
     result.conflict += 1
+    supersede(newest, by: cells, at: key)
+  }
+
+  private mutating func supersede(_ newest: Cells, by cells: Cells, at key: RowKey) {
+    let series = RowSum.hash(key.series)
     older[key, default: []].append(newest)
     rows[key] = cells
     sum.remove(series, key.time, newest)
     sum.add(series, key.time, cells)
+  }
+
+  /// A person chose `cells` among the versions of a reading. False when it is not one of them.
+  mutating func resolve(_ key: RowKey, to cells: Cells) -> Bool {
+    guard let newest = rows[key] else { return false }
+    if newest == cells { return true }
+    guard older[key]?.contains(cells) ?? false else { return false }
+    supersede(newest, by: cells, at: key)
+    return true
+  }
+
+  /// The quarantined readings of some series end there: they come into their table, their times
+  /// moved by `shift`, or are given up.
+  mutating func settle(
+    _ action: QuarantineAction, shift: Int64, of isChosen: (SeriesKey) -> Bool
+  ) -> AppendResult {
+    let settled = rows.filter { $0.key.series.table.isQuarantine && isChosen($0.key.series) }
+    remove { $0.series.table.isQuarantine && isChosen($0.series) }
+    var result = AppendResult()
+    guard action == .released else { return result }
+    for (key, cells) in settled {
+      var target = key
+      target.series.table = 1
+      target.time += shift
+      if target.time < floor { result.expired += 1 } else { put(cells, at: target, false, &result) }
+    }
+    return result
   }
 
   /// The rows of `spans` are deleted.

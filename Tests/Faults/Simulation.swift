@@ -46,6 +46,8 @@ private final class World: @unchecked Sendable {
   private var ackedLSN: LSN = 0
   private var ackedEvents: [Event] = []
   private var complaint: String?
+  private var backupCount = 0
+  private var newestBackup: String?
   private(set) var trace: UInt64 = 0
   /// What changed the disk, and the trace by then.
   private var history: [(text: String, trace: UInt64)] = []
@@ -88,7 +90,7 @@ private final class World: @unchecked Sendable {
     try drain()
     try check()
     drop()
-    disk.base.crash(seed: seed)
+    comeUp(isKill: false)
     try open()
     if let store { try Judge.checkDigest(store) }
   }
@@ -98,7 +100,7 @@ private final class World: @unchecked Sendable {
   private func turn() throws(Judge.Wrong) {
     if disk.base.isOff || store?.failure != nil { return try end(isKill: random.below(3) == 0) }
     guard let store else { return try open() }
-    let choice = random.below(40)
+    let choice = random.below(44)
     note(UInt64(choice))
     if choice == 36 { return try end(isKill: random.flip()) }
     do throws(StorageError) {
@@ -113,6 +115,10 @@ private final class World: @unchecked Sendable {
         _ = try store.decide(actor: Bench.actor) { $0.createUser("u\(number)", $1) }
       case 32 where isIdle: jump()
       case 37: try delete(random.below(clients.count), store)
+      case 38: try resolve(random.below(clients.count), store)
+      case 39: try settle(random.below(clients.count), store)
+      case 40 where random.flip(): try backup(store)
+      case 41: try expire(store)
       case 33: plan()
       case 34: disk.base.capacity = random.flip() ? nil : disk.base.usedByteCount + random.below(30_000)
       case 35:
@@ -147,20 +153,106 @@ private final class World: @unchecked Sendable {
   }
 
   private func delete(_ index: Int, _ store: Store) throws(StorageError) {
-    guard clients[index].expected == nil, clients[index].states.count == 1 else { return }
     let first = Bench.start + Int64(random.below(6)) * 1_000_000_000
-    let device = "\(clients[index].maker.prefix)\(random.below(3))"
+    let device = device(of: index)
     let times = [first...(first + Int64(random.below(8)) * 500_000_000)]
     let spans = (0..<2).map { SeriesSpans(device: device, probe: Int32($0), times: times) }
+    try act(of: index, store) { $0.delete(1, spans) } work: { () throws(StorageError) in
+      try store.delete(1, spans, extent: RemovalExtent(), actor: Bench.actor)
+    }
+  }
+
+  private func resolve(_ index: Int, _ store: Store) throws(StorageError) {
+    let prefix = clients[index].maker.prefix
+    guard
+      let choice = try Choice(of: store.snapshot(), &random, where: { $0.device.hasPrefix(prefix) })
+    else { return }
+    try act(of: index, store) { model in
+      if !model.resolve(choice.key, to: choice.cells) { complaint = "a version that never came: \(choice)" }
+    } work: { () throws(StorageError) in
+      try store.resolve(
+        choice.key.series, at: choice.key.time, choosing: choice.lsn, actor: Bench.actor)
+    }
+  }
+
+  private func settle(_ index: Int, _ store: Store) throws(StorageError) {
+    let device = device(of: index)
+    let action: QuarantineAction = random.below(4) == 0 ? .dropped : .released
+    var expected = AppendResult()
+    try act(of: index, store) { model in
+      expected = model.settle(action, shift: 0) { $0.device == device }
+    } work: { () throws(StorageError) in
+      var answer = try store.settleQuarantine(
+        of: 1, SeriesSpans.all(of: device), action, actor: Bench.actor)
+      let lsn = answer.lsn
+      answer.lsn = 0
+      if answer != expected { complaint = "settled \(answer) instead of \(expected)" }
+      return lsn
+    }
+  }
+
+  private func device(of index: Int) -> String { "\(clients[index].maker.prefix)\(random.below(3))" }
+
+  /// An act of a client, who waits for it, on what it has stored: `change` says what comes of it.
+  private func act(
+    of index: Int, _ store: Store, _ change: (inout Model) -> Void,
+    work: () throws(StorageError) -> LSN
+  ) throws(StorageError) {
+    guard clients[index].expected == nil, clients[index].states.count == 1 else { return }
     var after = clients[index].states[0]
-    after.delete(1, spans)
+    change(&after)
     do throws(StorageError) {
-      let lsn = try store.delete(1, spans, extent: RemovalExtent(), actor: Bench.actor)
+      let lsn = try work()
       clients[index].states = [after]
       ackedLSN = max(ackedLSN, lsn)
     } catch {
       if disk.base.isOff || store.failure != nil { clients[index].states.append(after) }
       throw error
+    }
+  }
+
+  /// Retention takes from all clients.
+  private func expire(_ store: Store) throws(StorageError) {
+    guard isIdle, clients.allSatisfy({ $0.states.count == 1 }) else { return }
+    let floor = Bench.start - Int64(random.below(40)) * 86_400_000_000_000
+    let after = clients.map { client in
+      var model = client.states[0]
+      if floor != model.floor { model.setFloor(floor) }
+      return model
+    }
+    do throws(StorageError) {
+      let (result, lsn) = try store.decide(actor: Bench.actor) { $0.setRetention("power", floor: floor, $1) }
+      // A clock that went back refuses a floor in its future.
+      if case .failure = result { return }
+      for index in clients.indices { clients[index].states = [after[index]] }
+      ackedLSN = max(ackedLSN, lsn)
+    } catch {
+      if disk.base.isOff || store.failure != nil {
+        for index in clients.indices { clients[index].states.append(after[index]) }
+      }
+      throw error
+    }
+  }
+
+  /// A backup, restored at once on a disk without faults.
+  private func backup(_ store: Store) throws(StorageError) {
+    backupCount += 1
+    let folder = "b\(backupCount)"
+    _ = try store.backup(to: folder, since: backupCount % 3 == 1 ? nil : newestBackup)
+    newestBackup = folder
+    let copy = SimDisk(copyOf: disk.base, seed: seed)
+    copy.capacity = nil
+    let options = Bench.options(copy, SimClock(nanos: clock.nowNanos()), seed: seed)
+    let found: [RowSum]
+    do throws(StorageError) {
+      _ = try Restore.run(options, from: folder, to: "j")
+      found = try sums(try Store.open("j", options))
+    } catch {
+      complaint = "\(folder) does not come back: \(error)"
+      return
+    }
+    for index in clients.indices where !clients[index].states.contains(where: { $0.sum == found[index] }) {
+      complaint = "\(folder) holds other rows of client \(index)"
     }
   }
 
@@ -215,6 +307,10 @@ private final class World: @unchecked Sendable {
       let syncs = disk.base.count(of: .sync)
       faults.append(SimFault(.nth(.sync, syncs + random.below(12)), .error(EIO)))
     }
+    if random.below(4) == 0 {
+      let reads = disk.base.count(of: .read)
+      faults.append(SimFault(.nth(.read, reads + random.below(40)), .error(EIO)))
+    }
     disk.base.plan(faults)
   }
 
@@ -226,8 +322,13 @@ private final class World: @unchecked Sendable {
   private func end(isKill: Bool) throws(Judge.Wrong) {
     note(isKill ? 1 : 2)
     drop()
-    if isKill { disk.base.restart() } else { disk.base.crash(seed: random.next()) }
+    comeUp(isKill: isKill)
     try open()
+  }
+
+  /// After the process was killed, or the machine lost power.
+  private func comeUp(isKill: Bool) {
+    if isKill { disk.base.restart() } else { disk.base.crash(seed: random.next()) }
   }
 
   private func open() throws(Judge.Wrong) {
@@ -240,22 +341,26 @@ private final class World: @unchecked Sendable {
       options.sealAgeNanos = 300_000_000
       options.tailByteLimit = 60_000
       do throws(StorageError) {
-        let opened = try Store.open(Bench.path, options)
-        store = opened
+        store = try Store.open(Bench.path, options)
         break
       } catch {
         note(RowSum.text(error.code.rawValue))
         attempt += 1
         if attempt > 3 { throw Judge.Wrong(text: "does not open: \(error)") }
         // A fault planned earlier struck the opening itself.
-        if disk.base.isOff { disk.base.crash(seed: random.next()) } else { disk.base.restart() }
+        comeUp(isKill: !disk.base.isOff)
         if error.code == .diskFull { disk.base.capacity = nil }
       }
     }
     try check()
-    guard let store, let sums = try? sums(store) else { return }
+    // A planned read error strikes one of the two at most.
+    guard let store, let sums = (try? sums(store)) ?? (try? sums(store)) else { return }
+    // Of two states that show the same rows the floor tells which it is.
+    let floor = store.snapshot().registry.lifecycles.floor(of: 1)
     for index in clients.indices {
-      guard let state = clients[index].states.lastIndex(where: { $0.sum == sums[index] }) else { continue }
+      guard
+        let state = clients[index].states.lastIndex(where: { $0.sum == sums[index] && $0.floor == floor })
+      else { continue }
       clients[index].states = [clients[index].states[state]]
     }
   }

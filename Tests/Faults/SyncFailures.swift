@@ -51,6 +51,10 @@ struct SyncFailures: Campaign {
         guard life.ledger.ackedLSN == acked else {
           throw Judge.Wrong(text: "lsn \(life.ledger.ackedLSN) acknowledged after a failed sync at \(acked)")
         }
+        // Rows that may not survive show to nobody.
+        guard let shown = try? Reading.sums(store.snapshot())[0], shown == life.ledger.states[0].sum else {
+          throw Judge.Wrong(text: "shows what no sync made durable")
+        }
         if syncs > 0 { throw Judge.Wrong(text: "synced again after a failure") }
       }
     }

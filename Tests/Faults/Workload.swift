@@ -1,7 +1,7 @@
 import TSEngine
 
-/// What lives are made of. A new kind of operation of the store (backup) is added
-/// to `operations`, here and nowhere else: every campaign then meets it at each of its steps.
+/// What lives are made of. A new kind of operation of the store is added to `operations`, here and
+/// nowhere else: every campaign then meets it at each of its steps.
 enum Workload {
   struct Operation: Sendable {
     let name: String
@@ -17,8 +17,12 @@ enum Workload {
     Operation(name: "compact") { (_, store) throws(StorageError) in try store.compact() },
     Operation(name: "append", run: append),
     Operation(name: "witness") { (_, store) throws(StorageError) in _ = store.maintain() },
-    Operation(name: "delete", run: delete), Operation(name: "retention", run: retention),
-    Operation(name: "step", run: step),
+    Operation(name: "backup", run: backup),
+    Operation(name: "checkpoint") { (_, store) throws(StorageError) in while try store.checkpointStep() {} },
+    Operation(name: "delete", run: delete), Operation(name: "resolve", run: resolve),
+    Operation(name: "settle", run: settle), Operation(name: "backup", run: backup),
+    Operation(name: "retention", run: retention), Operation(name: "step", run: step),
+    Operation(name: "restore", run: restore),
     Operation(name: "reopen") { (life, _) throws(StorageError) in try life.reopen() },
     Operation(name: "group", run: group),
   ]
@@ -38,7 +42,11 @@ enum Workload {
       let batch = request(store.symbols)
       answers.add(
         request, life.ledger.send(request, now: life.clock.nowNanos(), store.symbols))
-      try store.append(.init(batch, creator: Bench.actor)) { answers.take($0, of: index) }
+      do throws(StorageError) {
+        try store.append(.init(batch, creator: Bench.actor)) { answers.take($0, of: index) }
+      } catch {
+        answers.take(.failure(error), of: index)
+      }
     }
     _ = store.maintain()
     try answers.settle(store.symbols)
@@ -90,6 +98,61 @@ enum Workload {
     }
   }
 
+  /// One of the readings that came in several versions.
+  private static func resolve(_ life: Life, _ store: Store) throws(StorageError) {
+    guard let choice = try Choice(of: store.snapshot(), &life.random) else { return }
+    var after = life.ledger.states[0]
+    guard after.resolve(choice.key, to: choice.cells) else {
+      life.complaint = "a version that never came: \(choice)"
+      return
+    }
+    try life.attempt(after) { () throws(StorageError) in
+      try store.resolve(
+        choice.key.series, at: choice.key.time, choosing: choice.lsn, actor: Bench.actor)
+    }
+  }
+
+  /// All that one device has in quarantine.
+  private static func settle(_ life: Life, _ store: Store) throws(StorageError) {
+    let device = "d\(life.random.below(3))"
+    let action: QuarantineAction = life.random.below(4) == 0 ? .dropped : .released
+    let shift = life.random.flip() ? 0 : Int64(life.random.below(6)) * 1_000_000_000
+    var after = life.ledger.states[0]
+    let expected = after.settle(action, shift: shift) { $0.device == device }
+    try life.attempt(after) { () throws(StorageError) in
+      let answer = try store.settleQuarantine(
+        of: 1, SeriesSpans.all(of: device), action, shift: shift, actor: Bench.actor)
+      life.expect(answer, expected)
+      return answer.lsn
+    }
+  }
+
+  /// The first of every four is whole, the others hold what is new since the one before.
+  private static func backup(_ life: Life, _ store: Store) throws(StorageError) {
+    let folder = "b\(life.step)"
+    let before = life.ledger.copies.backups
+    life.ledger.copies.unfinished = folder
+    do throws(StorageError) {
+      _ = try store.backup(to: folder, since: before.count % 4 == 0 ? nil : before.last?.folder)
+    } catch {
+      if !life.isOver { life.ledger.copies.unfinished = nil }
+      throw error
+    }
+    life.ledger.copies.backups.append(.init(folder: folder, rows: life.ledger.states[0].sum))
+    life.ledger.copies.unfinished = nil
+  }
+
+  private static func restore(_ life: Life, _ store: Store) throws(StorageError) {
+    guard let backup = life.ledger.copies.backups.last else { return }
+    let folder = "r\(life.step)"
+    life.ledger.copies.restored = .init(folder: folder, rows: backup.rows)
+    life.ledger.copies.isRestored = false
+    _ = try Restore.run(life.options, from: backup.folder, to: folder)
+    life.ledger.copies.isRestored = true
+    let rows = try Copies.rows(folder, life.options)
+    if rows != backup.rows { life.complaint = "\(folder) is not what was backed up" }
+  }
+
   /// Compaction as its thread goes about it, in quiet days.
   private static func step(_ life: Life, _ store: Store) throws(StorageError) {
     let day: Int64 = 86_400_000_000_000
@@ -102,6 +165,45 @@ enum Workload {
   private static func decide(_ life: Life, _ store: Store) throws(StorageError) {
     let number = life.random.below(1000)
     _ = try store.decide(actor: Bench.actor) { $0.createUser("u\(number)", $1) }
+  }
+}
+
+/// A version of a reading that has several, chosen by a person.
+struct Choice {
+  let key: RowKey
+  let lsn: LSN
+  let cells: Cells
+
+  /// Among the first conflicts of the devices that are asked for; versions of one request share
+  /// their LSN, and none of them can be named.
+  init?(
+    of snapshot: Snapshot, _ random: inout SimRandom, where isAsked: (SeriesKey) -> Bool = { _ in true }
+  ) throws(StorageError) {
+    var conflicts: [Snapshot.Conflict] = []
+    let failure = snapshot.conflicts(of: 1) { conflict -> Bool in
+      if isAsked(conflict.series) { conflicts.append(conflict) }
+      return conflicts.count < 20
+    }
+    if let failure { throw failure }
+    guard !conflicts.isEmpty else { return nil }
+    let conflict = conflicts[random.below(conflicts.count)]
+    let version = conflict.versions[random.below(conflict.versions.count)]
+    guard conflict.versions.count(where: { $0.lsn == version.lsn }) == 1 else { return nil }
+    key = RowKey(series: conflict.series, time: conflict.time)
+    lsn = version.lsn
+    var cells = Cells()
+    for (column, slot) in version.values {
+      guard let slot else { continue }
+      cells.set(column, column >= 6 ? Reading.text(slot, snapshot.symbols) : slot)
+    }
+    self.cells = cells
+  }
+}
+
+extension SeriesSpans {
+  /// Everything of a device of these campaigns.
+  static func all(of device: String) -> [SeriesSpans] {
+    (0..<2).map { SeriesSpans(device: device, probe: Int32($0), times: [.min ... .max]) }
   }
 }
 

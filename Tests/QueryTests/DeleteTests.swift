@@ -14,6 +14,7 @@ import Testing
     var options = StoreOptions()
     options.maintainsItself = false
     options.reserveByteCount = 4096
+    options.removalGraceNanos = 0
     options.disk = SimDisk(seed: 1)
     options.clock = clock
     options.rng = SimRNG(seed: 1)
@@ -74,6 +75,52 @@ import Testing
     #expect(try rows(store, "DELETE FROM power")[0].hasPrefix("30|2|"))
     #expect(try rows(store, "SELECT count(*) FROM power") == ["0"])
     #expect(try rows(store, "DELETE FROM power WHERE power > 3") == ["0|0|0|\(store.durableLSN)"])
+  }
+
+  @Test func aDeleteHasTheLimitsOfAQuery_T11() throws {
+    let store = try open()
+    for device in ["a", "b"] { try append(store, device) }
+    func state(_ sql: String, _ limits: QueryLimits, _ cancel: CancelFlag = CancelFlag()) -> SQLState? {
+      do throws(SQLError) {
+        _ = try QueryEngine.execute(sql, on: store, actor: actor, limits: limits, cancel: cancel)
+        return nil
+      } catch {
+        return error.state
+      }
+    }
+    let cancelled = CancelFlag()
+    cancelled.cancel()
+    for sql in [
+      "DELETE FROM power", "DELETE FROM power WHERE power > 3", "EXPLAIN DELETE FROM power",
+      "EXPLAIN DELETE FROM power WHERE power > 3", "DELETE FROM quarantine",
+    ] {
+      #expect(state(sql, QueryLimits(), cancelled) == .queryCancelled, "\(sql)")
+      #expect(state(sql, QueryLimits(timeoutNanos: -1)) == .queryCancelled, "\(sql)")
+    }
+    #expect(state("EXPLAIN DELETE FROM power WHERE power > 3", QueryLimits(memoryBytes: 100)) == .outOfMemory)
+    #expect(try rows(store, "SELECT count(*) FROM power") == ["40"], "nothing was done")
+  }
+
+  @Test func aDeleteThatNamesNoSeriesRecordsNone_T11() throws {
+    let store = try open()
+    for device in ["a", "b", "c"] { try append(store, device) }
+    try append(store, "a", at: Self.start + 4_000_000_000 * Self.second)
+    try append(store, "b", at: Self.start + 4_000_000_000 * Self.second)
+    #expect(try rows(store, "DELETE FROM power WHERE ts < '2023-11-14T22:13:20.5Z'")[0].hasPrefix("30|3|"))
+    guard case .readingsDeleted(_, let spans, _, _)? = store.snapshot().events().last?.kind else {
+      Issue.record("no event")
+      return
+    }
+    #expect(spans.count == 1 && spans[0].isOfEverySeries)
+    #expect(try rows(store, "SELECT count(*) FROM power") == ["30"])
+    #expect(try rows(store, "DELETE FROM quarantine")[0].hasPrefix("40|2|"))
+    guard case .quarantineSettled(_, let settled, _, _, let count)? = store.snapshot().events().last?.kind else {
+      Issue.record("no event")
+      return
+    }
+    #expect(settled.count == 1 && count == 40)
+    #expect(try rows(store, "SELECT count(*) FROM quarantine") == ["0"])
+    #expect(try rows(store, "SELECT count(*) FROM power") == ["30"])
   }
 
   @Test func whatCannotBeDeletedIsRefusedWithItsState() throws {

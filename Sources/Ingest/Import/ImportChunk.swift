@@ -8,6 +8,8 @@ package struct ImportChunk: Sendable {
   package var times: [Int64]
   /// The columns that have a value somewhere.
   package var columns: [Column]
+  /// Of the texts among the slots.
+  package var texts: [TextHold] = []
 
   package struct Column: Sendable {
     package var id: ColumnID
@@ -78,6 +80,7 @@ package struct ImportChunk: Sendable {
   /// span get `spanNanos`, their voltage likewise where it has a value.
   package func append(to batch: inout FrameBatch, spanNanos: Int64) {
     batch.beginFrame(device: device)
+    batch.texts.keep(texts)
     for (rows, times) in stretches() {
       batch.beginRun(probe: probe, times: times)
       for column in columns {

@@ -50,6 +50,11 @@ struct ImportColumns {
     }
   }
 
+  func holdsText(_ role: Role) -> Bool {
+    guard case .value(let index) = role else { return false }
+    return values[index].type == .text && !values[index].isJSON
+  }
+
   /// The role of a name that is not a column's.
   static func role(of name: String) -> Role? {
     switch name.lowercased() {
@@ -106,7 +111,7 @@ struct ImportKeys {
 
 /// Text of one field to its slot.
 struct FieldReader {
-  let symbols: SymbolTable
+  let texts: ImportTexts
 
   /// What the cursor stands on as an instant; the caller checks where it ends.
   @inline(__always) func number(
@@ -149,7 +154,12 @@ struct FieldReader {
   /// A value of a column that is no integer, from its text.
   func slot(_ text: String, _ column: ColumnSchema) throws(Fault) -> Int64 {
     switch column.type {
-    case .symbol, .text: return symbols.code(of: text)
+    case .symbol, .text:
+      guard text.utf8.count <= ColumnSchema.textByteLimit else {
+        throw Fault(.range, "\(column.name): a text of more than 64 KiB")
+      }
+      if column.isJSON, !JSONCheck.isJSON(text.utf8) { throw Fault(.type, "\(column.name): JSON expected") }
+      return texts.code(of: text, column)
     case .bool:
       switch text.lowercased() {
       case "true", "t", "1": return 1
@@ -157,10 +167,12 @@ struct FieldReader {
       default: throw Fault(.type, "\(column.name): true or false expected")
       }
     case .float:
-      guard let number = Double(text), number.isFinite else {
-        throw Fault(.type, "\(column.name): a number expected")
-      }
-      return Int64(bitPattern: number.bitPattern)
+      // What is too large for a double would come as infinite; it must be said so.
+      guard let number = Double(text), number.isFinite || text.utf8.contains(where: { $0 | 0x20 == UInt8(ascii: "n") })
+      else { throw Fault(.type, "\(column.name): a number expected") }
+      let slot = Int64(bitPattern: number.bitPattern)
+      guard column.accepts(slot) else { throw Fault(.range, "\(column.name): out of the column's range") }
+      return slot
     case .int:
       let bytes = Array(text.utf8)
       let span = bytes.span

@@ -21,8 +21,10 @@ extension RowImporter {
       let byte = cursor.offset < line.upperBound ? cursor.byte : UInt8(ascii: ",")
       if byte == UInt8(ascii: ",") { continue }
       if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: " ") {
+        let isQuoted = byte == UInt8(ascii: "\"")
         let text = try quoted(&cursor, to: line.upperBound)
-        if !text.isEmpty { try take(text, role, columns, &row) }
+        // An empty cell is null, an empty text in quotes is one.
+        if !text.isEmpty || isQuoted && columns.holdsText(role) { try take(text, role, columns, &row) }
         continue
       }
       switch role {

@@ -75,9 +75,18 @@ extension RowImporter {
   ) throws(Fault) -> Int64 {
     switch column.type {
     case .int: return try fields.integer(&cursor, column)
+    case .text where column.isJSON:
+      return try fields.slot(cursor.text(in: try cursor.skipValue(depth: 1)), column)
     case .symbol, .text: return try fields.slot(cursor.text(of: try cursor.string()), column)
     case .float, .bool:
-      guard !isText else { throw cursor.wrongType("a number or a boolean") }
+      // JSON has no NaN nor infinity: they come as texts.
+      guard !isText else {
+        let text = cursor.text(of: try cursor.string())
+        guard column.type == .float, ["NaN", "Infinity", "-Infinity"].contains(text) else {
+          throw cursor.wrongType("a number or a boolean")
+        }
+        return try fields.slot(text, column)
+      }
       return try fields.slot(cursor.text(in: try cursor.skipValue(depth: 1)), column)
     }
   }

@@ -24,6 +24,8 @@ package struct RowImporter {
   let table: TableSchema
   let fields: FieldReader
   let keys: ImportKeys
+  /// Positions in `values` that every row must have, with the names of their columns.
+  private var required: [(bit: UInt64, name: String)]
   var lines: LineReader
   var buffers: SeriesBuffers
   var values: [Int64]
@@ -55,7 +57,8 @@ package struct RowImporter {
   /// Codes of symbols come from `symbols`, the store's.
   package init(_ source: ByteSource, table: TableSchema, symbols: SymbolTable) {
     self.table = table
-    fields = FieldReader(symbols: symbols)
+    fields = FieldReader(texts: ImportTexts(symbols: symbols))
+    required = []
     keys = ImportKeys(table)
     lines = LineReader(source)
     buffers = SeriesBuffers(columns: Array(table.columns.prefix(64).map(\.id)))
@@ -79,6 +82,13 @@ package struct RowImporter {
     case .ndjson:
       values = Array(repeating: 0, count: min(table.columns.count, 64))
     }
+    for column in table.columns where column.isRequired {
+      let given = columns?.values ?? Array(table.columns.prefix(64))
+      guard let index = given.firstIndex(where: { $0.id == column.id }) else {
+        throw .header("the column \"\(column.name)\" is required and not in the file")
+      }
+      required.append((1 << UInt64(index), column.name))
+    }
     while let line = try lines.nextLine() {
       if line.isEmpty { continue }
       let row: CompleteRow
@@ -87,6 +97,9 @@ package struct RowImporter {
           row = try csvRow(line, columns).complete()
         } else {
           row = try jsonRow(line).complete()
+        }
+        for (bit, name) in required where row.mask & bit == 0 {
+          throw Fault(.missing, "\(name): a value is required")
         }
       } catch {
         rejectedCount += 1
@@ -98,7 +111,7 @@ package struct RowImporter {
       }
       try buffers.append(
         device: row.device, probe: row.probe, time: row.time, values: values, mask: row.mask,
-        deliver)
+        texts: fields.texts, deliver)
       rowCount += 1
     }
     try buffers.flushAll(deliver)

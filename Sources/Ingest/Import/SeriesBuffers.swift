@@ -10,6 +10,7 @@ struct SeriesBuffers {
     var times: [Int64] = []
     var values: [Int64] = []
     var masks: [UInt64] = []
+    var texts: [TextHold] = []
   }
   private struct Device {
     var id: String
@@ -41,11 +42,13 @@ struct SeriesBuffers {
   /// Adds a row; chunks that are ready come back through `deliver`.
   @inline(__always) mutating func append(
     device: Int, probe: Int32, time: Int64, values: borrowing [Int64], mask: UInt64,
+    texts: ImportTexts,
     _ deliver: (ImportChunk) throws(ImportError) -> Void
   ) throws(ImportError) {
     let index = buffer(device, probe)
     buffers[index].times.append(time)
     buffers[index].masks.append(mask)
+    if !texts.holds.isEmpty { buffers[index].texts.keep(texts.holds) }
     for value in 0..<columns.count { buffers[index].values.append(values[value]) }
     bufferedRows += 1
     if buffers[index].times.count >= Self.chunkRows {
@@ -76,6 +79,7 @@ struct SeriesBuffers {
     buffers[index].times.removeAll(keepingCapacity: true)
     buffers[index].values.removeAll(keepingCapacity: true)
     buffers[index].masks.removeAll(keepingCapacity: true)
+    buffers[index].texts.removeAll()
     bufferedRows -= buffer.times.count
     let times = buffer.times
     let increasing = times.indices.dropFirst().allSatisfy { times[$0 - 1] < times[$0] }
@@ -111,6 +115,6 @@ struct SeriesBuffers {
     }
     return ImportChunk(
       device: devices[buffer.device].id, probe: buffer.probe,
-      times: rows.map { buffer.times[$0] }, columns: result)
+      times: rows.map { buffer.times[$0] }, columns: result, texts: buffer.texts)
   }
 }

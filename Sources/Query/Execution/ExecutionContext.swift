@@ -52,6 +52,14 @@ final class ExecutionContext: Sendable {
     deadline = limits.timeoutNanos.map { monotonicNanos() &+ $0 }
   }
 
+  /// What a query that runs as a part of this one may take.
+  var limitsLeft: QueryLimits {
+    var left = limits
+    left.memoryBytes = max(0, limits.memoryBytes - usedBytes.load(ordering: .relaxed))
+    left.timeoutNanos = deadline.map { max(0, $0 - monotonicNanos()) }
+    return left
+  }
+
   /// Called once a batch or morsel.
   func checkCancelled() throws(SQLError) {
     if cancel.isCancelled { throw SQLError(.queryCancelled, "the query was cancelled") }

@@ -82,7 +82,9 @@ private struct Pushdown {
       guard let range = bounds(operation, number) else { return false }
       return narrow(id, range)
     case (.value(let id, .text), .text(let text)):
-      guard operation == .equal else { return false }
+      // Texts have no codes beyond their block; they are compared once they are read.
+      guard operation == .equal, table.schema.columns.first(where: { $0.id == id })?.type == .symbol
+      else { return false }
       texts.append((id, text))
       return true
     default: return false

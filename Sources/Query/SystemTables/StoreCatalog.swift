@@ -16,6 +16,7 @@ package struct StoreCatalog: Catalog {
 
   package var rowTables: [any RowTable] {
     RegistryTables.tables(of: snapshot) + StoreTables.tables(of: snapshot)
+      + RollupTables.tables(of: snapshot)
   }
 }
 

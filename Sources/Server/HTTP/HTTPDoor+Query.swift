@@ -113,12 +113,15 @@ private struct QueryRun: Sendable {
   }
 
   private func prepared() throws(SQLError) -> PreparedQuery {
+    let limits = QueryLimits(timeoutNanos: HTTPDoor.queryTimeoutNanos)
     guard let actor = asked.changer else {
       return try QueryEngine.prepare(
-        asked.sql, StoreCatalog(store.snapshot()), parameters: asked.parameters, named: asked.named)
+        asked.sql, StoreCatalog(store.snapshot()), parameters: asked.parameters, named: asked.named,
+        limits: limits, cancel: cancel)
     }
     return try QueryEngine.execute(
-      asked.sql, on: store, actor: actor, parameters: asked.parameters, named: asked.named)
+      asked.sql, on: store, actor: actor, parameters: asked.parameters, named: asked.named,
+      limits: limits, cancel: cancel)
   }
 
   /// Tells once, through `begun`, the nanoseconds to the first chunk or what is wrong.

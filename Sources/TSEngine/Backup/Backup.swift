@@ -237,7 +237,10 @@ package struct Backup {
   /// The state of the manifest as a log of its own, in one batch.
   private func writeManifest(_ manifest: Manifest) throws(StorageError) -> [BackupList.File] {
     let log = try ManifestLog(disk, clock: options.clock, store: target, storeID: storeID)
-    try log.commit(manifest.edits)
+    // Rollups are derived: whoever restores makes them anew.
+    var kept = manifest
+    kept.rollups = []
+    try log.commit(kept.edits)
     try log.end()
     let folder = FileNames.path(FileNames.manifestDirectory, FileNames.logDirectory)
     var files: [BackupList.File] = []

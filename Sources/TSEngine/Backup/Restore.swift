@@ -99,11 +99,12 @@ package struct Restore {
 
   /// - Throws: `.invalid` when files no longer hold all that was known at `cut`.
   private static func checkRemovals(_ manifest: Manifest, at cut: LSN) throws(StorageError) {
-    for (table, removed) in manifest.removedLSN.sorted(by: { $0.key < $1.key }) where cut < removed {
+    for (table, removed) in manifest.removed.sorted(by: { $0.key < $1.key }) {
+      guard let part = removed.known(at: cut, within: .min ... .max) else { continue }
       throw StorageError(
         .invalid,
-        "readings of table \(table) known at lsn \(cut) were removed for good at lsn \(removed); "
-          + "restore to lsn \(removed) or later, or from an older backup")
+        "readings of table \(table) known at lsn \(cut) were removed for good at lsn \(part.removedLSN); "
+          + "restore to lsn \(removed.newestLSN) or later, or from an older backup")
     }
   }
 
@@ -189,7 +190,7 @@ package struct Restore {
         if rows.isEmpty { continue }
         try SeriesRewrite.append(
           rows.map { .rows($0) }, of: key, order: lifecycles.order(of: key.table),
-          hidden: lifecycles.removals(of: key)?.mask, to: &writer, builder: &builder)
+          hidden: lifecycles.removals(of: key), to: &writer, builder: &builder)
       }
     } catch {
       writer.abandon()
@@ -330,8 +331,10 @@ package struct Restore {
     // No LSN of the backup is given again, kept or not.
     edits.append(.sealed(logSegment: lastLogSegment, lsn: newestLSN))
     edits += outcome.manifest.damages.map { .damaged($0) }
-    edits += outcome.manifest.removedLSN.sorted { $0.key < $1.key }
-      .map { .removedRows(table: $0.key, through: $0.value) }
+    // Rows above the cut are in no file, gone or not.
+    edits += outcome.manifest.removedEdits.filter {
+      if case .removedRows(_, let part) = $0 { part.removedLSN <= cut } else { true }
+    }
     try log.commit(edits)
     try log.end()
   }

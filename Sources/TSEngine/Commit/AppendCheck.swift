@@ -2,20 +2,24 @@
 enum AppendCheck {
   /// - Throws: `.invalid` naming what is wrong.
   static func check(
-    _ request: CommitRequest.AppendRequest, registry: Registry
+    _ request: CommitRequest.AppendRequest, registry: Registry, symbols: SymbolTable
   ) throws(StorageError) {
     let batch = request.batch
-    guard let schema = registry.schema(batch.table), !batch.table.isQuarantine else {
+    guard registry.types.isLive(batch.table), let schema = registry.schema(batch.table) else {
       throw StorageError(.invalid, "unknown table")
     }
-    for frame in batch.frames {
+    let door = ColumnDoor(schema, symbols)
+    for (index, frame) in batch.frames.enumerated() {
       guard DeviceID.isValid(frame.device) else {
         throw StorageError(.invalid, "a device id is 1 to 128 of A-Z a-z 0-9 . _ -")
       }
       if request.creator == nil, !registry.devices.contains(frame.device) {
         throw StorageError(.invalid, "unknown device")
       }
-      for run in frame.runs { try check(run, of: batch, schema) }
+      for run in frame.runs {
+        try check(batch.runs[run].times)
+        try door.check(run, of: batch, frame: index)
+      }
     }
   }
 
@@ -23,19 +27,6 @@ enum AppendCheck {
   /// - Throws: `.invalid`.
   static func checkTimes(of batch: FrameBatch) throws(StorageError) {
     for index in batch.runs.indices { try check(batch.runs[index].times) }
-  }
-
-  private static func check(
-    _ run: Int, of batch: FrameBatch, _ schema: TableSchema
-  ) throws(StorageError) {
-    try check(batch.runs[run].times)
-    let cells = batch.runs[run].cells
-    for index in cells {
-      let column = batch.cells[index].column
-      guard schema.columns.contains(where: { $0.id == column }),
-        !(cells.lowerBound..<index).contains(where: { batch.cells[$0].column == column })
-      else { throw StorageError(.invalid, "unknown or repeated column in a run") }
-    }
   }
 
   private static func check(_ times: SampleTimes) throws(StorageError) {

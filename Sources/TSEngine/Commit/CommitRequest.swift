@@ -62,8 +62,11 @@ package enum CommitRequest: Sendable {
     /// Devices of a bulk append that may be new, made by `creator`.
     package var devices: [String] = []
     package var creator: Actor?
-    /// Rows that are gone from the files by what the log says up to an LSN.
-    package var removedRows: (table: TableID, through: LSN)?
+    /// Rows that are gone from the files for good.
+    package var removedRows: (table: TableID, parts: [RemovedRows.Part])?
+    /// Rollup segments that come, with durable files, and those that go.
+    package var rollups: [RollupSegmentReader] = []
+    package var removedRollups: Set<UInt64> = []
     package init() {}
   }
 

@@ -118,9 +118,10 @@ extension CommitWriter {
     if let sealed = files.sealed {
       edits.append(.sealed(logSegment: sealed.logSegment, lsn: sealed.lastLSN))
     }
-    if let (table, through) = files.removedRows {
-      edits.append(.removedRows(table: table, through: through))
+    if let (table, parts) = files.removedRows {
+      edits += parts.map { .removedRows(table: table, $0) }
     }
+    edits += files.rollupEdits
     if files.isBulk { edits.append(.bulk(Manifest.LSNRange(first: lsn, last: last, time: time))) }
     try manifest.commit(edits)
     if files.isBulk {
@@ -132,7 +133,8 @@ extension CommitWriter {
     if let link = files.link { shared.chain.withLock { $0.append(link) } }
     let state = manifest.state
     for reader in readers { reader.file.wasBorn(at: manifest.newestLSN) }
-    let replaced = shared.live.withLock { live in
+    files.noteRollups(bornAt: manifest.newestLSN)
+    let (replaced, oldRollups) = shared.live.withLock { live in
       live.manifest = state
       let replaced = live.segments.filter { files.removed.contains($0.id) }
       live.segments.removeAll { files.removed.contains($0.id) }
@@ -140,10 +142,11 @@ extension CommitWriter {
       live.segments.sort { $0.id < $1.id }
       if let sealed = files.sealed { live.heads.removeAll { $0 === sealed.head } }
       live.durableLSN = log.nextLSN - 1
-      return replaced
+      return (replaced, files.replaceRollups(of: &live))
     }
     for segment in replaced { segment.retire() }
-    shared.dead.bury(replaced.map(\.file), at: manifest.newestLSN)
+    shared.dead.bury(
+      replaced.map(\.file) + RollupSegmentReader.retired(oldRollups), at: manifest.newestLSN)
     return log.nextLSN - 1
   }
 
@@ -154,6 +157,10 @@ extension CommitWriter {
     guard live.durableLSN > files.comparedLSN else { return }
     let changed = StorageError(.conflict, "rows of a bulk append came by another way, too")
     let sources = SeriesSources(live: live)
+    for table in Set(files.added.map(\.meta.table))
+    where !live.registry.types.isLive(table & ~TableID(0).quarantine) {
+      throw StorageError(.invalid, "unknown table")
+    }
     for table in Set(files.added.map(\.meta.table))
     where live.registry.lifecycles[table]?.changedLSN ?? 0 > files.comparedLSN {
       // What it met may be gone, or its table's policy another.

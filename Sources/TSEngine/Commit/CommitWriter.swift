@@ -162,6 +162,7 @@ package final class CommitWriter: @unchecked Sendable {
     case .record(let records, let done):
       if !group.isEmpty, builder.payloadByteCount > Self.groupByteLimit { return false }
       do throws(StorageError) {
+        if isHeadFull { throw headFull() }
         try group.add(records, to: &builder)
         group.answers.append { done($0) }
       } catch {
@@ -180,7 +181,7 @@ package final class CommitWriter: @unchecked Sendable {
   ) -> Bool {
     do throws(StorageError) {
       if isHeadFull { throw headFull() }
-      try AppendCheck.check(request, registry: group.registry)
+      try AppendCheck.check(request, registry: group.registry, symbols: shared.symbols)
       guard builder.payloadByteCount + AppendCheck.byteBound(request, shared.symbols, group.registry)
           <= Self.payloadByteLimit
       else {
@@ -314,8 +315,8 @@ package final class CommitWriter: @unchecked Sendable {
   private func publish(_ group: CommitGroup, commitNanos: Int64) {
     shared.clock.withLock { $0.record(group.firstLSN, at: commitNanos) }
     if !group.events.isEmpty { shared.events.withLock { $0.append(contentsOf: group.events) } }
-    if !group.records.isEmpty { shared.records.withLock { $0.append(contentsOf: group.records) } }
     shared.live.withLock { live in
+      if !group.records.isEmpty { live.heads[live.heads.count - 1].append(group.records) }
       live.registry = group.registry
       live.durableLSN = group.nextLSN - 1
     }

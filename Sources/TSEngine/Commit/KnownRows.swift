@@ -43,8 +43,8 @@ struct KnownRows: Sendable {
   /// they must be looked up now.
   func rows(_ series: Int, _ times: SampleTimes, _ index: SeriesIndex) -> RowSet?? {
     guard let entry = found[Key(series: series, times: times)] else { return nil }
-    let isUntouched = index.newestLSN[series] <= lsn
-    let isOnlyBehind = index.newestLateLSN[series] <= lsn && entry.end.map { times.last <= $0 } ?? false
+    let isUntouched = index.newestLSN(series) <= lsn
+    let isOnlyBehind = index.newestLateLSN(series) <= lsn && entry.end.map { times.last <= $0 } ?? false
     return isUntouched || isOnlyBehind ? .some(entry.rows) : nil
   }
 }
@@ -65,15 +65,12 @@ extension SeriesCatalog {
     withLock { index in
       var found: [OverlappingRun] = []
       for frame in batch.frames {
-        let series = index.series(table: batch.table, device: frame.device)
-        for run in batch.runs[frame.runs] {
-          guard let number = series.first(where: { $0.probe == run.probe })?.number,
-            index.coverage[number].check(run.times) != .absent
-          else { continue }
+        index.forEachKnown(of: batch.runs[frame.runs], table: batch.table, device: frame.device) { run, number in
+          if index.check(run.times, number) == .absent { return }
           found.append(
             OverlappingRun(
-              key: index.keys[number], number: number, times: run.times,
-              newestLSN: index.newestLSN[number], end: index.coverage[number].last))
+              key: SeriesKey(table: batch.table, device: frame.device, probe: run.probe), number: number,
+              times: run.times, newestLSN: index.newestLSN(number), end: index.coverage.last(number)))
         }
       }
       return found
@@ -93,7 +90,7 @@ extension SeriesCatalog {
       runs.compactMap { key, run in
         guard
           let number = index.existingNumber(table: key.table, device: key.device, probe: key.probe),
-          index.newestLSN[number] > lsn
+          index.newestLSN(number) > lsn
         else { return nil }
         return (key, number, run)
       }

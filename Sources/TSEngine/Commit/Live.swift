@@ -10,21 +10,28 @@ package struct Live: Sendable {
   /// Live data segments in order of their ids.
   package var segments: [DataSegmentReader] = []
   package var manifest = Manifest()
+  /// Live rollup segments in order of their ids.
+  package var rollups: [RollupSegmentReader] = []
   /// Why writes are refused, when they are.
   package var failure: StorageError?
 
   package init() {}
+
+  /// Operational records of the unsealed log, newest first, from `lsn` down.
+  func unsealedRecords(through lsn: LSN) -> some Sequence<OperationalRecord> {
+    heads.reversed().lazy.flatMap { $0.records.newestFirst(through: lsn) }
+  }
 }
 
 /// State shared by the writer, readers and maintenance.
 package final class Shared: Sendable {
   package let live = Mutex(Live())
   package let series = SeriesCatalog()
+  /// What the series checkpoint on disk covers.
+  package let checkpoint = Mutex(SeriesCheckpoint.State())
   package let clock = Mutex(CommitClock())
   /// All registry events in LSN order.
   package let events = Mutex([Event]())
-  /// Operational records of the unsealed log, in LSN order.
-  package let records = Mutex([OperationalRecord]())
   /// Merkle roots of the sealed log, oldest first.
   package let chain = Mutex([ChainLink]())
   package let symbols = SymbolTable()

@@ -18,6 +18,8 @@ package struct SymbolColumn: Sendable {
     using encoder: inout ColumnEncoder, into out: inout ByteWriter
   ) -> ColumnStatistics {
     var numbers: [Int64: Int64] = [:]
+    // Texts of several holds may be the same.
+    var known: [TextKey: Int64] = [:]
     var texts: [Int64] = []
     var local: [Int64] = []
     local.reserveCapacity(values.count)
@@ -32,9 +34,13 @@ package struct SymbolColumn: Sendable {
         local.append(previous.number)
         continue
       }
-      let number = numbers[code] ?? Int64(texts.count)
+      var number = numbers[code] ?? Int64(texts.count)
       if Int(number) == texts.count {
-        texts.append(code)
+        if TextHold.isText(code) {
+          let key = TextKey(text(code))
+          if let same = known[key] { number = same } else { known[key] = number }
+        }
+        if Int(number) == texts.count { texts.append(code) }
         numbers[code] = number
       }
       previous = (code, number)

@@ -86,6 +86,9 @@ package enum EventKind: Sendable, Equatable {
 
   case typeDeclared(schema: TableSchema, label: String)
   case typeSettingChanged(type: String, key: String, value: String)
+  /// All readings of the table and of its quarantine are gone, and its name is free. `rows` and `bytes`
+  /// are what whoever did it was shown.
+  case tableDropped(table: TableID, rows: UInt64, bytes: UInt64)
 
   /// Readings before `floor` are gone and later ones below it expire; `.min` keeps all from now on.
   case retentionSet(table: TableID, floor: Int64)
@@ -96,10 +99,15 @@ package enum EventKind: Sendable, Equatable {
   /// These readings leave the quarantine of `table`; released ones follow as frames, moved by `shift`.
   case quarantineSettled(
     table: TableID, spans: [SeriesSpans], action: QuarantineAction, shift: Int64, rows: UInt64)
+
+  /// Buckets of `every` nanoseconds over the readings; no columns mean all that are numbers.
+  case rollupDeclared(table: TableID, every: Int64, columns: [ColumnID])
+  case rollupDropped(table: TableID, every: Int64)
 }
 
-/// Instants of one series.
+/// Instants of one series, or of all series of a table.
 package struct SeriesSpans: Sendable, Equatable {
+  /// Empty, with probe 0: all series, those to come too.
   package var device: String
   package var probe: Int32
   /// Ascending and apart from each other.
@@ -110,6 +118,13 @@ package struct SeriesSpans: Sendable, Equatable {
     self.probe = probe
     self.times = times
   }
+
+  /// Instants of all series of a table.
+  package static func everySeries(_ times: [ClosedRange<Int64>]) -> SeriesSpans {
+    SeriesSpans(device: "", probe: 0, times: times)
+  }
+
+  package var isOfEverySeries: Bool { device.isEmpty && probe == 0 }
 }
 
 package enum QuarantineAction: String, Sendable, CaseIterable { case released, dropped }

@@ -109,8 +109,9 @@ extension EventKind {
           $0.key = key
           $0.value = value
         })
-    case .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
+    case .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
       lifecycleMessage
+    case .rollupDeclared, .rollupDropped: rollupMessage
     }
   }
 
@@ -190,8 +191,9 @@ extension EventKind {
     case .typeSettingChanged(let m):
       try Known.check(m)
       return .typeSettingChanged(type: m.type, key: m.key, value: m.value)
-    case .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
+    case .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
       return try ofLifecycle(message)
+    case .rollupDeclared, .rollupDropped: return try ofRollup(message)
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
       .deviceAssociated, .deviceDissociated, .codeIssued, .announcementRequested,
       .announcementConfirmed:

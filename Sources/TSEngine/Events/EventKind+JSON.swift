@@ -66,6 +66,10 @@ extension EventKind {
       json.add("type", type)
       json.add("key", key)
       json.add("value", value)
+    case .tableDropped(let table, let rows, let bytes):
+      json.add("table", table)
+      json.add("rows", rows)
+      json.add("bytes", bytes)
     case .retentionSet(let table, let floor):
       json.add("table", table)
       json.add("floor", floor)
@@ -85,6 +89,13 @@ extension EventKind {
       json.add("shift", shift)
       json.add("rows", rows)
       json.add("spans", raw: SeriesSpans.json(spans))
+    case .rollupDeclared(let table, let every, let columns):
+      json.add("table", table)
+      json.add("every", every)
+      json.add("columns", raw: "[" + columns.map { "\($0)" }.joined(separator: ",") + "]")
+    case .rollupDropped(let table, let every):
+      json.add("table", table)
+      json.add("every", every)
     }
     return json.closed
   }

@@ -9,6 +9,13 @@ extension EventKind {
           $0.table = table
           $0.floor = floor
         })
+    case .tableDropped(let table, let rows, let bytes):
+      return .tableDropped(
+        .with {
+          $0.table = table
+          $0.rows = rows
+          $0.bytes = bytes
+        })
     case .readingsDeleted(let table, let spans, let rows, let bytes):
       return .readingsDeleted(
         .with {
@@ -48,6 +55,9 @@ extension EventKind {
     case .retentionSet(let m):
       try Known.check(m)
       return .retentionSet(table: try Known.table(m.table), floor: m.floor)
+    case .tableDropped(let m):
+      try Known.check(m)
+      return .tableDropped(table: try Known.table(m.table), rows: m.rows, bytes: m.bytes)
     case .readingsDeleted(let m):
       try Known.check(m)
       return .readingsDeleted(
@@ -106,8 +116,8 @@ extension SeriesSpans {
       guard message.bounds.count % 2 == 0 else {
         throw StorageError(.corrupt, "a span without its end")
       }
-      var span = SeriesSpans(
-        device: try Known.device(message.device), probe: message.probe, times: [])
+      var span = SeriesSpans(device: message.device, probe: message.probe, times: [])
+      if !span.isOfEverySeries { span.device = try Known.device(message.device) }
       var before: Int64 = 0
       for index in stride(from: 0, to: message.bounds.count, by: 2) {
         let first = before &+ message.bounds[index]

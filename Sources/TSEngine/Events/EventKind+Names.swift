@@ -21,10 +21,13 @@ extension EventKind {
     case .tokenRevoked: "token.revoked"
     case .typeDeclared: "type.declared"
     case .typeSettingChanged: "type.setting_changed"
+    case .tableDropped: "table.dropped"
     case .retentionSet: "retention.set"
     case .readingsDeleted: "readings.deleted"
     case .conflictResolved: "conflict.resolved"
     case .quarantineSettled: "quarantine.settled"
+    case .rollupDeclared: "rollup.declared"
+    case .rollupDropped: "rollup.dropped"
     }
   }
 
@@ -40,8 +43,8 @@ extension EventKind {
     case .tokenIssued(let grant): grant.device
     case .conflictResolved(let series, _, _): series.device
     case .codeTried, .userCreated, .userDeleted, .userPasswordSet, .userFieldChanged,
-      .tokenRevoked, .typeDeclared, .typeSettingChanged, .retentionSet, .readingsDeleted,
-      .quarantineSettled:
+      .tokenRevoked, .typeDeclared, .typeSettingChanged, .tableDropped, .retentionSet,
+      .readingsDeleted, .quarantineSettled, .rollupDeclared, .rollupDropped:
       nil
     }
   }
@@ -56,7 +59,8 @@ extension EventKind {
     case .tokenIssued(let grant): grant.user
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
       .codeIssued, .announcementRequested, .announcementConfirmed, .tokenRevoked, .typeDeclared,
-      .typeSettingChanged, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
+      .typeSettingChanged, .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved,
+      .quarantineSettled, .rollupDeclared, .rollupDropped:
       nil
     }
   }

@@ -142,6 +142,8 @@ extension TableSchema {
           $0.type = column.type.message
           if let minimum = column.minimum { $0.minimum = minimum }
           if let maximum = column.maximum { $0.maximum = maximum }
+          $0.required = column.isRequired
+          $0.json = column.isJSON
         }
       }
     }
@@ -161,7 +163,8 @@ extension TableSchema {
         ColumnSchema(
           id: id, name: column.name, type: try ColumnType(column.type), unit: column.unit,
           minimum: column.hasMinimum ? column.minimum : nil,
-          maximum: column.hasMaximum ? column.maximum : nil))
+          maximum: column.hasMaximum ? column.maximum : nil, isRequired: column.required,
+          isJSON: column.json))
     }
     self.init(
       id: message.table, name: message.name, columns: columns,

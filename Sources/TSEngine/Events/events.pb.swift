@@ -490,6 +490,14 @@ nonisolated struct PBEvent: @unchecked Sendable {
     set {_uniqueStorage()._kind = .typeSettingChanged(newValue)}
   }
 
+  var tableDropped: PBTableDropped {
+    get {
+      if case .tableDropped(let v)? = _storage._kind {return v}
+      return PBTableDropped()
+    }
+    set {_uniqueStorage()._kind = .tableDropped(newValue)}
+  }
+
   /// 150-159 retention
   var retentionSet: PBRetentionSet {
     get {
@@ -506,6 +514,23 @@ nonisolated struct PBEvent: @unchecked Sendable {
       return PBReadingsDeleted()
     }
     set {_uniqueStorage()._kind = .readingsDeleted(newValue)}
+  }
+
+  /// 170-179 rollups
+  var rollupDeclared: PBRollupDeclared {
+    get {
+      if case .rollupDeclared(let v)? = _storage._kind {return v}
+      return PBRollupDeclared()
+    }
+    set {_uniqueStorage()._kind = .rollupDeclared(newValue)}
+  }
+
+  var rollupDropped: PBRollupDropped {
+    get {
+      if case .rollupDropped(let v)? = _storage._kind {return v}
+      return PBRollupDropped()
+    }
+    set {_uniqueStorage()._kind = .rollupDropped(newValue)}
   }
 
   /// 190-199 corrections and conflict resolutions
@@ -553,10 +578,14 @@ nonisolated struct PBEvent: @unchecked Sendable {
     /// 110-129 types
     case typeDeclared(PBTypeDeclared)
     case typeSettingChanged(PBTypeSettingChanged)
+    case tableDropped(PBTableDropped)
     /// 150-159 retention
     case retentionSet(PBRetentionSet)
     /// 160-169 deletes
     case readingsDeleted(PBReadingsDeleted)
+    /// 170-179 rollups
+    case rollupDeclared(PBRollupDeclared)
+    case rollupDropped(PBRollupDropped)
     /// 190-199 corrections and conflict resolutions
     case conflictResolved(PBConflictResolved)
     /// 200-209 quarantine
@@ -993,6 +1022,12 @@ nonisolated struct PBColumn: Sendable {
   /// Clears the value of `maximum`. Subsequent reads from it will return its default value.
   mutating func clearMaximum() {self._maximum = nil}
 
+  /// Every row must have a value.
+  var required: Bool = false
+
+  /// A text that is one JSON value.
+  var json: Bool = false
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -1011,6 +1046,25 @@ nonisolated struct PBTypeSettingChanged: Sendable {
   var key: String = String()
 
   var value: String = String()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// All readings of the table and of its quarantine that the log brought before this event are gone. Its
+/// name is free for another table; its id is never given again.
+nonisolated struct PBTableDropped: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var table: UInt32 = 0
+
+  /// What it took, as it was shown to whoever did it.
+  var rows: UInt64 = 0
+
+  var bytes: UInt64 = 0
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1109,6 +1163,40 @@ nonisolated struct PBQuarantineSettled: Sendable {
   var shift: Int64 = 0
 
   var rows: UInt64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Buckets of `every` nanoseconds over the table's readings. Of one table and length the newest
+/// declaration holds.
+nonisolated struct PBRollupDeclared: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var table: UInt32 = 0
+
+  /// Divides a UTC day.
+  var every: Int64 = 0
+
+  /// Empty: all int and float columns but spans, those to come too.
+  var columns: [UInt32] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct PBRollupDropped: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var table: UInt32 = 0
+
+  var every: Int64 = 0
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1329,7 +1417,7 @@ nonisolated extension PBQuarantineAction: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Event"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{4}\u{10}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{1d}type_declared\0\u{3}type_setting_changed\0\u{4}'retention_set\0\u{4}\u{a}readings_deleted\0\u{4}\u{1e}conflict_resolved\0\u{4}\u{a}quarantine_settled\0\u{c}\u{9}\u{7}")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{4}\u{10}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{1d}type_declared\0\u{3}type_setting_changed\0\u{3}table_dropped\0\u{4}&retention_set\0\u{4}\u{a}readings_deleted\0\u{4}\u{a}rollup_declared\0\u{3}rollup_dropped\0\u{4}\u{13}conflict_resolved\0\u{4}\u{a}quarantine_settled\0\u{c}\u{9}\u{7}")
 
   fileprivate class _StorageClass {
     var _idHigh: UInt64 = 0
@@ -1633,6 +1721,19 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
             _storage._kind = .typeSettingChanged(v)
           }
         }()
+        case 112: try {
+          var v: PBTableDropped?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .tableDropped(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .tableDropped(v)
+          }
+        }()
         case 150: try {
           var v: PBRetentionSet?
           var hadOneofValue = false
@@ -1657,6 +1758,32 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
           if let v = v {
             if hadOneofValue {try decoder.handleConflictingOneOf()}
             _storage._kind = .readingsDeleted(v)
+          }
+        }()
+        case 170: try {
+          var v: PBRollupDeclared?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .rollupDeclared(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .rollupDeclared(v)
+          }
+        }()
+        case 171: try {
+          var v: PBRollupDropped?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .rollupDropped(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .rollupDropped(v)
           }
         }()
         case 190: try {
@@ -1798,6 +1925,10 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
         guard case .typeSettingChanged(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 111)
       }()
+      case .tableDropped?: try {
+        guard case .tableDropped(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 112)
+      }()
       case .retentionSet?: try {
         guard case .retentionSet(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 150)
@@ -1805,6 +1936,14 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
       case .readingsDeleted?: try {
         guard case .readingsDeleted(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 160)
+      }()
+      case .rollupDeclared?: try {
+        guard case .rollupDeclared(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 170)
+      }()
+      case .rollupDropped?: try {
+        guard case .rollupDropped(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 171)
       }()
       case .conflictResolved?: try {
         guard case .conflictResolved(let v)? = _storage._kind else { preconditionFailure() }
@@ -2691,7 +2830,7 @@ nonisolated extension PBTypeDeclared: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension PBColumn: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Column"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}name\0\u{1}type\0\u{1}unit\0\u{1}minimum\0\u{1}maximum\0\u{c}\u{a}\u{a}")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}name\0\u{1}type\0\u{1}unit\0\u{1}minimum\0\u{1}maximum\0\u{2}\u{4}required\0\u{1}json\0\u{c}\u{c}\u{8}")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2705,6 +2844,8 @@ nonisolated extension PBColumn: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       case 4: try { try decoder.decodeSingularStringField(value: &self.unit) }()
       case 5: try { try decoder.decodeSingularSInt64Field(value: &self._minimum) }()
       case 6: try { try decoder.decodeSingularSInt64Field(value: &self._maximum) }()
+      case 10: try { try decoder.decodeSingularBoolField(value: &self.required) }()
+      case 11: try { try decoder.decodeSingularBoolField(value: &self.json) }()
       default: break
       }
     }
@@ -2733,6 +2874,12 @@ nonisolated extension PBColumn: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     try { if let v = self._maximum {
       try visitor.visitSingularSInt64Field(value: v, fieldNumber: 6)
     } }()
+    if self.required != false {
+      try visitor.visitSingularBoolField(value: self.required, fieldNumber: 10)
+    }
+    if self.json != false {
+      try visitor.visitSingularBoolField(value: self.json, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2743,6 +2890,8 @@ nonisolated extension PBColumn: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs.unit != rhs.unit {return false}
     if lhs._minimum != rhs._minimum {return false}
     if lhs._maximum != rhs._maximum {return false}
+    if lhs.required != rhs.required {return false}
+    if lhs.json != rhs.json {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2783,6 +2932,46 @@ nonisolated extension PBTypeSettingChanged: SwiftProtobuf.Message, SwiftProtobuf
     if lhs.type != rhs.type {return false}
     if lhs.key != rhs.key {return false}
     if lhs.value != rhs.value {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBTableDropped: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".TableDropped"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{1}rows\0\u{1}bytes\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.table) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.rows) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.table != 0 {
+      try visitor.visitSingularUInt32Field(value: self.table, fieldNumber: 1)
+    }
+    if self.rows != 0 {
+      try visitor.visitSingularUInt64Field(value: self.rows, fieldNumber: 2)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBTableDropped, rhs: PBTableDropped) -> Bool {
+    if lhs.table != rhs.table {return false}
+    if lhs.rows != rhs.rows {return false}
+    if lhs.bytes != rhs.bytes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3003,6 +3192,81 @@ nonisolated extension PBQuarantineSettled: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.action != rhs.action {return false}
     if lhs.shift != rhs.shift {return false}
     if lhs.rows != rhs.rows {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBRollupDeclared: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".RollupDeclared"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{1}every\0\u{1}columns\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.table) }()
+      case 2: try { try decoder.decodeSingularSInt64Field(value: &self.every) }()
+      case 3: try { try decoder.decodeRepeatedUInt32Field(value: &self.columns) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.table != 0 {
+      try visitor.visitSingularUInt32Field(value: self.table, fieldNumber: 1)
+    }
+    if self.every != 0 {
+      try visitor.visitSingularSInt64Field(value: self.every, fieldNumber: 2)
+    }
+    if !self.columns.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.columns, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBRollupDeclared, rhs: PBRollupDeclared) -> Bool {
+    if lhs.table != rhs.table {return false}
+    if lhs.every != rhs.every {return false}
+    if lhs.columns != rhs.columns {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBRollupDropped: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".RollupDropped"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{1}every\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.table) }()
+      case 2: try { try decoder.decodeSingularSInt64Field(value: &self.every) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.table != 0 {
+      try visitor.visitSingularUInt32Field(value: self.table, fieldNumber: 1)
+    }
+    if self.every != 0 {
+      try visitor.visitSingularSInt64Field(value: self.every, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBRollupDropped, rhs: PBRollupDropped) -> Bool {
+    if lhs.table != rhs.table {return false}
+    if lhs.every != rhs.every {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -28,8 +28,18 @@ package struct Coverage: Sendable, Equatable {
       stepDenominator = 1
     }
 
+    init(
+      first: Int64, last: Int64, count: Int, stepNumerator: Int64, stepDenominator: Int64
+    ) {
+      self.first = first
+      self.last = last
+      self.count = count
+      self.stepNumerator = stepNumerator
+      self.stepDenominator = stepDenominator
+    }
+
     /// Takes `next` in when it goes on at the same step without a gap.
-    fileprivate mutating func extend(by next: RegularTimes) -> Bool {
+    mutating func extend(by next: RegularTimes) -> Bool {
       guard stepNumerator == next.stepNumerator, stepDenominator == next.stepDenominator,
         next.start > last
       else { return false }
@@ -49,11 +59,24 @@ package struct Coverage: Sendable, Equatable {
           start: first, count: count, stepNumerator: stepNumerator,
           stepDenominator: stepDenominator)
     }
+
+    /// This run with `next`, which lies behind it, as one; nil where they are better told apart.
+    func joined(with next: Run) -> Run? {
+      if let here = regular, let there = next.regular { return here.joined(with: there).map { Run($0) } }
+      let gap = next.first.subtractingReportingOverflow(last)
+      guard stepNumerator == 0, next.stepNumerator == 0, !gap.overflow,
+        gap.partialValue <= Coverage.irregularGapNanos
+      else { return nil }
+      return Run(irregular: first, next.last, count: count + next.count)
+    }
   }
 
   package private(set) var runs: [Run] = []
 
   package init() {}
+
+  /// - Precondition: `runs` are in time order and do not overlap.
+  init(_ runs: [Run]) { self.runs = runs }
 
   package var isEmpty: Bool { runs.isEmpty }
   package var first: Int64? { runs.first?.first }
@@ -140,19 +163,8 @@ package struct Coverage: Sendable, Equatable {
   }
 
   private mutating func joinWithNext(_ index: Int) {
-    guard index + 1 < runs.count else { return }
-    let (a, b) = (runs[index], runs[index + 1])
-    if let first = a.regular, let second = b.regular {
-      guard let joined = first.joined(with: second) else { return }
-      runs[index] = Run(joined)
-    } else if a.stepNumerator == 0, b.stepNumerator == 0,
-      b.first.subtractingReportingOverflow(a.last).partialValue <= Self.irregularGapNanos,
-      !b.first.subtractingReportingOverflow(a.last).overflow
-    {
-      runs[index] = Run(irregular: a.first, b.last, count: a.count + b.count)
-    } else {
-      return
-    }
+    guard index + 1 < runs.count, let joined = runs[index].joined(with: runs[index + 1]) else { return }
+    runs[index] = joined
     runs.remove(at: index + 1)
   }
 

@@ -37,6 +37,8 @@ package final class Head: Sendable {
   /// Open and closed bytes after the last change: the writer asks at every group, also while rows of the
   /// one before come in.
   private let heldByteCount = Atomic<Int>(0)
+  /// Operational records of the same stretch of the log.
+  private let operational = Mutex(UnsealedRecords())
   /// Whoever encodes holds it: one chunk at a time, each with its table's builder.
   private let builders = Mutex([TableID: BlockBuilder]())
   private let schema: @Sendable (TableID) -> TableSchema?
@@ -117,6 +119,11 @@ package final class Head: Sendable {
     state.series[slot].closed.append(.open(open))
   }
 
+  /// Adds durable records, in LSN order.
+  package func append(_ records: [OperationalRecord]) {
+    operational.withLock { $0.append(records) }
+  }
+
   // MARK: Encoding
 
   private var fullByteCount: Int { state.withLock { $0.fullByteCount } }
@@ -163,8 +170,13 @@ package final class Head: Sendable {
 
   package var rowCount: Int { state.withLock { $0.rowCount } }
 
-  /// Bytes held, roughly. O(1).
-  package var byteCount: Int { heldByteCount.load(ordering: .relaxed) }
+  /// Operational records, as far as they are durable.
+  package var records: UnsealedRecords { operational.withLock { $0 } }
+
+  /// Bytes held, roughly, those of the records included. O(1).
+  package var byteCount: Int {
+    heldByteCount.load(ordering: .relaxed) + operational.withLock { $0.byteCount }
+  }
 
   private func note(_ state: borrowing State) {
     heldByteCount.store(state.openByteCount + state.closedByteCount, ordering: .relaxed)

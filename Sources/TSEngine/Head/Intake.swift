@@ -222,8 +222,7 @@ extension SeriesCatalog {
           numbersOf: batch.runs[frame.runs], table: batch.table, device: frame.device, to: &numbers)
       }
       for at in batch.runs.indices
-      where !index.coverage[numbers[at]].endsBefore(batch.runs[at].first)
-        && index.coverage[numbers[at]].check(batch.runs[at].times) != .absent { return nil }
+      where index.check(batch.runs[at].times, numbers[at]) != .absent { return nil }
       return numbers
     }
   }

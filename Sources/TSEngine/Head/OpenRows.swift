@@ -11,6 +11,7 @@ package struct OpenRows: Sendable {
   private var runCount = 0
   /// Instant of the first row.
   private var start: Int64
+  private var texts: [TextHold] = []
 
   /// An empty chunk whose shape suits `run`.
   init(for run: FrameBatch.Run, of batch: FrameBatch, shapes: inout OpenShape.Recent) {
@@ -47,6 +48,7 @@ package struct OpenRows: Sendable {
     _ run: FrameBatch.Run, of batch: FrameBatch, lsn: LSN, shapes: inout OpenShape.Recent
   ) {
     precondition(accepts(run.times), "rows must come in time order")
+    if !batch.texts.isEmpty { texts.keep(batch.texts) }
     if !store(run, of: batch, lsn: lsn) {
       widen(for: run, of: batch, shapes: &shapes)
       precondition(store(run, of: batch, lsn: lsn), "a widened chunk takes the run it was made for")
@@ -165,7 +167,7 @@ package struct OpenRows: Sendable {
       if lsns.last?.lsn == run.lsn { lsns.removeLast() }
       lsns.append(run)
     }
-    return RowSet(
+    var rows = RowSet(
       times: times,
       columns: shape.columns.map { column in
         let content: RowSet.Column.Content =
@@ -173,6 +175,8 @@ package struct OpenRows: Sendable {
         return RowSet.Column(id: column.id, content: content, validity: column.validity.map(bits))
       },
       lsns: lsns)
+    rows.texts = texts
+    return rows
   }
 
   private func bits(_ validity: Int) -> [UInt64] {

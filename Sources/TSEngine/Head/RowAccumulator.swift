@@ -56,6 +56,7 @@ package struct RowAccumulator: Sendable {
   private var instants: [Int64] = []
   private var columns: [Column] = []
   private var lsns: [RowSet.LSNRun] = []
+  private var texts: [TextHold] = []
   /// Empty arrays with room, for columns to come.
   private var spares: [[Int64]] = []
   package private(set) var count = 0
@@ -74,6 +75,7 @@ package struct RowAccumulator: Sendable {
     (regular, count) = (nil, 0)
     instants.removeAll(keepingCapacity: true)
     lsns.removeAll(keepingCapacity: true)
+    texts.removeAll()
   }
 
   package var firstTime: Int64 { regular?.start ?? instants[0] }
@@ -87,6 +89,7 @@ package struct RowAccumulator: Sendable {
   package mutating func append(_ run: FrameBatch.Run, of batch: FrameBatch, lsn: LSN) {
     precondition(accepts(run.times), "rows must come in time order")
     let added = run.times.count
+    texts.keep(batch.texts)
     for index in run.cells {
       let cell = batch.cells[index]
       let at = columnIndex(cell.column)
@@ -109,6 +112,7 @@ package struct RowAccumulator: Sendable {
   package mutating func append(_ rows: RowSet, _ range: Range<Int>) {
     guard !range.isEmpty else { return }
     if count == 0, columns.isEmpty, range == 0..<rows.count { return adopt(rows) }
+    if !rows.texts.isEmpty { texts.keep(rows.holds(of: range)) }
     for column in rows.columns {
       let at = columnIndex(column.id)
       let valid = column.validity.map { words in range.map { words[$0 / 64] >> UInt64($0 % 64) & 1 == 1 } }
@@ -150,13 +154,14 @@ package struct RowAccumulator: Sendable {
       return adopted
     }
     lsns = rows.lsns
+    texts = rows.texts
     appendTimes(rows.times)
     count = rows.count
   }
 
   /// The rows so far. O(1): shares the arrays until the next append.
   package func rows() -> RowSet {
-    RowSet(
+    var rows = RowSet(
       times: regular.map { .regular($0) } ?? .explicit(instants),
       columns: columns.map { column in
         RowSet.Column(
@@ -164,6 +169,8 @@ package struct RowAccumulator: Sendable {
           validity: column.validity?.words)
       },
       lsns: lsns)
+    rows.texts = texts
+    return rows
   }
 
   private mutating func columnIndex(_ id: ColumnID) -> Int {

@@ -25,6 +25,7 @@ struct Sorter {
       Intake.Part(batch: FrameBatch(table: batch.table), series: [], frames: []),
       Intake.Part(batch: FrameBatch(table: batch.table.quarantine), series: [], frames: []),
     ]
+    for part in out.indices { out[part].batch.texts = batch.texts }
   }
 
   mutating func beginFrame(_ index: Int) {
@@ -92,7 +93,9 @@ struct Sorter {
       let have = out[place.part].batch
       guard let at = have.runs[place.run].times.row(of: tick) else { continue }
       let equal = columns(of: run, and: place.run, of: have).allSatisfy {
-        batch.slot($0, run: run, row: row) == have.slot($0, run: place.run, row: at)
+        batch.texts.isSame(
+          $0, batch.slot($0, run: run, row: row), have.slot($0, run: place.run, row: at),
+          or: have.texts)
       }
       return equal ? .same : .differs
     }
@@ -103,7 +106,10 @@ struct Sorter {
     guard let known, let at = known.times.row(of: tick) else { return .absent }
     var columns = Set(known.columns.map(\.id))
     for cell in batch.runs[run].cells { columns.insert(batch.cells[cell].column) }
-    let equal = columns.allSatisfy { batch.slot($0, run: run, row: row) == known.slot($0, row: at) }
+    let equal = columns.allSatisfy {
+      batch.texts.isSame(
+        $0, batch.slot($0, run: run, row: row), known.slot($0, row: at), or: known.texts)
+    }
     return equal ? .same : .differs
   }
 

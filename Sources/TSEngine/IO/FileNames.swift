@@ -4,6 +4,7 @@
 ///     LOCK                  flock of the writing process
 ///     TOKEN-KEY             key of the HMACs by which access tokens are known, mode 0600
 ///     BACKUP                in a backup alone: what it holds, written last
+///     SERIES                series and coverage of most data segments, derived from them
 ///     RESERVE               bytes set aside so that a full disk can still be started on
 ///     manifest/log/000001.log  edits naming the live files, framed as the log is
 ///     log/000001.log        tail segments: the log in order of arrival
@@ -11,6 +12,7 @@
 ///     log/000001@8192.damaged  copy of bytes that failed their check at byte 8192
 ///     journal/000001.journal   registry events, kept for ever
 ///     data/000001.data      sealed columnar blocks
+///     rollups/000001.data   buckets of a declared rollup, made from the readings
 ///     pins/000042-1f.pin    flock of a reading process: it reads the manifest's state at LSN 42
 ///     data/000001.data@0.unnamed  a file that a damaged manifest may have named once
 ///
@@ -19,6 +21,7 @@ package enum FileNames {
   package static let store = "STORE"
   package static let lock = "LOCK"
   package static let backupList = "BACKUP"
+  package static let series = "SERIES"
   package static let reserve = "RESERVE"
   package static let tokenKey = "TOKEN-KEY"
   package static let manifestDirectory = "manifest"
@@ -26,6 +29,7 @@ package enum FileNames {
   package static let journalDirectory = "journal"
   package static let dataDirectory = "data"
   package static let pinDirectory = "pins"
+  package static let rollupDirectory = "rollups"
 
   static let temporarySuffix = ".tmp"
   static let logSuffix = ".log"

@@ -146,11 +146,12 @@ package enum FrameRecord {
 
   // MARK: Decoding
 
-  /// Appends the frame in `bytes` to its table's batch; symbols are interned.
+  /// Appends the frame in `bytes` to its table's batch; symbols are interned, texts are the batch's own.
   /// - Returns: the table.
   /// - Throws: `.corrupt`, `.truncated`, `.unsupportedVersion`.
   package static func decode(
-    _ bytes: RawSpan, symbols: SymbolTable, into batches: inout [TableID: FrameBatch]
+    _ bytes: RawSpan, symbols: SymbolTable, into batches: inout [TableID: FrameBatch],
+    schema: (TableID) -> TableSchema?
   ) throws(StorageError) -> TableID {
     var reader = ByteReader(bytes)
     guard try reader.next(UInt8.self) == version else {
@@ -163,6 +164,7 @@ package enum FrameRecord {
     var batch = batches.removeValue(forKey: table) ?? FrameBatch(table: table)
     defer { batches[table] = batch }
     batch.beginFrame(device: device)
+    let texts = schema(table)?.columns.filter { $0.type == .text }.map(\.id) ?? []
     for _ in 0..<runCount {
       let probe = Int32(truncatingIfNeeded: try reader.zigzag())
       let times = try decodeTimes(&reader)
@@ -173,7 +175,9 @@ package enum FrameRecord {
         guard !known.contains(where: { $0.column == column }) else {
           throw StorageError(.corrupt, "a column twice in a run", offset: reader.offset)
         }
-        try decodeCell(&reader, column, count: times.count, symbols: symbols, into: &batch)
+        try decodeCell(
+          &reader, column, count: times.count, symbols: symbols, isText: texts.contains(column),
+          into: &batch)
       }
     }
     guard reader.isAtEnd else {
@@ -207,24 +211,30 @@ package enum FrameRecord {
   }
 
   private static func decodeCell(
-    _ reader: inout ByteReader, _ column: ColumnID, count: Int, symbols: SymbolTable,
+    _ reader: inout ByteReader, _ column: ColumnID, count: Int, symbols: SymbolTable, isText: Bool,
     into batch: inout FrameBatch
   ) throws(StorageError) {
+    func code(_ text: String) -> Int64 {
+      isText ? batch.code(of: text, column: column, in: symbols) : symbols.code(of: text)
+    }
     switch try reader.next(UInt8.self) {
     case Form.constant:
       batch.add(column, constant: try reader.zigzag())
     case Form.values:
-      batch.add(column, try unpack(&reader, count: count))
+      batch.add(column, try PackedIntegers(&reader, count: count))
     case Form.nullable:
       let valid = try bits(&reader, count: count)
       batch.add(column, try unpack(&reader, count: count), valid: valid)
     case Form.constantSymbol:
-      batch.add(column, constant: symbols.code(of: try reader.string()))
+      let text = try reader.string()
+      batch.add(column, constant: code(text))
     case Form.symbols:
-      batch.add(column, try unpackSymbols(&reader, count: count, symbols))
+      let codes = try unpackSymbols(&reader, count: count, code)
+      batch.add(column, codes)
     case Form.nullableSymbols:
       let valid = try bits(&reader, count: count)
-      batch.add(column, try unpackSymbols(&reader, count: count, symbols), valid: valid)
+      let codes = try unpackSymbols(&reader, count: count, code)
+      batch.add(column, codes, valid: valid)
     default:
       throw StorageError(.corrupt, "unknown cell form", offset: reader.offset)
     }
@@ -241,35 +251,18 @@ package enum FrameRecord {
   private static func unpack(
     _ reader: inout ByteReader, count: Int
   ) throws(StorageError) -> [Int64] {
-    let low = try reader.zigzag()
-    let width = Int(try reader.next(UInt8.self))
-    guard width <= 8, width & (width - 1) == 0 || width == 0 else {
-      throw StorageError(.corrupt, "impossible width", offset: reader.offset)
-    }
-    let bytes = try reader.take(count * width)
+    let packed = try PackedIntegers(&reader, count: count)
     var values: [Int64] = []
-    values.reserveCapacity(count)
-    var fields = ByteReader(bytes)
-    for _ in 0..<count {
-      let difference: UInt64
-      switch width {
-      case 1: difference = UInt64(try fields.next(UInt8.self))
-      case 2: difference = UInt64(try fields.next(UInt16.self))
-      case 4: difference = UInt64(try fields.next(UInt32.self))
-      case 8: difference = try fields.next(UInt64.self)
-      default: difference = 0
-      }
-      values.append(low &+ Int64(bitPattern: difference))
-    }
+    values.append(addingCapacity: count) { packed.append(to: &$0) }
     return values
   }
 
   private static func unpackSymbols(
-    _ reader: inout ByteReader, count: Int, _ symbols: SymbolTable
+    _ reader: inout ByteReader, count: Int, _ code: (String) -> Int64
   ) throws(StorageError) -> [Int64] {
     let textCount = try reader.count(limit: min(count, reader.remaining))
     var codes: [Int64] = []
-    for _ in 0..<textCount { codes.append(symbols.code(of: try reader.string())) }
+    for _ in 0..<textCount { codes.append(code(try reader.string())) }
     var values = try unpack(&reader, count: count)
     for index in values.indices {
       guard values[index] >= 0, values[index] < Int64(codes.count) else {

@@ -85,6 +85,7 @@ struct LogPass {
     previousSegmentID = head.id
     batchEpoch = 0
     isSegmentDamaged = false
+    if head.isUnreadable { scan.unreadableHead = FileNames.path(directory, FileNames.logSegment(head.id)) }
     guard let header = head.header else {
       isSegmentDamaged = true
       isStartUnknown = isFirst

@@ -74,13 +74,20 @@ package struct LogReader {
 struct SegmentHead {
   let id: UInt64
   let header: LogSegmentHeader?
+  /// The disk refused to give the header, twice.
+  private(set) var isUnreadable = false
   let crc: UInt32
 
   init(_ id: UInt64, _ file: any DiskFile, _ storeID: StoreID) throws(StorageError) {
     self.id = id
     var bytes = [UInt8](repeating: 0, count: LogFormat.SegmentHeader.byteCount)
     do throws(StorageError) {
-      let count = try bytes.read(0..<bytes.count, from: file, at: 0)
+      let count: Int
+      do throws(StorageError) { count = try bytes.read(0..<bytes.count, from: file, at: 0) } catch {
+        // Like the sectors of batches, it is asked for twice before it counts as damaged.
+        guard error.code == .io else { throw error }
+        count = try bytes.read(0..<bytes.count, from: file, at: 0)
+      }
       let found = try LogSegmentHeader(decoding: bytes.rawSpan.extracting(0..<count))
       let isOurs = found.storeID == storeID && found.segmentID == id
       header = isOurs ? found : nil
@@ -89,6 +96,7 @@ struct SegmentHead {
         throw StorageError(error.code, error.reason, file: file.path, offset: error.offset)
       }
       header = nil
+      isUnreadable = error.code == .io
     }
     crc = header == nil ? 0 : LogSegmentHeader.crc(of: bytes)
   }

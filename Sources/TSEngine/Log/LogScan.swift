@@ -96,6 +96,8 @@ package struct LogScan: Sendable, Equatable {
   /// may serve.
   package var witnessedLSN: LSN = 0
   package var damaged: [DamagedRange] = []
+  /// A segment whose header the disk refused to give.
+  package var unreadableHead: String?
   package var jumps: [LSNJump] = []
   /// By gap records.
   package var burned: [ClosedRange<LSN>] = []

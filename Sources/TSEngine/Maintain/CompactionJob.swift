@@ -21,7 +21,10 @@ package final class CompactionJob: @unchecked Sendable {
   private var builder: BlockBuilder
   /// What befell the readings when the job began; what comes later is left to readers and the next job.
   private let registry: Registry
-  private var removal: PhysicalRemoval
+  /// The newest event whose removals are applied.
+  private let removingThrough: LSN
+  private let tally: RemovalTally
+  private let keeper: LeafKeeper?
 
   /// What is being written: rows of `plan.windows[window]`, series by series.
   private var window = 0
@@ -31,14 +34,18 @@ package final class CompactionJob: @unchecked Sendable {
 
   /// - Parameters:
   ///   - segments: the live segments that `plan` names.
-  ///   - registry: rows that it says are removed go for good.
+  ///   - registry: rows that it says events up to `removingThrough` took go for good.
+  ///   - keeper: keeps the hashes of what goes.
   ///   - takeID: gives a fresh file id at every call.
   package init(
     _ plan: CompactionPlan.Job, _ segments: [DataSegmentReader], schema: TableSchema,
-    registry: Registry, context: SegmentContext, takeID: @escaping @Sendable () -> UInt64
+    registry: Registry, removingThrough: LSN = .max, keeper: LeafKeeper? = nil,
+    context: SegmentContext, takeID: @escaping @Sendable () -> UInt64
   ) {
     self.registry = registry
-    removal = PhysicalRemoval(registry.lifecycles)
+    self.removingThrough = removingThrough
+    self.keeper = keeper
+    tally = RemovalTally(registry.lifecycles, through: removingThrough, keeper: keeper)
     self.plan = plan
     self.segments = segments
     self.schema = schema
@@ -53,6 +60,15 @@ package final class CompactionJob: @unchecked Sendable {
   package func blamed(for error: StorageError) -> [UInt64] {
     let named = segments.filter { $0.file.path == error.file }
     return named.isEmpty ? plan.inputs : named.map(\.id)
+  }
+
+  /// The damage of an input that an error tells of; nil when it names none.
+  package func damage(_ error: StorageError) -> (id: UInt64, damage: Manifest.Damage)? {
+    guard let segment = segments.first(where: { $0.file.path == error.file }) else { return nil }
+    var damage = segment.loss
+    damage.offset = error.offset ?? 0
+    damage.byteCount = 0
+    return (segment.id, damage)
   }
 
   /// Deals with series until some `byteLimit` bytes of blocks are read.
@@ -80,7 +96,9 @@ package final class CompactionJob: @unchecked Sendable {
       } else {
         try finishWindow()
         guard window < plan.windows.count else {
-          if removal.newestLSN > 0 { installation.removedRows = (schema.id, removal.newestLSN) }
+          // Before they go: what is live still has the rows.
+          if let keeper, try keeper.step(into: &installation) { break }
+          if !tally.removed.isEmpty { installation.removedRows = (schema.id, tally.removed.parts) }
           return .done(installation)
         }
         begin()
@@ -109,20 +127,23 @@ package final class CompactionJob: @unchecked Sendable {
           continue
         }
         byteCount += block.columns.reduce(64) { $0 + block.byteCount($1) }
-        guard let kept = removal.kept(block, of: key, applied: applied) else { continue }
+        guard let kept = try tally.kept(block, of: key, applied: applied) else { continue }
         let isWhole = block.firstTime >= bounds.lowerBound && block.lastTime <= bounds.upperBound
-        switch block.entry.kind {
-        case .main where isWhole: main.append(kept)
-        case .main: if let part = try kept.rows().cut(to: bounds) { main.append(.rows(part)) }
-        case .superseded: if let part = try kept.rows().cut(to: bounds) { superseded.append(part) }
+        if block.entry.kind == .main, isWhole {
+          main.append(kept)
+          continue
         }
+        guard var part = try block.rows().cut(to: bounds) else { continue }
+        if case .masked(_, let mask) = kept { part = tally.remove(mask, from: part, of: key) }
+        if part.count == 0 { continue }
+        if block.entry.kind == .main { main.append(.rows(part)) } else { superseded.append(part) }
       }
     }
     guard !main.isEmpty || !superseded.isEmpty else { return 0 }
     try withWriter { (writer) throws(StorageError) in
       _ = try SeriesRewrite.append(
         main, superseded: superseded, of: key, order: registry.lifecycles.order(of: schema.id),
-        to: &writer, builder: &builder)
+        hidden: registry.lifecycles.removals(of: key), tally: tally, to: &writer, builder: &builder)
     }
     return byteCount
   }
@@ -152,7 +173,10 @@ package final class CompactionJob: @unchecked Sendable {
     guard let open = writer.take() else { return }
     guard !open.isEmpty else { return open.abandon() }
     var meta = try open.finish()
-    if !registry.lifecycles.isEmpty { meta.appliedLSN = registry.lastEventLSN }
+    if !registry.lifecycles.isEmpty {
+      let applied = inputs.map(\.applied).min() ?? 0
+      meta.appliedLSN = min(registry.lastEventLSN, max(removingThrough, applied))
+    }
     installation.added.append((DataSegmentReader(context, meta), meta))
   }
 

@@ -18,7 +18,8 @@ struct LogReplay {
       guard record.lsn > sealedLSN else { continue }
       switch record.kind {
       case .frame:
-        let table = try FrameRecord.decode(record.body, symbols: shared.symbols, into: &frames)
+        let table = try FrameRecord.decode(
+          record.body, symbols: shared.symbols, into: &frames, schema: { shared.schema($0) })
         lsns[table, default: []].append(record.lsn)
       case .event:
         let event = try Journal.decodeEvent(record.body, lsn: record.lsn)
@@ -26,8 +27,10 @@ struct LogReplay {
         shared.live.withLock { $0.registry.apply(event) }
       case .message:
         let operational = try Journal.decodeRecord(record.body, lsn: record.lsn)
-        shared.records.withLock { $0.append(operational) }
-        shared.live.withLock { $0.registry.apply(operational) }
+        shared.live.withLock { live in
+          live.heads[live.heads.count - 1].append([operational])
+          live.registry.apply(operational)
+        }
       case .gap, .seal, .edit: break
       }
     }

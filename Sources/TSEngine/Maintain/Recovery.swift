@@ -68,7 +68,8 @@ struct Recovery {
     for event in shared.events.withLock({ $0 }) where event.lsn > sealedLSN && event.lsn <= lsn {
       registry.apply(event)
     }
-    for record in shared.records.withLock({ $0 }) where record.lsn <= lsn { registry.apply(record) }
+    let heads = shared.live.withLock { $0.heads }
+    for record in heads.lazy.flatMap({ $0.records.all }) where record.lsn <= lsn { registry.apply(record) }
     shared.live.withLock { [registry] in $0.registry = registry }
   }
 
@@ -78,13 +79,15 @@ struct Recovery {
     var outcome = Outcome()
     outcome.manifest = manifest
     try makeDirectories()
+    SeriesCheckpoint.removeUnfinished(disk, directory)
     try openFiles(&outcome, toleratesMissing: true)
     let sealed = Planted.has(.sealedReplayed) ? 0 : manifest.sealedLSN
     var replay = LogReplay(shared: shared, after: sealed)
     let repaired = try LogRepair(disk, store: directory, storeID: storeID)
-      .run(from: sealed + 1) { info, payload throws(StorageError) in
+      .run(from: sealed + 1, durableLogLSN: manifest.durableLogLSN) { info, payload throws(StorageError) in
         try replay.apply(info, payload)
       }
+    try repaired.scan.requireReadable()
     outcome.scan = repaired.scan
     outcome.tornByteCount = repaired.tornByteCount
     finish(&outcome, durableLSN: repaired.scan.nextLSN - 1)
@@ -134,8 +137,11 @@ struct Recovery {
     _ manifest: Manifest, at lsn: LSN, isWhole: Bool
   ) throws(StorageError) {
     defer { shared.dead.sweep(disk, store: directory) }
+    var isWhole = isWhole
+    var hasRead = false
     let data = Set(manifest.data.map { FileNames.dataSegment($0.id) })
     let journals = Set(manifest.journals.map { FileNames.journalSegment($0.id) })
+    try removeUnnamedRollups(manifest, at: lsn)
     for (folder, live) in [(FileNames.dataDirectory, data), (FileNames.journalDirectory, journals)] {
       let folder = FileNames.path(directory, folder)
       for name in try disk.list(folder) where !live.contains(name) {
@@ -143,6 +149,9 @@ struct Recovery {
         if FileNames.isTemporary(name) {
           try disk.remove(path)
         } else if FileNames.dataSegmentID(name) != nil || FileNames.journalSegmentID(name) != nil {
+          // Rare, so that the opening may take longer: what is damaged may be in the unnamed file.
+          if isWhole, !hasRead { isWhole = try areIndexesWhole() }
+          hasRead = true
           if isWhole, let id = FileNames.dataSegmentID(name) {
             // A reader may have pinned a state that named it.
             let file = SegmentFile(disk, path: path, id: id, open: context.open)
@@ -198,27 +207,56 @@ struct Recovery {
       clock.append(content.clock)
     }
     var segments: [DataSegmentReader] = []
+    let checkpoint = SeriesCheckpoint.load(disk, directory, storeID, into: shared.series)
+    let files = try dataFiles()
+    var covered: Set<UInt64> = []
     for meta in outcome.manifest.data {
       let segment = DataSegmentReader(context, meta)
+      if checkpoint.covers(meta), files.contains(FileNames.dataSegment(meta.id)) {
+        covered.insert(meta.id)
+        segments.append(segment)
+        continue
+      }
       let directory = try contained(toleratesMissing) { () throws(StorageError) in
         try segment.directory()
       }
       if let directory {
         cover(directory)
-        segments.append(segment)
       } else {
+        segment.setDamaged()
         outcome.damages.append(segment.loss)
       }
+      segments.append(segment)
+    }
+    shared.checkpoint.withLock { [covered] state in
+      state.covered = covered
+      state.byteCount = checkpoint.byteCount
     }
     shared.events.withLock { [events] in $0 = events }
     shared.chain.withLock { [chain] in $0 = chain }
     shared.clock.withLock { [clock] in $0 = clock }
     let head = shared.newHead()
+    let rollups = outcome.manifest.rollups.map { RollupSegmentReader(context, $0) }
     shared.live.withLock { [registry, segments] live in
       live.registry = registry
       live.segments = segments
+      live.rollups = rollups
       live.heads = [head]
     }
+  }
+
+  private func dataFiles() throws(StorageError) -> Set<String> {
+    let folder = FileNames.path(directory, FileNames.dataDirectory)
+    return disk.exists(folder) ? Set(try disk.list(folder)) : []
+  }
+
+  /// Whether all indexes hold; those that the series checkpoint stood for are read now.
+  private func areIndexesWhole() throws(StorageError) -> Bool {
+    let covered = shared.checkpoint.withLock { $0.covered }
+    for segment in shared.live.withLock({ $0.segments }) where covered.contains(segment.id) {
+      if try segment.directoryIfWhole() == nil { return false }
+    }
+    return true
   }
 
   /// Nil when the file is damaged: the rest of the store is served, the loss is reported.
@@ -268,10 +306,38 @@ extension JournalSegment {
   }
 }
 
+extension Manifest {
+  /// The newest LSN of the log that a bulk append behind it proves durable; 0 when none does. Bulk appends
+  /// themselves are not in the log.
+  var durableLogLSN: LSN {
+    var newest: LSN = 0
+    for bulk in bulks.sorted(by: { $0.first < $1.first }) {
+      let before = bulk.first - 1
+      if !bulks.contains(where: { $0.first <= before && before <= $0.last }) { newest = max(newest, before) }
+    }
+    return newest > sealedLSN ? newest : 0
+  }
+}
+
 extension LogScan {
-  /// - Throws: `.corrupt` when edits were lost: which files are live is unknown then.
+  /// A disk that refuses a segment's header may refuse everything, and give it tomorrow: a writer
+  /// that went on would take for lost what is there.
+  /// - Throws: `.io`.
+  func requireReadable() throws(StorageError) {
+    guard let unreadableHead else { return }
+    throw StorageError(
+      .io, "the disk does not give this file; nothing was changed, open again when it does, or salvage",
+      file: unreadableHead, offset: 0)
+  }
+
+  /// - Throws: `.corrupt` when edits were lost: which files are live is unknown then; `.io`.
   func requireWholeManifest() throws(StorageError) {
-    if let damage = damaged.first(where: { $0.lsns != nil }) {
+    try requireReadable()
+    // A segment with neither header nor batch says nothing of what it held.
+    func isBlind(_ range: DamagedRange) -> Bool {
+      range.reason == .segmentHeader && segments.contains { $0.id == range.segmentID && $0.batchCount == 0 }
+    }
+    if let damage = damaged.first(where: { $0.lsns != nil || isBlind($0) }) {
       throw StorageError(
         .corrupt, "the manifest has lost edits", file: damage.file,
         offset: damage.bytes.lowerBound)

@@ -100,8 +100,7 @@ package struct Salvage {
     try copyLog(manifest)
     edits.append(.sealed(logSegment: manifest.sealedLogSegment, lsn: manifest.sealedLSN))
     edits += manifest.bulks.map { .bulk($0) }
-    edits += manifest.removedLSN.sorted { $0.key < $1.key }
-      .map { .removedRows(table: $0.key, through: $0.value) }
+    edits += manifest.removedEdits
     let target = try ManifestLog(disk, clock: clock, store: destination, storeID: storeID)
     try target.commit(edits)
     try target.close()
@@ -203,7 +202,8 @@ package struct Salvage {
       for record in content.records {
         groups.append(try LeafGroup(decoding: record.bytes.rawSpan, lsn: record.lsn).root)
       }
-      roots[journal.newestLSN] = MerkleTree.root(groups)
+      // The sealed ones come first; what compaction kept behind them is of some groups.
+      if roots[journal.newestLSN] == nil { roots[journal.newestLSN] = MerkleTree.root(groups) }
     }
     var records: [JournalSegment.Record] = []
     for record in content.records where try isProvable(record) { records.append(record) }

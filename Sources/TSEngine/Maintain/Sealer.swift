@@ -34,7 +34,7 @@ package struct Sealer {
     into installation: inout CommitRequest.Installation
   ) throws(StorageError) {
     let numbers = rotation.head.seriesNumbers
-    let keys = shared.series.withLock { index in numbers.map { (index.keys[$0], $0) } }
+    let keys = shared.series.withLock { index in numbers.map { (index.key($0), $0) } }
     let lifecycles = lifecycles ?? shared.live.withLock { $0.registry }.lifecycles
     for (table, series) in Dictionary(grouping: keys, by: { $0.0.table }).sorted(by: { $0.key < $1.key }) {
       guard let schema = shared.schema(table) else {
@@ -50,7 +50,7 @@ package struct Sealer {
           for (_, chunks) in try rotation.head.chunks(of: [number], through: rotation.lastLSN) {
             try SeriesRewrite.append(
               chunks.map(\.source), of: key, order: lifecycles.order(of: table),
-              hidden: lifecycles.removals(of: key)?.mask, to: &writer, builder: &builder)
+              hidden: lifecycles.removals(of: key), to: &writer, builder: &builder)
           }
         }
       } catch {
@@ -84,7 +84,7 @@ package struct Sealer {
         .init(
           kind: LogRecordKind.event.rawValue, lsn: event.lsn, bytes: try Journal.encode(event)))
     }
-    for record in shared.records.withLock({ $0 }) where range.contains(record.lsn) {
+    for record in rotation.head.records.all where range.contains(record.lsn) {
       let encoded = JournalSegment.Record(
         kind: LogRecordKind.message.rawValue, lsn: record.lsn, bytes: try Journal.encode(record))
       if record.isReplayed { registry.append(encoded) } else { operational.append(encoded) }
@@ -178,6 +178,10 @@ extension CommitRequest.Installation {
     for (_, meta) in added { try? disk.remove(FileNames.path(data, FileNames.dataSegment(meta.id))) }
     for meta in journals {
       try? disk.remove(FileNames.path(journal, FileNames.journalSegment(meta.id)))
+    }
+    for rollup in rollups where rollup.segment != nil {
+      let folder = FileNames.path(directory, FileNames.rollupDirectory)
+      try? disk.remove(FileNames.path(folder, FileNames.dataSegment(rollup.meta.id)))
     }
   }
 }

@@ -53,6 +53,9 @@ public struct FrameBatch: Sendable {
   /// Slots as `ColumnType` describes; symbols are codes of the store's `SymbolTable`.
   public private(set) var values: [Int64] = []
   public private(set) var validity: [Bool] = []
+  /// Of the columns of texts that have codes of this batch.
+  package var texts: [TextHold] = []
+  private var textCodes: [ColumnID: [TextKey: Int64]] = [:]
 
   public init(table: TableID) { self.table = table }
 
@@ -70,6 +73,8 @@ public struct FrameBatch: Sendable {
     cells.removeAll(keepingCapacity: keep)
     values.removeAll(keepingCapacity: keep)
     validity.removeAll(keepingCapacity: keep)
+    texts.removeAll()
+    textCodes.removeAll()
   }
 
   /// How far a batch was filled; what came after can be taken back.
@@ -90,6 +95,25 @@ public struct FrameBatch: Sendable {
     cells.removeLast(cells.count - mark.cells)
     values.removeLast(values.count - mark.values)
     validity.removeLast(validity.count - mark.validity)
+  }
+
+  /// The code of `text` in `column`, which is of type text. It is good for this batch alone, and lives
+  /// as long as the batch and what becomes of its rows in memory. O(length).
+  public mutating func code(
+    of text: String, column: ColumnID, in symbols: SymbolTable
+  ) -> Int64 {
+    let key = TextKey(text)
+    if let code = textCodes[column]?[key] { return code }
+    let hold: TextHold
+    if let known = texts.first(where: { $0.column == column }) {
+      hold = known
+    } else {
+      hold = TextHold(of: column, in: symbols)
+      texts.append(hold)
+    }
+    let code = hold.add(text)
+    textCodes[column, default: [:]][key] = code
+    return code
   }
 
   /// Starts a frame of `device`; the runs and cells that follow belong to it.
@@ -131,6 +155,13 @@ public struct FrameBatch: Sendable {
     values.append(addingCapacity: slots.count) { room in
       for index in slots.indices { room.append(Int64(slots[index])) }
     }
+    add(column, from: start)
+  }
+
+  /// Precondition: as many values as the current run has samples.
+  mutating func add(_ column: ColumnID, _ packed: PackedIntegers) {
+    let start = values.count
+    values.append(addingCapacity: packed.count) { packed.append(to: &$0) }
     add(column, from: start)
   }
 

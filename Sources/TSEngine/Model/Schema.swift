@@ -23,10 +23,14 @@ public struct ColumnSchema: Sendable, Equatable {
   /// Inclusive bounds a value must keep at the door; nil is open.
   public var minimum: Int64?
   public var maximum: Int64?
+  /// Every row must have a value. Rows from before the column was declared read null.
+  public var isRequired: Bool
+  /// A text that is one JSON value, kept as it came.
+  public var isJSON: Bool
 
   public init(
     id: ColumnID, name: String, type: ColumnType, unit: String = "",
-    minimum: Int64? = nil, maximum: Int64? = nil
+    minimum: Int64? = nil, maximum: Int64? = nil, isRequired: Bool = false, isJSON: Bool = false
   ) {
     self.id = id
     self.name = name
@@ -34,6 +38,36 @@ public struct ColumnSchema: Sendable, Equatable {
     self.unit = unit
     self.minimum = minimum
     self.maximum = maximum
+    self.isRequired = isRequired
+    self.isJSON = isJSON
+  }
+}
+
+extension ColumnSchema {
+  /// Of one text.
+  package static let textByteLimit = 1 << 16
+
+  /// Whether a value keeps the bounds; NaN keeps none.
+  package func accepts(_ slot: Int64) -> Bool {
+    if minimum == nil, maximum == nil { return true }
+    guard type == .float else { return slot >= minimum ?? .min && slot <= maximum ?? .max }
+    func number(_ slot: Int64) -> Double { Double(bitPattern: UInt64(bitPattern: slot)) }
+    if let minimum, !(number(slot) >= number(minimum)) { return false }
+    if let maximum, !(number(slot) <= number(maximum)) { return false }
+    return true
+  }
+
+  /// The bounds as a person reads them: `-80 to 80`, `at least 1`.
+  package var boundsText: String {
+    func text(_ slot: Int64) -> String {
+      type == .float ? "\(Double(bitPattern: UInt64(bitPattern: slot)))" : "\(slot)"
+    }
+    switch (minimum, maximum) {
+    case (let low?, let high?): return "\(text(low)) to \(text(high))"
+    case (let low?, nil): return "at least \(text(low))"
+    case (nil, let high?): return "at most \(text(high))"
+    case (nil, nil): return "any"
+    }
   }
 }
 

@@ -5,7 +5,6 @@ struct FrameLeaves {
   private var writer: LeafWriter
   private var schemas: [TableID: LeafSchema] = [:]
   private var batches: [TableID: FrameBatch] = [:]
-  private var times: [Int64] = []
 
   init(symbols: SymbolTable) {
     self.symbols = symbols
@@ -16,7 +15,7 @@ struct FrameLeaves {
   mutating func add(
     _ record: RawSpan, lsn: LSN, schema: (TableID) -> TableSchema?, to grouper: inout LeafGrouper
   ) throws(StorageError) {
-    let table = try FrameRecord.decode(record, symbols: symbols, into: &batches)
+    let table = try FrameRecord.decode(record, symbols: symbols, into: &batches, schema: schema)
     // Out and back, so that its arrays are used again and never copied.
     guard var batch = batches.removeValue(forKey: table) else { return }
     defer {
@@ -28,45 +27,31 @@ struct FrameLeaves {
       throw StorageError(.corrupt, "rows of table \(table), whose type is unknown")
     }
     for frame in batch.frames {
-      let runs = frame.runs.sorted { batch.runs[$0].probe < batch.runs[$1].probe }
-      let isSimple = runs.allSatisfy { batch.runs[$0].times.count <= ProofFormat.leafInstantCount }
-        && zip(runs, runs.dropFirst()).allSatisfy { batch.runs[$0].probe != batch.runs[$1].probe }
-      if isSimple {
-        for run in runs { add(batch.runs[run], of: batch, frame.device, lsn, schema, to: &grouper) }
+      if Self.isSimple(frame, of: batch) {
+        for run in frame.runs {
+          writer.write(schema, lsn: lsn, device: frame.device, run: run, of: batch)
+          grouper.add(
+            LeafKey(
+              lsn: lsn, table: batch.table, device: frame.device, probe: batch.runs[run].probe,
+              time: batch.runs[run].first), writer.digest())
+        }
       } else {
-        addMixed(runs, of: batch, frame.device, lsn, schema, to: &grouper)
+        addMixed(Array(frame.runs), of: batch, frame.device, lsn, schema, to: &grouper)
       }
     }
   }
 
-  private mutating func add(
-    _ run: FrameBatch.Run, of batch: FrameBatch, _ device: String, _ lsn: LSN, _ schema: LeafSchema,
-    to grouper: inout LeafGrouper
-  ) {
-    let count = run.times.count
-    times.removeAll(keepingCapacity: true)
-    for row in 0..<count { times.append(run.times.tick(row)) }
-    var columns: [LeafWriter.Column] = []
-    columns.reserveCapacity(run.cells.count)
-    for column in schema.columns {
-      guard let index = run.cells.first(where: { batch.cells[$0].column == column.id }) else { continue }
-      switch batch.cells[index].content {
-      case .constant(let value):
-        columns.append(.init(schema: column, slots: [value], valid: nil, isConstant: true))
-      case .values(let start):
-        columns.append(.init(schema: column, slots: batch.values[start..<(start + count)], valid: nil))
-      case .nullable(let start, let validityStart):
-        columns.append(
-          .init(
-            schema: column, slots: batch.values[start..<(start + count)],
-            valid: batch.validity[validityStart..<(validityStart + count)]))
+  /// A leaf a run, in their order.
+  private static func isSimple(_ frame: FrameBatch.Frame, of batch: FrameBatch) -> Bool {
+    var before: Int32?
+    for run in frame.runs {
+      let probe = batch.runs[run].probe
+      if batch.runs[run].count > ProofFormat.leafInstantCount || before.map({ $0 >= probe }) ?? false {
+        return false
       }
+      before = probe
     }
-    writer.write(
-      schema, lsn: lsn, device: device, probe: run.probe, times: times, columns: columns)
-    grouper.add(
-      LeafKey(lsn: lsn, table: batch.table, device: device, probe: run.probe, time: times[0]),
-      writer.digest())
+    return true
   }
 
   private mutating func addMixed(

@@ -41,6 +41,28 @@ struct LeafRows {
     }
   }
 
+  /// Calls `isFound` for each run of as many instants as a leaf holds, or of what is left behind its
+  /// first one, that holds `time`, until it says yes.
+  func forEachRun(
+    holding time: Int64, _ writer: inout LeafWriter, _ isFound: (LeafKey, LeafWriter) -> Bool
+  ) {
+    let places = order(&writer)
+    // Where each instant begins.
+    let starts = places.indices.filter { $0 == 0 || self.time(places[$0]) != self.time(places[$0 - 1]) }
+    guard let instant = starts.firstIndex(where: { self.time(places[$0]) == time }) else { return }
+    for first in max(0, instant - ProofFormat.leafInstantCount + 1)...instant {
+      let last = first + ProofFormat.leafInstantCount
+      let part = places[starts[first]..<(last < starts.count ? starts[last] : places.count)]
+      writer.write(
+        schema, lsn: lsn, device: series.device, probe: series.probe, times: part.map { self.time($0) },
+        columns: columns(part))
+      let key = LeafKey(
+        lsn: lsn, table: series.table, device: series.device, probe: series.probe,
+        time: self.time(places[starts[first]]))
+      if isFound(key, writer) { return }
+    }
+  }
+
   private func time(_ place: Place) -> Int64 { sets[place.set].times.tick(place.row) }
 
   private func columns(_ places: ArraySlice<Place>) -> [LeafWriter.Column] {

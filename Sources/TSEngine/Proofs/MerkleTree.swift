@@ -4,17 +4,17 @@
 package enum MerkleTree {
   package static func leaf(_ bytes: [UInt8]) -> Digest {
     var hash = SHA256()
-    hash.update([ProofFormat.leafPrefix])
+    hash.update(ProofFormat.leafPrefix)
     hash.update(bytes)
-    return Digest(hash.finish())
+    return Digest(hash)
   }
 
   static func node(_ left: Digest, _ right: Digest) -> Digest {
-    var out = ByteWriter(reserving: 1 + 2 * SHA256.byteCount)
-    out.put(ProofFormat.nodePrefix)
-    out.put(left)
-    out.put(right)
-    return Digest(SHA256.hash(out.bytes))
+    var hash = SHA256()
+    hash.update(ProofFormat.nodePrefix)
+    hash.update(left)
+    hash.update(right)
+    return Digest(hash)
   }
 
   /// The root over `nodes`, leaves or roots of whole subtrees of one size (the last may be smaller).

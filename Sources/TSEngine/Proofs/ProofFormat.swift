@@ -44,6 +44,25 @@ package struct Digest: Hashable, Sendable {
       try reader.next(UInt64.self))
   }
 
+  /// Of all that went into `hash`.
+  init(_ hash: consuming SHA256) {
+    let state = hash.finalState()
+    words = SIMD4()
+    for word in 0..<4 {
+      words[word] =
+        UInt64(state[2 * word].byteSwapped) | UInt64(state[2 * word + 1].byteSwapped) << 32
+    }
+  }
+
+  fileprivate func put(into hash: inout SHA256) {
+    var little = words
+    for word in 0..<4 { little[word] = words[word].littleEndian }
+    unsafe withUnsafeBytes(of: &little) { raw in
+      // SAFETY: `raw` covers the 32 bytes of `little` while the closure runs.
+      unsafe hash.update(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(raw)))
+    }
+  }
+
   /// What stands before the first link of a chain.
   package static let zero = Digest([UInt8](repeating: 0, count: SHA256.byteCount))
 
@@ -56,6 +75,10 @@ package struct Digest: Hashable, Sendable {
   fileprivate func put(into out: inout ByteWriter) {
     for word in 0..<4 { out.put(words[word]) }
   }
+}
+
+extension SHA256 {
+  mutating func update(_ digest: Digest) { digest.put(into: &self) }
 }
 
 extension ByteWriter {

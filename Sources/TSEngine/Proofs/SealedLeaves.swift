@@ -74,6 +74,41 @@ struct SealedLeaves {
     }
   }
 
+  /// Calls `body` with each block that may hold rows of `lsns`, its LSNs cut to them. Nothing is read
+  /// but indexes; damaged ones are left out.
+  func forEachBlock(
+    of lsns: ClosedRange<LSN>, _ body: (SeriesKey, BlockTable.Row) -> Void
+  ) throws(StorageError) {
+    for directory in try directories(lsns, skipsDamage: true) {
+      for (series, key) in directory.series.enumerated() {
+        for block in directory.table.rows[directory.blocks(ofSeries: series)] where block.meets(lsns) {
+          body(key, block)
+        }
+      }
+    }
+  }
+
+  /// Leaves that `key`'s reading may have been sealed in: of what is left of its series and LSN, every
+  /// run of as many neighbours as a leaf holds. Where rows between were removed for good, those that are
+  /// made from the front are others than were sealed.
+  func candidates(
+    around key: LeafKey, _ bounds: Bounds, _ isFound: (LeafKey, LeafWriter) -> Bool
+  ) throws(StorageError) {
+    let lsns = key.lsn...key.lsn
+    guard let schema = schema(key.table) else { return }
+    var rows: [LSN: [RowSet]] = [:]
+    for directory in try directories(lsns, skipsDamage: false) {
+      guard let series = directory.series(key.series) else { continue }
+      for position in directory.blocks(ofSeries: series)
+      where directory.table.rows[position].meets(lsns) {
+        try Self.gather(directory.reader(position), key.series, bounds, lsns, into: &rows)
+      }
+    }
+    var writer = LeafWriter(symbols: symbols)
+    LeafRows(rows[key.lsn] ?? [], of: key.series, lsn: key.lsn, schema: LeafSchema(schema))
+      .forEachRun(holding: key.time, &writer, isFound)
+  }
+
   /// Of the segments that have rows of `lsns`.
   private func directories(
     _ lsns: ClosedRange<LSN>, skipsDamage: Bool

@@ -46,22 +46,25 @@ extension Store {
           ? "lsn \(key.lsn) was sealed without a root: by an older version, or before damage"
           : "lsn \(key.lsn) is not sealed yet; that is done within the hour, or by: tsq compact")
     }
-    let groups = try self.groups(of: link, live.manifest)
+    let groups = try JournalSegment.groups(
+      of: link, live.manifest.journals, options.disk, directory: directory, store: storeID)
     guard MerkleTree.root(groups.map(\.root)) == link.root,
       let number = groups.lastIndex(where: { $0.first <= key })
     else { throw StorageError(.corrupt, "the hashes of lsn \(key.lsn) do not lead to their root") }
     let end = number + 1 < groups.count ? groups[number + 1].first : nil
     let leaves = try self.leaves(from: groups[number].first, to: end, of: link, live)
-    guard let index = leaves.lastIndex(where: { $0.key <= key }) else {
-      throw Self.mismatch(key, live.manifest)
-    }
     // Where rows were removed, the hashes kept of them stand in.
     let kept = groups[number].leaves
     let hashes = kept.isEmpty ? leaves.map(\.digest) : kept
-    let place = kept.isEmpty ? index : kept.firstIndex(of: leaves[index].digest)
-    guard let place else { throw Self.mismatch(key, live.manifest) }
+    var found = leaves.last { $0.key <= key }
+    if !kept.isEmpty, found.map({ !kept.contains($0.digest) }) ?? true, key.table > 0 {
+      found = try leaf(around: key, from: groups[number].first, to: end, of: link, among: kept, live)
+    }
+    guard let leaf = found, let place = hashes.firstIndex(of: leaf.digest) else {
+      throw Self.mismatch(key, live.manifest)
+    }
     let proof = Proof(
-      store: storeID, leaf: leaves[index].bytes,
+      store: storeID, leaf: leaf.bytes,
       index: UInt64(number * ProofFormat.groupLeafCount + place),
       path: MerkleTree.path(hashes, index: place)
         + MerkleTree.path(groups.map(\.root), index: number),
@@ -72,22 +75,12 @@ extension Store {
 
   /// What is stored is not what was sealed: rows were removed by an act, or changed by nobody's.
   private static func mismatch(_ key: LeafKey, _ manifest: Manifest) -> StorageError {
-    if manifest.removedLSN.values.contains(where: { $0 > key.lsn }) {
+    if manifest.removed.values.contains(where: { $0.newestLSN > key.lsn }) {
       return StorageError(
         .invalid, "readings beside lsn \(key.lsn) were removed for good, and its proof with them")
     }
     return StorageError(
       .corrupt, "what is stored around lsn \(key.lsn) is not what was sealed")
-  }
-
-  private func groups(of link: ChainLink, _ manifest: Manifest) throws(StorageError) -> [LeafGroup] {
-    var groups: [LeafGroup] = []
-    for journal in manifest.journals
-    where journal.content == .leaves && journal.newestLSN == link.lsns.upperBound {
-      groups = try JournalSegment.groups(
-        options.disk, directory: directory, store: storeID, id: journal.id)
-    }
-    return groups
   }
 
   /// The leaves of one group, made again from sealed rows and events.
@@ -108,6 +101,25 @@ extension Store {
       leaves.append(Leaf(event: try Journal.encode(event), lsn: event.lsn))
     }
     return leaves.sorted { $0.key < $1.key }
+  }
+}
+
+extension Store {
+  /// The leaf that holds `key`'s reading and whose hash is one of `kept`; nil when rows of it are gone.
+  private func leaf(
+    around key: LeafKey, from start: LeafKey, to end: LeafKey?, of link: ChainLink,
+    among kept: [Digest], _ live: Live
+  ) throws(StorageError) -> Leaf? {
+    let bounds = SealedLeaves.Bounds(start: start, end: end, lastLSN: link.lsns.upperBound)
+    let sealed = SealedLeaves(
+      segments: live.segments, schema: live.registry.schema, symbols: symbols)
+    let kept = Set(kept)
+    var found: Leaf?
+    try sealed.candidates(around: key, bounds) { key, leaf in
+      if kept.contains(leaf.digest()) { found = Leaf(key: key, bytes: leaf.out.bytes) }
+      return found != nil
+    }
+    return found
   }
 }
 

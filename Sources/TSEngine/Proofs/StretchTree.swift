@@ -17,8 +17,10 @@ struct StretchTree {
   /// - Complexity: reads and decodes the log of `lsns`; holds one batch and 256 hashes.
   func build(_ lsns: ClosedRange<LSN>) throws(StorageError) -> Built {
     let live = shared.live.withLock { $0 }
+    // Bound once: a registry is not copied for every record.
+    let schema = live.registry.schema
     let bulk = SealedLeaves(
-      segments: live.segments, schema: live.registry.schema, symbols: shared.symbols)
+      segments: live.segments, schema: schema, symbols: shared.symbols)
     var grouper = LeafGrouper()
     var frames = FrameLeaves(symbols: shared.symbols)
     var pending = live.manifest.bulks.sorted { $0.first < $1.first }
@@ -39,7 +41,7 @@ struct StretchTree {
           info.header.nextLSN > lsns.lowerBound
         else { return }
         try addBulks(before: info.header.firstLSN)
-        try add(payload, info.header, lsns, live.registry, &frames, to: &grouper)
+        try add(payload, info.header, lsns, schema, &frames, to: &grouper)
       }
     try addBulks(before: .max)
     let root = grouper.finish()
@@ -47,8 +49,8 @@ struct StretchTree {
   }
 
   private func add(
-    _ payload: RawSpan, _ header: LogBatchHeader, _ lsns: ClosedRange<LSN>, _ registry: Registry,
-    _ frames: inout FrameLeaves, to grouper: inout LeafGrouper
+    _ payload: RawSpan, _ header: LogBatchHeader, _ lsns: ClosedRange<LSN>,
+    _ schema: (TableID) -> TableSchema?, _ frames: inout FrameLeaves, to grouper: inout LeafGrouper
   ) throws(StorageError) {
     var cursor = RecordCursor(payload, header: header)
     while let record = try cursor.next() {
@@ -58,7 +60,7 @@ struct StretchTree {
         let leaf = Leaf(event: [UInt8](record.body), lsn: record.lsn)
         grouper.add(leaf.key, leaf.digest)
       case .frame:
-        try frames.add(record.body, lsn: record.lsn, schema: registry.schema, to: &grouper)
+        try frames.add(record.body, lsn: record.lsn, schema: schema, to: &grouper)
       case .message, .gap, .seal, .edit: break
       }
     }

@@ -14,7 +14,7 @@ package struct Decision<Value: Sendable>: Sendable {
     self.result = result
   }
 
-  static func refused(_ refusal: Refusal) -> Decision { Decision(events: [], result: .failure(refusal)) }
+  package static func refused(_ refusal: Refusal) -> Decision { Decision(events: [], result: .failure(refusal)) }
 }
 
 /// Why the registry says no. The case name is the code that an API answers with.
@@ -25,6 +25,7 @@ package enum Refusal: Error, Equatable, Sendable {
   case unknownType
   case unknownToken
   case unknownSetting
+  case unknownRollup
   case invalidName
   case invalidValue
   case nameTaken
@@ -43,6 +44,7 @@ package enum Refusal: Error, Equatable, Sendable {
   case future
   case beforeExisting
   case incompatibleType
+  case builtIn
 
   /// The sentence for a person.
   package var sentence: String {
@@ -52,7 +54,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case .unknownUser: "There is no such user"
     case .unknownType: "There is no such type"
     case .unknownToken: "There is no such token"
-    case .unknownSetting: "There is no such setting; try <column>.wire or conflicts"
+    case .unknownSetting: "There is no such setting; try <column>.wire, conflicts or retention"
+    case .unknownRollup: "There is no such rollup"
     case .invalidName: "The name is empty or too long"
     case .invalidValue: "The value does not fit"
     case .nameTaken: "The name is taken"
@@ -69,6 +72,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .parkedUser: "The parked user is nobody and cannot be changed"
     case .future: "The time lies in the future"
     case .beforeExisting: "A later association is recorded already; give a later time"
+    case .builtIn: "The table belongs to tsq and cannot be dropped; DELETE FROM it takes its readings"
     case .incompatibleType: "Columns can be added to a type, not changed or taken away"
     }
   }

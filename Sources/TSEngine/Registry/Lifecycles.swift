@@ -11,7 +11,22 @@ package struct Lifecycles: Sendable, Equatable {
     /// The last event of these: what was told of the table's readings before it may not hold.
     package fileprivate(set) var changedLSN: LSN = 0
 
+    /// Within which times each removing event may have taken readings, oldest first. Follows from
+    /// removals and floors.
+    fileprivate var changes: [Removal] = []
+
     var removesNothing: Bool { removals.isEmpty && floors.all.isEmpty }
+
+    /// Whether an event within `lsns` may have taken readings within `times`.
+    /// - Complexity: O(log events + events within `lsns`).
+    package func mayHaveRemoved(within times: ClosedRange<Int64>, by lsns: ClosedRange<LSN>) -> Bool {
+      var (low, high) = (0, changes.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if changes[middle].lsn < lsns.lowerBound { low = middle + 1 } else { high = middle }
+      }
+      return changes[low...].prefix { $0.lsn <= lsns.upperBound }.contains { $0.times.overlaps(times) }
+    }
   }
 
   private var tables: [TableID: Table] = [:]
@@ -38,9 +53,10 @@ package struct Lifecycles: Sendable, Equatable {
   /// What is removed of one series, or nil when nothing is.
   package func removals(of key: SeriesKey) -> SeriesRemovals? {
     guard let table = tables[key.table], !table.removesNothing else { return nil }
-    let series = table.removals[key]
-    if series == nil, table.floors.all.isEmpty { return nil }
-    return SeriesRemovals(series: series ?? Removals(), floors: table.floors)
+    let (series, everywhere) = (table.removals[key], table.removals[.everySeries(of: key.table)])
+    if series == nil, everywhere == nil, table.floors.all.isEmpty { return nil }
+    return SeriesRemovals(
+      series: series ?? Removals(), everywhere: everywhere ?? Removals(), floors: table.floors)
   }
 
   /// - Parameter types: with the event applied.
@@ -49,6 +65,13 @@ package struct Lifecycles: Sendable, Equatable {
     case .retentionSet(let table, let floor):
       tables[table, default: Table()].floors.append(.init(instant: floor, lsn: event.lsn))
       tables[table]?.changedLSN = event.lsn
+      if floor > .min { tables[table]?.changes.append(Removal(.min...(floor - 1), lsn: event.lsn)) }
+    case .tableDropped(let table, _, _):
+      for table in [table, table.quarantine] {
+        tables[table, default: Table()].floors.append(.init(instant: .max, lsn: event.lsn))
+        tables[table]?.changedLSN = event.lsn
+        tables[table]?.changes.append(Removal(.min ... .max, lsn: event.lsn))
+      }
     case .readingsDeleted(let table, let spans, _, _):
       remove(spans, of: table, event.lsn)
     case .quarantineSettled(let table, let spans, _, _, _):
@@ -71,6 +94,7 @@ package struct Lifecycles: Sendable, Equatable {
   private mutating func remove(_ spans: [SeriesSpans], of table: TableID, _ lsn: LSN) {
     tables[table, default: Table()].changedLSN = lsn
     for span in spans where !span.times.isEmpty {
+      tables[table]?.noteChange(span.times[0].lowerBound...span.times[span.times.count - 1].upperBound, lsn)
       let key = SeriesKey(table: table, device: span.device, probe: span.probe)
       tables[table, default: Table()].removals[key, default: Removals()].insert(
         span.times.map { Removal($0, lsn: lsn) })
@@ -81,14 +105,9 @@ package struct Lifecycles: Sendable, Equatable {
 /// What is removed of one series.
 package struct SeriesRemovals: Sendable {
   let series: Removals
+  /// Of all series of the table.
+  let everywhere: Removals
   let floors: RetentionFloors
-
-  /// All of it, for a reader of rows of any time and LSN.
-  package var mask: RowMask {
-    var found = series.all
-    floors.forEach(meeting: .min ... .max, from: 0, through: .max) { found.append($0) }
-    return RowMask(removals: found)
-  }
 
   /// Which rows of a source between `times`, brought by `lsns`, are gone.
   /// - Parameters:
@@ -109,6 +128,7 @@ package struct SeriesRemovals: Sendable {
     }
     floors.forEach(meeting: times, from: oldest, through: through, add)
     series.forEach(meeting: times, add)
+    everywhere.forEach(meeting: times, add)
     if found.isEmpty { return .nothing }
     let mask = RowMask(removals: found)
     return hidesAll ? .everything(mask) : .part(mask)
@@ -185,5 +205,32 @@ extension Lifecycles.Table {
       resolutions.append(try reader.varint())
     }
     changedLSN = try reader.varint()
+    restoreChanges()
+  }
+}
+
+extension Lifecycles.Table {
+  /// What the event of `lsn`, the newest, took may lie within `times`.
+  fileprivate mutating func noteChange(_ times: ClosedRange<Int64>, _ lsn: LSN) {
+    guard let last = changes.last, last.lsn == lsn else {
+      return changes.append(Removal(times, lsn: lsn))
+    }
+    changes[changes.count - 1].times =
+      min(last.times.lowerBound, times.lowerBound)...max(last.times.upperBound, times.upperBound)
+  }
+
+  private mutating func restoreChanges() {
+    var all = removals.values.flatMap(\.all)
+    for floor in floors.all where floor.instant > .min {
+      all.append(Removal(.min...(floor.instant - 1), lsn: floor.lsn))
+    }
+    for removal in all.sorted(by: { $0.lsn < $1.lsn }) { noteChange(removal.times, removal.lsn) }
+  }
+}
+
+extension SeriesKey {
+  /// Stands for all series of a table, those to come too, in what is removed of it.
+  package static func everySeries(of table: TableID) -> SeriesKey {
+    SeriesKey(table: table, device: "", probe: 0)
   }
 }

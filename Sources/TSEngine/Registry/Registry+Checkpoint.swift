@@ -37,7 +37,8 @@ extension Registry {
     tokens.encode(into: &writer)
     types.encode(into: &writer)
     // Nothing when nothing happened: the digest of a log of format version 1 stays what it was.
-    if !lifecycles.isEmpty { lifecycles.encode(into: &writer) }
+    if !lifecycles.isEmpty || !rollups.isEmpty { lifecycles.encode(into: &writer) }
+    if !rollups.isEmpty { rollups.encode(into: &writer) }
     return writer.bytes
   }
 

@@ -15,12 +15,13 @@ extension Registry {
     else { return .refused(.invalidValue) }
     let old = types[name]?.schema
     let known = old?.columns ?? []
+    guard columns.allSatisfy(Self.isPossible) else { return .refused(.invalidValue) }
     guard columns.count >= known.count,
       zip(known, columns).allSatisfy({ Self.isSame($0, $1) })
     else { return .refused(.incompatibleType) }
     var next = known.map(\.id).max() ?? 0
     var schema = TableSchema(
-      id: old?.id ?? max(Types.firstDeclaredTable, (types.all.last?.schema.id ?? 0) &+ 1),
+      id: old?.id ?? max(Types.firstDeclaredTable, types.newestTable &+ 1),
       name: name, columns: known, defaultSpanNanos: defaultSpanNanos)
     for var column in columns.dropFirst(known.count) {
       guard next < ColumnID.max else { return .refused(.invalidValue) }
@@ -34,8 +35,26 @@ extension Registry {
       result: .success(schema))
   }
 
+  /// Takes the type's table away with all its readings; its name may be declared anew, under another id.
+  /// - Parameter extent: what was shown to whoever does it.
+  package func dropTable(
+    _ name: String, extent: RemovalExtent, _ context: DecisionContext
+  ) -> Decision<Void> {
+    if let refusal = dropRefusal(name) { return .refused(refusal) }
+    guard let table = types[name]?.schema.id else { return .refused(.unknownType) }
+    let dropped = EventKind.tableDropped(
+      table: table, rows: UInt64(extent.rowCount), bytes: UInt64(extent.byteCount))
+    return Decision(events: [context.event(self, dropped)], result: .success(()))
+  }
+
+  /// Why the type's table cannot be dropped, if it cannot.
+  package func dropRefusal(_ name: String) -> Refusal? {
+    guard let table = types[name]?.schema.id else { return .unknownType }
+    return table < Types.firstDeclaredTable ? .builtIn : nil
+  }
+
   /// `<column>.wire` = a scale as `1V` or `1/10 V`; empty sets it back to the stored scale (P-12).
-  /// `conflicts` = `last`, `first` or `reject` (T-03).
+  /// `conflicts` = `last`, `first` or `reject` (T-03); `retention` = an age as `400d` (T-11).
   package func setTypeSetting(
     _ type: String, _ key: String, _ value: String, _ context: DecisionContext
   ) -> Decision<Void> {
@@ -45,6 +64,10 @@ extension Registry {
         return .refused(.invalidValue)
       }
       return setting(declared, key, value == ConflictPolicy.last.rawValue ? "" : value, context)
+    }
+    if key == RetentionAge.settingKey {
+      guard value.isEmpty || RetentionAge(value) != nil else { return .refused(.invalidValue) }
+      return setting(declared, key, value, context)
     }
     let suffix = ".wire"
     guard key.hasSuffix(suffix),
@@ -83,8 +106,16 @@ extension Registry {
     "ts", "time", "device", "sensor", "probe", "lsn", "owner", "received_at",
   ]
 
-  private static func isColumnName(_ name: String) -> Bool {
+  package static func isColumnName(_ name: String) -> Bool {
     isFieldName(name) && !keyColumns.contains(name)
+  }
+
+  /// Bounds are for numbers and not crossed, JSON is a text.
+  private static func isPossible(_ column: ColumnSchema) -> Bool {
+    if column.isJSON, column.type != .text { return false }
+    guard column.minimum != nil || column.maximum != nil else { return true }
+    guard column.type == .int || column.type == .float else { return false }
+    return [column.minimum, column.maximum].allSatisfy { $0.map(column.accepts) ?? true }
   }
 
   private static func isSame(_ known: ColumnSchema, _ given: ColumnSchema) -> Bool {

@@ -13,6 +13,7 @@ package struct Registry: Sendable, Equatable {
   package private(set) var tokens = Tokens()
   package private(set) var types = Types()
   package private(set) var lifecycles = Lifecycles()
+  package private(set) var rollups = Rollups()
   /// From operational records; not covered by `digest`.
   package private(set) var connections = Connections()
 
@@ -40,6 +41,7 @@ package struct Registry: Sendable, Equatable {
     tokens.apply(event)
     types.apply(event)
     lifecycles.apply(event, types: types)
+    rollups.apply(event)
     lastEventLSN = event.lsn
     lastRecordedAt = max(lastRecordedAt, event.recordedAt)
   }
@@ -70,6 +72,7 @@ package struct Registry: Sendable, Equatable {
     tokens = try Tokens(from: &reader)
     types = try Types(from: &reader)
     if !reader.isAtEnd { lifecycles = try Lifecycles(from: &reader) }
+    if !reader.isAtEnd { rollups = try Rollups(from: &reader) }
   }
 
   mutating func decodeConnections(from reader: inout ByteReader) throws(StorageError) {

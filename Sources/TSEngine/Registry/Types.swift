@@ -6,11 +6,16 @@ package struct Types: Sendable, Equatable {
     /// How often it was declared; 1 at first.
     package var version: UInt32
     package var settings: [String: String] = [:]
+    /// The event that dropped it, or 0.
+    package var droppedLSN: LSN = 0
 
     /// In what a 1 of `column` comes on the wire: as set, else as stored (`1V`, `1/10 V`).
     package func wireScale(of column: ColumnSchema) -> String {
       settings["\(column.name).wire"] ?? column.unit
     }
+
+    /// How long its readings are kept; nil is for ever.
+    package var retention: RetentionAge? { settings[RetentionAge.settingKey].flatMap(RetentionAge.init) }
 
     package var conflictPolicy: ConflictPolicy {
       settings[ConflictPolicy.settingKey].flatMap(ConflictPolicy.init) ?? .last
@@ -20,15 +25,29 @@ package struct Types: Sendable, Equatable {
   /// Ids below are the engine's own.
   package static let firstDeclaredTable: TableID = 16
 
-  /// Ascending by table id; the built-in `power` is always there.
+  /// Ascending by table id, without dropped ones; the built-in `power` is always there.
   package private(set) var all: [Declared] = [
     Declared(schema: .power, label: "Power Meter", version: 1)
   ]
 
+  /// Dropped types, whose ids and column names stand for their rows in the log for ever.
+  package private(set) var dropped: [Declared] = []
+
   package init() {}
 
+  /// The largest id that was ever given.
+  package var newestTable: TableID {
+    max(all.last?.schema.id ?? 0, dropped.map(\.schema.id).max() ?? 0)
+  }
+
   package subscript(name: String) -> Declared? { all.first { $0.schema.name == name } }
-  package subscript(table: TableID) -> Declared? { all.first { $0.schema.id == table } }
+  /// Also of a dropped type.
+  package subscript(table: TableID) -> Declared? {
+    all.first { $0.schema.id == table } ?? dropped.first { $0.schema.id == table }
+  }
+
+  /// Whether rows may come to the table.
+  package func isLive(_ table: TableID) -> Bool { all.contains { $0.schema.id == table } }
 
   /// By what values of `column` on the wire are multiplied to be stored: from the setting
   /// `<column>.wire`, else 1. Nil for an unknown type or column.
@@ -48,7 +67,15 @@ package struct Types: Sendable, Equatable {
 
   mutating func apply(_ event: Event) {
     switch event.kind {
+    case .tableDropped(let table, _, _):
+      guard table != TableSchema.power.id,
+        let index = all.firstIndex(where: { $0.schema.id == table })
+      else { return }
+      var gone = all.remove(at: index)
+      gone.droppedLSN = event.lsn
+      dropped.append(gone)
     case .typeDeclared(let schema, let label):
+      if dropped.contains(where: { $0.schema.id == schema.id }) { return }
       if let index = all.firstIndex(where: { $0.schema.id == schema.id }) {
         // Later versions keep name and columns; an event cannot take them away.
         guard schema.name == all[index].schema.name,
@@ -72,18 +99,21 @@ package struct Types: Sendable, Equatable {
 
 extension Types: Checkpointed {
   func encode(into writer: inout ByteWriter) {
-    writer.varint(all.count)
-    for type in all {
+    let types = all + dropped
+    writer.varint(types.count)
+    for type in types {
       writer.put(type.schema.id)
       writer.string(type.schema.name)
       writer.string(type.label)
-      writer.put(type.version)
+      // The highest bit: dropped, by the event whose LSN follows.
+      writer.put(type.droppedLSN > 0 ? type.version | Self.droppedBit : type.version)
+      if type.droppedLSN > 0 { writer.varint(type.droppedLSN) }
       writer.put(type.schema.defaultSpanNanos)
       writer.varint(type.schema.columns.count)
       for column in type.schema.columns {
         writer.put(column.id)
         writer.string(column.name)
-        writer.put(column.type.rawValue)
+        writer.put(column.type.rawValue | (column.isRequired ? 0x10 : 0) | (column.isJSON ? 0x20 : 0))
         writer.string(column.unit)
         writer.optional(column.minimum)
         writer.optional(column.maximum)
@@ -103,28 +133,34 @@ extension Types: Checkpointed {
       let name = try reader.string()
       let label = try reader.string()
       let version = try reader.next(UInt32.self)
+      let droppedLSN = version & Self.droppedBit == 0 ? 0 : try reader.varint()
       var schema = TableSchema(
         id: id, name: name, columns: [], defaultSpanNanos: try reader.next(Int64.self))
       for _ in 0..<(try reader.count(limit: reader.remaining)) {
         schema.columns.append(try Self.column(from: &reader))
       }
-      var declared = Declared(schema: schema, label: label, version: version)
+      var declared = Declared(schema: schema, label: label, version: version & ~Self.droppedBit)
+      declared.droppedLSN = droppedLSN
       for _ in 0..<(try reader.count(limit: reader.remaining)) {
         let key = try reader.string()
         declared.settings[key] = try reader.string()
       }
-      all.append(declared)
+      if droppedLSN > 0 { dropped.append(declared) } else { all.append(declared) }
     }
   }
+
+  private static let droppedBit: UInt32 = 1 << 31
 
   private static func column(from reader: inout ByteReader) throws(StorageError) -> ColumnSchema {
     let id = try reader.next(ColumnID.self)
     let name = try reader.string()
-    guard let type = ColumnType(rawValue: try reader.next(UInt8.self)) else {
+    let flags = try reader.next(UInt8.self)
+    guard flags & 0xC0 == 0, let type = ColumnType(rawValue: flags & 0x0F) else {
       throw StorageError(.corrupt, "column type", offset: reader.offset)
     }
     return ColumnSchema(
       id: id, name: name, type: type, unit: try reader.string(),
-      minimum: try reader.optional(), maximum: try reader.optional())
+      minimum: try reader.optional(), maximum: try reader.optional(),
+      isRequired: flags & 0x10 != 0, isJSON: flags & 0x20 != 0)
   }
 }

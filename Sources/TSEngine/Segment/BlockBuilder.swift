@@ -22,9 +22,12 @@ package struct BlockBuilder {
   }
 
   /// Whether the schema has all of `columns`; rows with others cannot be built without loss.
-  package func knows(_ columns: [RowSet.Column]) -> Bool {
-    columns.allSatisfy { types[$0.id] != nil }
-  }
+  package func knows(_ columns: [RowSet.Column]) -> Bool { knows(columns: columns.map(\.id)) }
+
+  func knows(columns: [ColumnID]) -> Bool { columns.allSatisfy { types[$0] != nil } }
+
+  /// Whether a block that ends at `lastTime` takes the cold form.
+  func isCold(_ lastTime: Int64) -> Bool { lastTime < coldBefore }
 
   /// The block of `range`, or of all rows; columns are read where they lie.
   /// - Precondition: 1 ... `BlockGrid.maxRows` rows (any number in memory), of known columns.
@@ -38,7 +41,7 @@ package struct BlockBuilder {
       series: series, kind: kind, rowCount: rows.count, firstTime: rows.times.first,
       lastTime: rows.times.last, oldestLSN: rows.lsns.map(\.lsn).min() ?? 0,
       newestLSN: rows.lsns.map(\.lsn).max() ?? 0, columns: [])
-    entry.isCold = rows.times.last < coldBefore
+    entry.isCold = isCold(rows.times.last)
     encoder.isCold = entry.isCold
     switch rows.times {
     case .regular(let regular): entry.regular = regular
@@ -111,7 +114,9 @@ package struct BlockBuilder {
   ) -> ColumnStatistics {
     if type == .symbol || type == .text {
       let texts = symbols.texts()
-      let text = { (code: Int64) in texts.indices.contains(Int(code)) ? texts[Int(code)] : "" }
+      let text = { [symbols] (code: Int64) in
+        texts.indices.contains(Int(code)) ? texts[Int(code)] : symbols.text(of: code) ?? ""
+      }
       guard let valid else {
         return SymbolColumn.encode(
           slots, valid: nil, text: text, using: &encoder, into: &scratch)

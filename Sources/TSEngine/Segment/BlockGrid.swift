@@ -13,6 +13,16 @@ package enum BlockGrid {
     cells.first { $0 / max(stepNanos, 1) >= 3_000 } ?? cells[cells.count - 1]
   }
 
+  /// The cell that holds `first`, for rows as dense as those of a block; nil at the end of time.
+  static func cell(first: Int64, last: Int64, rowCount: Int) -> Range<Int64>? {
+    let span = last.subtractingReportingOverflow(first)
+    guard rowCount > 1, !span.overflow else { return nil }
+    let cell = cell(stepNanos: span.partialValue / Int64(rowCount - 1))
+    let (start, isBefore) = first.subtractingReportingOverflow(((first % cell) + cell) % cell)
+    let (end, isBehind) = start.addingReportingOverflow(cell)
+    return isBefore || isBehind ? nil : start..<end
+  }
+
   /// Where `rows` are cut into blocks: row ranges, none crossing a cell, none over `maxRows`.
   package static func cuts(_ times: SampleTimes) -> [Range<Int>] {
     let count = times.count

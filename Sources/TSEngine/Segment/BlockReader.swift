@@ -22,6 +22,8 @@ package struct BlockReader: Sendable {
     package var section: ColumnSection
     /// Process-wide code by local code; nil for other types.
     package var codes: [Int64]?
+    /// Of a column of texts.
+    package var texts: TextHold?
   }
 
   /// Nil when the block has no such column: null throughout.
@@ -31,7 +33,17 @@ package struct BlockReader: Sendable {
       return nil
     }
     let bytes = try directory.source.bytes(of: section)
-    if type == .symbol || type == .text {
+    if type == .text {
+      var texts: [String] = []
+      let opened = try SymbolColumn(bytes, count: rowCount) {
+        texts.append($0)
+        return 0
+      }
+      let hold = TextHold(texts, of: id, in: directory.symbols)
+      return Column(
+        section: opened.section, codes: texts.indices.map { hold.code($0) }, texts: hold)
+    }
+    if type == .symbol {
       let opened = try SymbolColumn(bytes, count: rowCount) { directory.symbols.code(of: $0) }
       return Column(section: opened.section, codes: opened.codes)
     }
@@ -62,14 +74,49 @@ package struct BlockReader: Sendable {
     return runs
   }
 
+  /// LSNs are written as they are, not counted from a bulk append's own.
+  var hasPortableLSNs: Bool { directory.baseLSN == 0 || directory.table.lsnSection(position) == nil }
+
+  /// The block as it lies, for a copy: sections are fetched and checked, not decoded. O(bytes).
+  /// - Precondition: `hasPortableLSNs`.
+  /// - Throws: `.io`, `.corrupt`, `.truncated`.
+  func encoded() throws(StorageError) -> BlockBuilder.Built {
+    var bytes: [UInt8] = []
+    func place(_ section: Section?) throws(StorageError) -> Section? {
+      guard case .stored(_, let byteCount, let crc)? = section else { return section }
+      let offset = bytes.count
+      if let section { bytes += try directory.source.bytes(of: section) }
+      return .stored(offset: offset, byteCount: byteCount, crc: crc)
+    }
+    let row = entry
+    var entry = BlockEntry(
+      series: 0, kind: row.kind, rowCount: rowCount, firstTime: firstTime, lastTime: lastTime,
+      oldestLSN: row.oldestLSN, newestLSN: row.newestLSN, columns: [])
+    entry.isCold = row.isCold
+    entry.regular = row.regular
+    entry.timeSection = try place(directory.table.timeSection(position))
+    entry.lsnSection = try place(directory.table.lsnSection(position))
+    for id in columns {
+      guard let section = try place(directory.table.section(position, id)),
+        let statistics = statistics(id)
+      else { continue }
+      entry.columns.append(.init(id: id, section: section, statistics: statistics))
+    }
+    return BlockBuilder.Built(entry: entry, bytes: bytes)
+  }
+
   /// Everything, decoded. O(rows × columns).
   package func rows() throws(StorageError) -> RowSet {
     var columns: [RowSet.Column] = []
+    var texts: [TextHold] = []
     for id in self.columns {
       guard let column = try self.column(id) else { continue }
       columns.append(column.decoded(id))
+      if let hold = column.texts { texts.append(hold) }
     }
-    return RowSet(times: try times(), columns: columns, lsns: try lsns())
+    var rows = RowSet(times: try times(), columns: columns, lsns: try lsns())
+    rows.texts = texts
+    return rows
   }
 }
 

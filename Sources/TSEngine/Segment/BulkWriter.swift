@@ -30,7 +30,8 @@ public struct BulkWriter: ~Copyable {
   public mutating func append(_ batch: FrameBatch) throws(StorageError) {
     precondition(batch.table == schema.id, "a batch of the writer's table")
     let registry = store.shared.live.withLock { $0.registry }
-    try AppendCheck.check(.init(batch, creator: creator), registry: registry)
+    try AppendCheck.check(
+      .init(batch, creator: creator), registry: registry, symbols: store.symbols)
     let limits = Intake.Bounds(
       store.intakeBounds, floor: registry.lifecycles.floor(of: schema.id))
     for frame in batch.frames {

@@ -11,7 +11,7 @@ package struct SegmentContext: Sendable {
   package let directories: DirectoryCache
   package let open: OpenFiles
   /// Numbers series; nil where nobody asks for them.
-  package let catalog: SeriesCatalog?
+  package var catalog: SeriesCatalog?
   /// What keeps the files, in a process that does not write.
   package var pin: Pin?
 
@@ -44,6 +44,8 @@ package final class DataSegmentReader: Sendable {
     var blockCount: Int?
     /// Replaced: the cache must not keep the file from going.
     var isRetired = false
+    /// No sample in it lasts longer, by which rules.
+    var longestSpan: (rules: SpanRules, span: Int64)?
   }
 
   package init(_ context: SegmentContext, _ meta: Manifest.DataSegment, file: SegmentFile? = nil) {
@@ -83,6 +85,11 @@ package final class DataSegmentReader: Sendable {
     known.withLock { $0.blockCount } ?? max(1, meta.rowCount / BlockGrid.maxRows)
   }
 
+  var longestSpan: (rules: SpanRules, span: Int64)? { known.withLock { $0.longestSpan } }
+  func note(longestSpan span: Int64, by rules: SpanRules) {
+    known.withLock { $0.longestSpan = (rules, span) }
+  }
+
   /// Whether it may hold rows of `table` within `times`.
   package func overlaps(_ table: TableID, _ times: ClosedRange<Int64>) -> Bool {
     meta.table == table && meta.firstTime <= times.upperBound && meta.lastTime >= times.lowerBound
@@ -102,8 +109,7 @@ package final class DataSegmentReader: Sendable {
     return directory
   }
 
-  /// As `directory`, or nil when the segment is damaged: the rest of the store is served, and the
-  /// damage is reported.
+  /// As `directory`, or nil when the segment is damaged: the damage is reported.
   /// - Throws: `.io`, `.unsupportedVersion`, `.notFound`.
   package func directoryIfWhole() throws(StorageError) -> BlockDirectory? {
     if isDamaged { return nil }
@@ -114,6 +120,27 @@ package final class DataSegmentReader: Sendable {
       known.withLock { $0.isDamaged = true }
       return nil
     }
+  }
+
+  /// Bytes of its index as the trailer says, which is not checked. One small read.
+  /// - Throws: `.io`, `.truncated`, `.notFound`.
+  package func indexByteCount() throws(StorageError) -> Int {
+    let start = max(0, meta.byteCount - SegmentFormat.trailerByteCount)
+    let fields = try file.bytes((start + 8)..<(start + 16))
+    var reader = ByteReader(fields.rawSpan)
+    return Int(min(try reader.next(UInt64.self), UInt64(meta.byteCount)))
+  }
+
+  /// It was found damaged when the store was opened.
+  package func setDamaged() { known.withLock { $0.isDamaged = true } }
+
+  /// What whoever needs a damaged segment is told.
+  package var damage: StorageError {
+    StorageError(
+      .corrupt,
+      "readings between \(meta.firstTime) and \(meta.lastTime) ns cannot be read: the index of their "
+        + "file is damaged or the file is missing; tsq verify tells what is lost, tsq salvage copies the rest",
+      file: file.path)
   }
 
   /// What is lost when it cannot be read.

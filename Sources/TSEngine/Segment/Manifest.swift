@@ -67,10 +67,11 @@ package struct Manifest: Sendable, Equatable {
   /// LSN ranges of bulk appends, which are not in the log, above `sealedLSN`.
   package var bulks: [LSNRange] = []
   package var damages: [Damage] = []
-  /// By table, the newest event by which rows were physically removed: what was known before it
-  /// cannot be told any more.
-  package var removedLSN: [TableID: LSN] = [:]
-  /// The next data or journal segment's id.
+  /// By table, the rows that were physically removed: what was known of them cannot be told any more.
+  package var removed: [TableID: RemovedRows] = [:]
+  /// In order of their ids. Derived: never needed to know what is stored.
+  package var rollups: [RollupSegment] = []
+  /// The next data, journal or rollup segment's id.
   package var nextFileID: UInt64 = 1
 
   package init() {}
@@ -99,8 +100,15 @@ package struct Manifest: Sendable, Equatable {
       bulks.append(range)
     case .damaged(let damage):
       if !damages.contains(damage) { damages.append(damage) }
-    case .removedRows(let table, let lsn):
-      removedLSN[table] = max(removedLSN[table] ?? 0, lsn)
+    case .removedRows(let table, let part):
+      removed[table, default: RemovedRows()].insert(part)
+    case .addRollup(let segment):
+      rollups.removeAll { $0.id == segment.id }
+      rollups.insert(segment, at: rollups.firstIndex { $0.id > segment.id } ?? rollups.count)
+      nextFileID = max(nextFileID, segment.id + 1)
+    case .removeRollup(let id):
+      rollups.removeAll { $0.id == id }
+      nextFileID = max(nextFileID, id + 1)
     }
   }
 
@@ -115,14 +123,24 @@ package struct Manifest: Sendable, Equatable {
   }
 
   /// How many `edits` there are. O(1).
-  package var editCount: Int { 2 + data.count + journals.count + bulks.count + damages.count }
+  package var editCount: Int {
+    2 + data.count + journals.count + bulks.count + damages.count + rollups.count
+      + removed.values.reduce(0) { $0 + $1.parts.count }
+  }
+
+  /// Edits that say what was removed for good.
+  package var removedEdits: [ManifestEdit] {
+    removed.sorted { $0.key < $1.key }.flatMap { table, rows in
+      rows.parts.map { .removedRows(table: table, $0) }
+    }
+  }
 
   /// Edits that fold to this state from nothing: what a new manifest file starts with.
   package var edits: [ManifestEdit] {
     [.reset] + data.map { .addData($0) } + journals.map { .addJournal($0) }
       + [.sealed(logSegment: sealedLogSegment, lsn: sealedLSN)] + bulks.map { .bulk($0) }
-      + damages.map { .damaged($0) }
-      + removedLSN.sorted { $0.key < $1.key }.map { .removedRows(table: $0.key, through: $0.value) }
+      + damages.map { .damaged($0) } + removedEdits
+      + rollups.map { .addRollup($0) }
   }
 }
 
@@ -136,13 +154,17 @@ package enum ManifestEdit: Sendable, Equatable {
   case sealed(logSegment: UInt64, lsn: LSN)
   case bulk(Manifest.LSNRange)
   case damaged(Manifest.Damage)
-  /// Rows of `table` that events up to `through` removed are no longer in its files.
-  case removedRows(table: TableID, through: LSN)
+  /// Rows of `table` are no longer in its files.
+  case removedRows(table: TableID, RemovedRows.Part)
+  case addRollup(Manifest.RollupSegment)
+  case removeRollup(id: UInt64)
 
   private enum Kind {
     static let addData: UInt8 = 1, removeData: UInt8 = 2, addJournal: UInt8 = 3
     static let sealed: UInt8 = 4, bulk: UInt8 = 5, damaged: UInt8 = 6, reset: UInt8 = 7
-    static let removedRows: UInt8 = 9, addDataOfForms: UInt8 = 10
+    static let removedThrough: UInt8 = 9, addDataOfForms: UInt8 = 10
+    static let removedRows: UInt8 = 11
+    static let addRollup: UInt8 = 20, removeRollup: UInt8 = 21
   }
 
   package func encode(into out: inout ByteWriter) {
@@ -189,10 +211,19 @@ package enum ManifestEdit: Sendable, Equatable {
       out.varint(damage.byteCount)
       out.varint(damage.firstLSN)
       out.varint(damage.lastLSN)
-    case .removedRows(let table, let lsn):
+    case .removedRows(let table, let part):
       out.put(Kind.removedRows)
       out.varint(UInt64(table))
-      out.varint(lsn)
+      out.put(part.times.lowerBound)
+      out.put(part.times.upperBound)
+      out.varint(part.oldestLSN)
+      out.varint(part.removedLSN)
+    case .addRollup(let segment):
+      out.put(Kind.addRollup)
+      segment.encode(into: &out)
+    case .removeRollup(let id):
+      out.put(Kind.removeRollup)
+      out.varint(id)
     }
   }
 
@@ -227,15 +258,32 @@ package enum ManifestEdit: Sendable, Equatable {
           file: try reader.string(limit: 4096), offset: try reader.count(limit: .max),
           byteCount: try reader.count(limit: .max), firstLSN: try reader.varint(),
           lastLSN: try reader.varint()))
-    case Kind.removedRows:
+    case Kind.removedThrough, Kind.removedRows:
       self = .removedRows(
-        table: TableID(try reader.count(limit: Int(TableID.max))), through: try reader.varint())
+        table: TableID(try reader.count(limit: Int(TableID.max))),
+        try Self.removedPart(&reader, saysTimes: kind == Kind.removedRows))
+    case Kind.addRollup: self = .addRollup(try Manifest.RollupSegment(from: &reader))
+    case Kind.removeRollup: self = .removeRollup(id: try reader.varint())
     default:
       throw StorageError(.unsupportedVersion, "manifest edit of an unknown kind", offset: 0)
     }
     guard reader.isAtEnd else {
       throw StorageError(.corrupt, "bytes behind a manifest edit", offset: reader.offset)
     }
+  }
+
+  private static func removedPart(
+    _ reader: inout ByteReader, saysTimes: Bool
+  ) throws(StorageError) -> RemovedRows.Part {
+    guard saysTimes else {
+      return .init(.min ... .max, from: 0, removedLSN: try reader.varint())
+    }
+    let first = try reader.next(Int64.self)
+    let last = try reader.next(Int64.self)
+    guard first <= last else {
+      throw StorageError(.corrupt, "removed rows that end before they begin", offset: reader.offset)
+    }
+    return .init(first...last, from: try reader.varint(), removedLSN: try reader.varint())
   }
 
   private static func dataSegment(

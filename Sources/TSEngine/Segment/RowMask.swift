@@ -18,9 +18,6 @@ package struct RowMask: Sendable {
 
   package var isEmpty: Bool { removals.isEmpty && through == .max }
 
-  /// The newest event that removes by this mask, or 0.
-  package var newestRemovalLSN: LSN { removals.map(\.lsn).max() ?? 0 }
-
   /// Element r tells whether row r is masked. O(rows + removals · log rows + masked rows).
   package func hidden(of rows: RowSet) -> [Bool] {
     var hidden = [Bool](repeating: false, count: rows.count)
@@ -39,23 +36,44 @@ package struct RowMask: Sendable {
     return hidden
   }
 
+  /// The event that took each row first; 0 where none did. Complexity as of `hidden`.
+  package func removers(of rows: RowSet) -> [LSN] {
+    var removers = [LSN](repeating: 0, count: rows.count)
+    if rows.count == 0 { return removers }
+    let lsns = rows.lsnOfEachRow()
+    for removal in removals {
+      var row = rows.times.firstRow(atOrAfter: removal.times.lowerBound)
+      while row < rows.count, rows.times.tick(row) <= removal.times.upperBound {
+        if lsns[row] < removal.lsn, removers[row] == 0 || removers[row] > removal.lsn {
+          removers[row] = removal.lsn
+        }
+        row += 1
+      }
+    }
+    return removers
+  }
+
   /// The rows that count; possibly none.
   package func applied(to rows: RowSet) -> RowSet {
-    let hidden = hidden(of: rows)
-    guard hidden.contains(true) else { return rows }
-    var kept = RowAccumulator()
-    var row = 0
-    while row < rows.count {
-      let start = row
-      while row < rows.count, !hidden[row] { row += 1 }
-      kept.append(rows, start..<row)
-      while row < rows.count, hidden[row] { row += 1 }
-    }
-    return kept.rows().compacted()
+    rows.leavingOut(hidden(of: rows))
   }
 }
 
 extension RowSet {
+  /// The rows whose element of `hidden` is false; possibly none.
+  func leavingOut(_ hidden: [Bool]) -> RowSet {
+    guard hidden.contains(true) else { return self }
+    var kept = RowAccumulator()
+    var row = 0
+    while row < count {
+      let start = row
+      while row < count, !hidden[row] { row += 1 }
+      kept.append(self, start..<row)
+      while row < count, hidden[row] { row += 1 }
+    }
+    return kept.rows().compacted()
+  }
+
   /// Which LSN brought each row. O(rows).
   func lsnOfEachRow() -> [LSN] {
     var all: [LSN] = []

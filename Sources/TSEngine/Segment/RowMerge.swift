@@ -16,12 +16,12 @@ package enum RowMerge {
   }
 
   /// As `winners`, and the rows that lost.
-  /// - Parameter mask: rows that are removed but must be kept: they lose against all others.
+  /// - Parameter removals: rows that they remove but that must be kept lose against all others.
   package static func split(
-    _ sets: [RowSet], _ order: VersionOrder, hiding mask: RowMask? = nil
+    _ sets: [RowSet], _ order: VersionOrder, hiding removals: SeriesRemovals? = nil
   ) -> Split {
     if sets.count == 1 { return Split(winners: sets[0]) }
-    let order = sortedRows(sets, order, mask)
+    let order = sortedRows(sets, order, removals)
     var layers = [RowAccumulator()]
     var identical = 0
     var start = 0
@@ -112,7 +112,8 @@ package enum RowMerge {
   private static func isEqual(_ sets: [RowSet], _ a: Place, _ b: Place) -> Bool {
     let (first, second) = (sets[Int(a.set)], sets[Int(b.set)])
     return Set(first.columns.map(\.id)).union(second.columns.map(\.id)).allSatisfy {
-      first.slot($0, row: Int(a.row)) == second.slot($0, row: Int(b.row))
+      first.texts.isSame(
+        $0, first.slot($0, row: Int(a.row)), second.slot($0, row: Int(b.row)), or: second.texts)
     }
   }
 
@@ -126,12 +127,12 @@ package enum RowMerge {
   }
 
   private static func sortedRows(
-    _ sets: [RowSet], _ order: VersionOrder, _ mask: RowMask?
+    _ sets: [RowSet], _ order: VersionOrder, _ removals: SeriesRemovals?
   ) -> [Place] {
     var places: [Place] = []
     places.reserveCapacity(sets.reduce(0) { $0 + $1.count })
     for (set, rows) in sets.enumerated() {
-      let hidden = mask.map { $0.hidden(of: rows) }
+      let hidden = removals?.hidden(of: rows)
       var run = 0
       for row in 0..<rows.count {
         while rows.lsns[run].end <= row { run += 1 }

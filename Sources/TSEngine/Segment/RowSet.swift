@@ -33,6 +33,8 @@ package struct RowSet: Sendable {
   /// Columns absent here are null throughout.
   package var columns: [Column]
   package var lsns: [LSNRun]
+  /// Of the texts that the rows name.
+  package var texts: [TextHold] = []
 
   package init(times: SampleTimes, columns: [Column], lsns: [LSNRun]) {
     self.times = times
@@ -43,4 +45,19 @@ package struct RowSet: Sendable {
   package var count: Int { times.count }
 
   package func column(_ id: ColumnID) -> Column? { columns.first { $0.id == id } }
+
+  /// The holds that rows of `range` need. O(rows of text columns).
+  func holds(of range: Range<Int>) -> [TextHold] {
+    if range.count == count { return texts }
+    var used: [ColumnID: Set<Int>] = [:]
+    for hold in texts where used[hold.column] == nil {
+      switch column(hold.column)?.content {
+      case .constant(let code): used[hold.column] = [TextHold.number(of: code)]
+      case .values(let slots):
+        used[hold.column] = Set(slots[range].lazy.map { TextHold.number(of: $0) })
+      case nil: used[hold.column] = []
+      }
+    }
+    return texts.filter { used[$0.column]?.contains($0.number) ?? false }
+  }
 }

@@ -1,6 +1,8 @@
 /// Writes the rows of one series into a data segment: merged, cut on the grid, superseded versions
-/// in side blocks behind the main ones. What is removed goes when the sources come masked; when it
-/// must stay, a mask of `hidden` rows keeps it from winning.
+/// in side blocks behind the main ones. What is removed goes when the sources come masked, and a
+/// `tally` is told; what is `hidden` but must stay does not win.
+///
+/// A block that would come out as it went in is copied, not decoded: most of what compaction meets.
 package struct SeriesRewrite {
   /// Rows after which whole cells are written, so that a series of any length fits in memory.
   private static let flushRows = 4 * BlockGrid.maxRows
@@ -11,25 +13,39 @@ package struct SeriesRewrite {
   private var rows = RowAccumulator()
   private var superseded: [RowSet]
   private let order: VersionOrder
-  private let hidden: RowMask?
+  private let hidden: SeriesRemovals?
+  private let tally: RemovalTally?
 
   /// - Parameter superseded: side rows of earlier segments, to be kept.
-  private init(superseded: [RowSet], _ order: VersionOrder, hidden: RowMask?) {
+  private init(
+    superseded: [RowSet], _ order: VersionOrder, hidden: SeriesRemovals?, _ tally: RemovalTally?
+  ) {
     self.superseded = superseded
     self.order = order
     self.hidden = hidden
+    self.tally = tally
   }
 
-  /// - Returns: how many rows were dropped as identical, and superseded.
+  /// - Returns: how many rows were dropped as identical, and superseded; and how many blocks were copied.
   @discardableResult
   package static func append(
     _ sources: [Stretch.Source], superseded: [RowSet] = [], of key: SeriesKey,
-    order: VersionOrder = VersionOrder(), hidden: RowMask? = nil,
+    order: VersionOrder = VersionOrder(), hidden: SeriesRemovals? = nil,
+    tally: RemovalTally? = nil,
     to writer: inout some BlockSink & ~Copyable, builder: inout BlockBuilder
-  ) throws(StorageError) -> (identical: Int, superseded: Int) {
-    var rewrite = SeriesRewrite(superseded: superseded, order, hidden: hidden)
-    for group in Stretch.Source.grouped(sources, order) {
-      try rewrite.add(group)
+  ) throws(StorageError) -> (identical: Int, superseded: Int, copiedBlocks: Int) {
+    var copied = 0
+    var rewrite = SeriesRewrite(superseded: superseded, order, hidden: hidden, tally)
+    let groups = Stretch.Source.grouped(sources, order)
+    for (index, group) in groups.enumerated() {
+      let next = index + 1 < groups.count ? groups[index + 1].firstTime : nil
+      if case .block(let block) = group, rewrite.isFinal(block, before: next, builder) {
+        try rewrite.flush(isLast: true, key, &writer, &builder)
+        try writer.append(block.encoded(), of: key)
+        copied += 1
+        continue
+      }
+      try rewrite.add(group, key)
       if rewrite.rows.count >= flushRows { try rewrite.flush(isLast: false, key, &writer, &builder) }
     }
     try rewrite.flush(isLast: true, key, &writer, &builder)
@@ -40,22 +56,41 @@ package struct SeriesRewrite {
         try writer.append(builder.build(set, cut, series: 0, kind: .superseded), of: key)
       }
     }
-    return (rewrite.identicalCount, rewrite.supersededCount)
+    return (rewrite.identicalCount, rewrite.supersededCount, copied)
   }
 
-  private mutating func add(_ group: Stretch.Source) throws(StorageError) {
+  /// Fewer rows are written anew: they may come to lie with others.
+  private static let leastCopiedRows = BlockGrid.maxRows / 64
+
+  /// Whether writing the rows of `block` anew would give the same block: alone in its cell of the grid,
+  /// of the form that is wanted, with LSNs that mean the same in another file.
+  private func isFinal(_ block: BlockReader, before next: Int64?, _ builder: BlockBuilder) -> Bool {
+    guard block.rowCount >= Self.leastCopiedRows, builder.isCold(block.lastTime) == block.entry.isCold,
+      block.hasPortableLSNs, builder.knows(columns: block.columns),
+      let cell = BlockGrid.cell(first: block.firstTime, last: block.lastTime, rowCount: block.rowCount)
+    else { return false }
+    return cell.contains(block.lastTime) && next.map { !cell.contains($0) } ?? true
+      && (rows.count == 0 || !cell.contains(rows.lastTime))
+  }
+
+  private mutating func add(_ group: Stretch.Source, _ key: SeriesKey) throws(StorageError) {
     guard case .merged(let overlapping, _) = group else {
-      let set = try group.rows()
+      let set = try rows(of: group, key)
       rows.append(set, 0..<set.count)
       return
     }
     var sets: [RowSet] = []
-    for source in overlapping { sets.append(try source.rows()) }
+    for source in overlapping { sets.append(try rows(of: source, key)) }
     let split = RowMerge.split(sets, order, hiding: hidden)
     rows.append(split.winners, 0..<split.winners.count)
     superseded += split.superseded
     identicalCount += split.identicalCount
     supersededCount += split.superseded.reduce(0) { $0 + $1.count }
+  }
+
+  private func rows(of source: Stretch.Source, _ key: SeriesKey) throws(StorageError) -> RowSet {
+    guard let tally, case .masked(let inner, let mask) = source else { return try source.rows() }
+    return tally.remove(mask, from: try inner.rows(), of: key)
   }
 
   /// The registry may have lost the declaration of a column to damage; its values must not go too.

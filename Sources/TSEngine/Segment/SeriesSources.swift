@@ -7,15 +7,31 @@ package struct SeriesSources {
   private let through: LSN
   /// Rows newer than `through` are there, so superseded ones may be what was visible.
   private let isHistoric: Bool
+  /// Segments that cannot be read count as if they had nothing.
+  private let skipsDamage: Bool
 
   /// - Parameters:
   ///   - lifecycles: what happened to readings; nil is as of the durable LSN.
   ///   - through: what was known at this LSN; nil is all that is durable.
-  package init(live: Live, lifecycles: Lifecycles? = nil, through: LSN? = nil) {
+  package init(
+    live: Live, lifecycles: Lifecycles? = nil, through: LSN? = nil, skipsDamage: Bool = false
+  ) {
     self.live = live
+    self.skipsDamage = skipsDamage
     self.lifecycles = lifecycles ?? live.registry.lifecycles
     self.through = min(through ?? .max, live.durableLSN)
     isHistoric = self.through < live.durableLSN
+  }
+
+  /// - Throws: `.corrupt` for a damaged segment, unless it is to be skipped; nil then.
+  private func directory(_ segment: DataSegmentReader) throws(StorageError) -> BlockDirectory? {
+    do throws(StorageError) {
+      if let directory = try segment.directoryIfWhole() { return directory }
+    } catch {
+      guard skipsDamage, error.isOfMedium else { throw error }
+    }
+    if skipsDamage { return nil }
+    throw segment.damage
   }
 
   package func order(of table: TableID) -> VersionOrder { lifecycles.order(of: table) }
@@ -30,7 +46,7 @@ package struct SeriesSources {
     let removals = lifecycles.removals(of: key)
     for kind in isHistoric && kind == .main ? [.superseded, .main] : [kind] {
       for segment in live.segments where segment.overlaps(key.table, times) {
-        guard let directory = try segment.directoryIfWhole(), let series = directory.series(key)
+        guard let directory = try directory(segment), let series = directory.series(key)
         else { continue }
         add(directory, series: series, times, kind, removals, applied: segment.meta.appliedLSN, to: &sources)
       }
@@ -50,13 +66,13 @@ package struct SeriesSources {
   /// sources that hold one of the instants between their first and last are decoded, of blocks only
   /// the pages around, so a frame of two instants years apart costs two pages.
   ///
-  /// A block that fails its check is passed over: its rows are not known then, and what comes is
-  /// stored as new rather than refused for ever.
+  /// Blocks and segments that fail their check are passed over: their rows are not known then, and
+  /// what comes is stored as new rather than refused for ever.
   package func rows(
     of key: SeriesKey, number: Int?, at times: SampleTimes
   ) throws(StorageError) -> RowSet? {
     var sets: [RowSet] = []
-    for source in try sources(of: key, number: number, times: times.first...times.last) {
+    for source in try skippingDamage.sources(of: key, number: number, times: times.first...times.last) {
       let row = times.firstRow(atOrAfter: source.firstTime)
       guard row < times.count, times.tick(row) <= source.lastTime else { continue }
       // The last instant asked for that lies in the source.
@@ -70,10 +86,14 @@ package struct SeriesSources {
           sets.append(rows)
         }
       } catch {
-        guard error.code == .corrupt || error.code == .truncated else { throw error }
+        guard error.isOfMedium else { throw error }
       }
     }
     return sets.isEmpty ? nil : RowMerge.winners(sets, order(of: key.table))
+  }
+
+  private var skippingDamage: SeriesSources {
+    SeriesSources(live: live, lifecycles: lifecycles, through: through, skipsDamage: true)
   }
 
   /// Whether one series has rows that came after `lsn` at instants of `run`, or may have them where
@@ -81,7 +101,7 @@ package struct SeriesSources {
   func mayHaveRows(
     of key: SeriesKey, number: Int?, _ run: Coverage.Run, after lsn: LSN
   ) throws(StorageError) -> Bool {
-    for source in try sources(of: key, number: number, times: run.first...run.last)
+    for source in try skippingDamage.sources(of: key, number: number, times: run.first...run.last)
     where source.lsnBounds.upperBound > lsn {
       let rows = try source.rows()
       var row = 0
@@ -112,7 +132,7 @@ package struct SeriesSources {
         pruned += segment.blockCount
         continue
       }
-      guard let directory = try segment.directoryIfWhole() else { continue }
+      guard let directory = try directory(segment) else { continue }
       for (series, key) in directory.series.enumerated() {
         let blockCount = directory.blocks(ofSeries: series).count
         pruned += blockCount
@@ -228,5 +248,13 @@ extension [SeriesKey] {
       if self[middle] < key { low = middle + 1 } else { high = middle }
     }
     return low < count && self[low] == key ? low : nil
+  }
+}
+
+extension StorageError {
+  /// Bytes that are lost, and will be at the next try: they fail their check, or the disk cannot give
+  /// them (EIO).
+  var isOfMedium: Bool {
+    code == .corrupt || code == .truncated || (code == .io && errno == 5)
   }
 }

@@ -58,7 +58,8 @@ extension BlockReader {
       runs.append(RowSet.LSNRun(end: min(run.end, window.upperBound) - window.lowerBound, lsn: run.lsn))
       if run.end >= window.upperBound { break }
     }
-    let rows = RowSet(times: instants.rows(window), columns: decoded, lsns: runs)
+    var rows = RowSet(times: instants.rows(window), columns: decoded, lsns: runs)
+    rows.texts = reader.texts
     return rows.slice((range.lowerBound - window.lowerBound)..<(range.upperBound - window.lowerBound))
   }
 }

@@ -18,12 +18,15 @@ package struct StretchReader: Sendable {
   private let sampleTimes: SampleTimes
   private let columns: [Column]
   private let lsnSource: LSNs
+  /// Of the texts that decoded slots name; they are good as long as this.
+  let texts: [TextHold]
 
   package init(rows: RowSet, columns ids: [ColumnID]) {
     rowCount = rows.count
     sampleTimes = rows.times
     columns = ids.map { rows.column($0).map { .rows($0) } ?? .absent }
     lsnSource = .runs(rows.lsns)
+    texts = rows.texts
   }
 
   init(block: BlockReader, columns ids: [ColumnID]) throws(StorageError) {
@@ -33,6 +36,7 @@ package struct StretchReader: Sendable {
     opened.reserveCapacity(ids.count)
     for id in ids { opened.append(try block.column(id).map { .section($0) } ?? .absent) }
     columns = opened
+    texts = opened.compactMap { if case .section(let column) = $0 { column.texts } else { nil } }
     lsnSource = .block(block)
   }
 

@@ -9,10 +9,14 @@ struct CompactCommand: ParsableCommand {
       Readings older than a week take the cold form, a fifth smaller and slower to scan; newer ones
       stay packed. A store that is open for writing does the same by itself, a day at a time.
 
+      Readings that were deleted or fell below a retention leave the files a week later; until then
+      AS KNOWN AT and a restore to before find them. --purge takes them off at once, for good.
+
       EXAMPLE: tsq compact --store demo
       """)
   @Flag(help: "The cold form for all readings, whatever their age.") var cold = false
   @Flag(help: "The cold form for none.") var packed = false
+  @Flag(help: "Take removed readings off for good at once, without their week of grace.") var purge = false
   @OptionGroup var location: StoreLocation
 
   func validate() throws {
@@ -25,7 +29,7 @@ struct CompactCommand: ParsableCommand {
       let progress = Progress()
       let before = StoreFigures(store)
       progress.show { "compacting \(directory)" }
-      try store.compact(cold ? .cold : packed ? .packed : .byAge)
+      try store.compact(cold ? .cold : packed ? .packed : .byAge, purges: purge)
       progress.clear()
       let after = StoreFigures(store)
       Terminal.note(

@@ -26,6 +26,7 @@ struct QueryCommand: ParsableCommand {
   var parameters: [String] = []
   @Option(help: ArgumentHelp("Show times of this zone instead of UTC.", valueName: "ZONE")) var timezone: String?
   @Flag(help: "Draw the answer as a chart.") var chart = false
+  @Flag(help: "Answer from what is left where files are damaged, instead of failing.") var aroundDamage = false
   @OptionGroup var location: StoreLocation
 
   func run() throws {
@@ -38,6 +39,7 @@ struct QueryCommand: ParsableCommand {
     script.parameters = try Self.parse(parameters)
     script.output = output
     script.timezone = timezone
+    script.skipsDamage = aroundDamage
     try script.run(at: location.place())
   }
 

@@ -28,11 +28,12 @@ struct Tsq: ParsableCommand {
       ]),
       CommandGroup(name: "Registry", subcommands: [
         DeviceCommand.self, UserCommand.self, EventsCommand.self, ReplayCommand.self, TypeCommand.self,
-        TokenCommand.self, CommandCommand.self, TariffCommand.self,
+        RetentionCommand.self, ConflictCommand.self, QuarantineCommand.self, TokenCommand.self,
+        CommandCommand.self, TariffCommand.self,
       ]),
       CommandGroup(name: "Operation", subcommands: [
         ServeCommand.self, VerifyCommand.self, CompactCommand.self, StatsCommand.self, SalvageCommand.self,
-        BackupCommand.self, RestoreCommand.self, ProveCommand.self, PublishCommand.self,
+        RollupCommand.self, BackupCommand.self, RestoreCommand.self, ProveCommand.self, PublishCommand.self,
         FollowCommand.self, BenchCommand.self,
       ]),
     ])

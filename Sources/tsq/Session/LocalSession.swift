@@ -8,11 +8,18 @@ final class LocalSession: SQLSession {
   let place: String
   private let directory: String
   private var store: Store
+  private let skipsDamage: Bool
   private let cancellation = Cancellation()
 
-  init(_ directory: String) throws {
+  private var snapshot: Snapshot {
+    skipsDamage ? store.snapshot().readingAroundDamage() : store.snapshot()
+  }
+
+  /// - Parameter skipsDamage: reads what is left where files are damaged.
+  init(_ directory: String, skipsDamage: Bool = false) throws {
     place = directory
     self.directory = directory
+    self.skipsDamage = skipsDamage
     store = try Self.open(directory)
   }
 
@@ -28,10 +35,11 @@ final class LocalSession: SQLSession {
   }
 
   /// Does a statement that changes readings; gives its answer.
-  private func change(_ sql: String, _ values: QueryParameters) throws -> PreparedQuery {
+  private func change(_ sql: String, _ values: QueryParameters, _ cancel: CancelFlag) throws -> PreparedQuery {
     let answer = try StoreAccess.writing(directory) { store in
       try QueryEngine.execute(
-        sql, on: store, actor: StoreAccess.actor, parameters: values.positional, named: values.named)
+        sql, on: store, actor: StoreAccess.actor, parameters: values.positional, named: values.named,
+        cancel: cancel)
     }
     store = try Self.open(directory)
     return answer
@@ -49,9 +57,9 @@ final class LocalSession: SQLSession {
     let values = try QueryParameters(parameters)
     let query =
       QueryEngine.isChange(sql)
-      ? try change(sql, values)
+      ? try change(sql, values, flag)
       : try QueryEngine.prepare(
-        sql, StoreCatalog(store.snapshot()), parameters: values.positional, named: values.named)
+        sql, StoreCatalog(snapshot), parameters: values.positional, named: values.named, cancel: flag)
     let printed: Result<Int, OutputError>
     do throws(SQLError) {
       printed = try query.run(into: &writer, cancel: flag)

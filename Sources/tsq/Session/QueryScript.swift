@@ -10,6 +10,8 @@ struct QueryScript {
   /// A file instead of standard output.
   var output: String?
   var timezone: String?
+  /// Reads what is left where files are damaged.
+  var skipsDamage = false
   /// Rows and time on standard error, at a terminal.
   var saysFooter = true
 
@@ -24,7 +26,7 @@ struct QueryScript {
     _ = try writer(to: MemorySink(), .plain)
     let source = Array(text.utf8)
     let statements = try explaining(text) { try SQL.split(source) }
-    let session = try Sessions.open(place, timezone: timezone)
+    let session = try Sessions.open(place, timezone: timezone, skipsDamage: skipsDamage)
     let file = try OutputFile(path: output)
     let style = file.isStandard ? Terminal.outputStyle : .plain
     let saysFooter = saysFooter && file.isStandard && Terminal.isTerminal(STDOUT_FILENO) && Terminal.isTerminal(STDERR_FILENO)

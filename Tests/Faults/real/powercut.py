@@ -39,9 +39,23 @@ def wait_for(path, seconds=10):
         time.sleep(0.02)
 
 
+class NotSetUp(Exception):
+    """The disk or its file system did not come up: nothing was shown, and the cut is tried again."""
+
+
 def one_cut(faults, folder, seed, control):
+    """As `cut`, given that a loaded machine may take long to set up a disk."""
+    for attempt in range(5):
+        try:
+            return cut(faults, folder / f"{seed}-{attempt}", seed, control)
+        except NotSetUp as error:
+            print(f"  cut {seed}: {error}, once more")
+    raise NotSetUp(f"cut {seed}: no disk after 5 attempts")
+
+
+def cut(faults, folder, seed, control):
     """The acknowledged batches, and what is wrong after the cut."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     disk, mount = folder / "nbd", folder / "mount"
     disk.mkdir()
     mount.mkdir()
@@ -52,13 +66,16 @@ def one_cut(faults, folder, seed, control):
         env=dict(os.environ, TSQ_POWER=str(folder), SEED=str(seed)), stderr=subprocess.DEVNULL)
     loop = None
     try:
-        end = time.time() + 10
+        end = time.time() + 60
         while (disk / "disk").stat().st_size == 0 and time.time() < end:
             time.sleep(0.02)
-        loop = run("losetup", "-f", "--show", str(disk / "disk"))
-        run("mkfs.ext4", "-q", "-F", loop)
-        run("mount", loop, str(mount))
-        run("sync", "-f", str(mount))
+        try:
+            loop = run("losetup", "-f", "--show", str(disk / "disk"))
+            run("mkfs.ext4", "-q", "-F", loop)
+            run("mount", loop, str(mount))
+            run("sync", "-f", str(mount))
+        except subprocess.CalledProcessError as error:
+            raise NotSetUp(error.stderr.strip()[:200]) from error
         command = (["eatmydata"] if control else []) + [faults, "write", str(mount / "store"), "100000"]
         with open(folder / "acks", "w") as acks:
             writer = subprocess.Popen(command, stdout=acks, stderr=subprocess.DEVNULL)
@@ -76,7 +93,7 @@ def one_cut(faults, folder, seed, control):
         # A write-back that finds the power gone, if the writer caused none.
         quietly("sync", "-f", str(mount))
         quietly("umount", str(mount))
-        wait_for(folder / "after.img")
+        wait_for(folder / "after.img", 60)
     finally:
         quietly("umount", "-l", str(mount))
         if loop:

@@ -2,7 +2,8 @@
 // strikes at one of them. Preload it with
 //   TSQ_FAULT=PREFIX:N:ACTION   ACTION: kill-before, kill-after, torn=BYTES, short=BYTES, errno=E[,sticky]
 //   TSQ_COUNT=FILE              writes the number of calls there at the end
-// torn writes so many bytes and kills; short writes so many and says so; sticky fails all later calls too.
+// torn writes so many bytes and kills; short writes or reads so many and says so; sticky fails all later
+// calls too. Reads count only where TSQ_READS is set, and are only refused or short.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -22,10 +23,11 @@ static atomic_long count;
 static long at = -1;
 static char prefix[256];
 static enum action action;
-static int parameter, sticky;
+static int parameter, sticky, counts_reads;
 
 __attribute__((constructor)) static void begin(void) {
   const char *text = getenv("TSQ_FAULT");
+  counts_reads = getenv("TSQ_READS") != NULL;
   char word[64];
   if (!text || sscanf(text, "%255[^:]:%ld:%63s", prefix, &at, word) != 3) return;
   if (!strncmp(word, "kill-before", 11)) action = KILL_BEFORE;
@@ -117,6 +119,11 @@ ssize_t pwritev(int fd, const struct iovec *parts, int number, off_t offset) {
   struct iovec first = {parts[0].iov_base, PART(parts[0].iov_len)};
   BYTES(is_our_file(fd), parts[0].iov_len, real(fd, parts, number, offset), real(fd, &first, 1, offset));
 }
+ssize_t pread64(int fd, void *bytes, size_t size, off64_t offset) {
+  REAL(pread64);
+  BYTES(counts_reads && is_our_file(fd), size, real(fd, bytes, size, offset), real(fd, bytes, PART(size), offset));
+}
+ssize_t pread(int fd, void *bytes, size_t size, off_t offset) { return pread64(fd, bytes, size, offset); }
 int fsync(int fd) { REAL(fsync); WHOLE(is_our_file(fd), real(fd)); }
 int fdatasync(int fd) { REAL(fdatasync); WHOLE(is_our_file(fd), real(fd)); }
 int sync_file_range(int fd, off64_t offset, off64_t size, unsigned flags) {

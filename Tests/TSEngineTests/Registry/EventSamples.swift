@@ -68,6 +68,8 @@ enum EventSamples {
       chosenLSN: 300),
     .quarantineSettled(table: 1, spans: [absurd], action: .released, shift: -5, rows: 1),
     .quarantineSettled(table: 1, spans: [absurd], action: .dropped, shift: 0, rows: 1),
+    .rollupDeclared(table: 1, every: 900_000_000_000, columns: [1, 3]),
+    .rollupDropped(table: 1, every: 900_000_000_000),
   ]
 
   private static let absurd = SeriesSpans(

@@ -330,6 +330,66 @@ import Testing
     }
   }
 
+  // MARK: Blocks that stay as they are
+
+  /// Five minutes at 20 rows a second are a cell; `rows` of them from its `part`-th on.
+  private func append(_ cell: Int, _ rows: Int, part: Int = 0, to store: Store) throws {
+    let time = start + (Int64(cell) * 6000 + Int64(part)) * 50_000_000
+    let batch = FrameBatch.power("m1", at: time, probes: [1], count: rows, value: Int64(cell))
+    _ = try store.append(batch, creator: StoreBench.actor)
+  }
+
+  private func rewritten(_ store: Store) throws -> (copied: Int, blocks: [BlockBuilder.Built]) {
+    let sources = try store.snapshot().scan(1).stretches.map(\.source)
+    var builder = BlockBuilder(schema: .power, symbols: store.symbols)
+    var sink = BuiltBlocks()
+    let result = try SeriesRewrite.append(
+      sources, of: SeriesKey(table: 1, device: "m1", probe: 1), to: &sink, builder: &builder)
+    return (result.copiedBlocks, sink.blocks)
+  }
+
+  @Test func aBlockAloneInItsCellIsCopiedAsItLies() throws {
+    let store = try StoreBench().open()
+    for cell in 0..<4 {
+      try append(cell, 6000, to: store)
+      if cell % 2 == 1 { try store.seal() }
+    }
+    // The halves of a cell lie in two segments: they become one block.
+    try append(4, 3000, to: store)
+    try store.seal()
+    try append(4, 3000, part: 3000, to: store)
+    try store.seal()
+    let before = try StoreReading.rows(store.snapshot())
+    let (copied, blocks) = try rewritten(store)
+    #expect(copied == 4)
+    #expect(blocks.map(\.entry.rowCount) == [6000, 6000, 6000, 6000, 6000])
+    var builder = BlockBuilder(schema: .power, symbols: store.symbols)
+    for (stretch, block) in zip(try store.snapshot().scan(1).stretches, blocks.prefix(4)) {
+      let anew = builder.build(try stretch.rows(), series: 0)
+      #expect(anew.entry == block.entry && anew.bytes == block.bytes, "the same block as from its rows")
+    }
+    try store.compact()
+    #expect(try StoreReading.rows(store.snapshot()) == before)
+    #expect(try rewritten(store).copied == 5)
+    try store.compact(.cold)
+    #expect(try rewritten(store).copied == 0, "another form is wanted")
+    #expect(try StoreReading.rows(store.snapshot()) == before)
+  }
+
+  /// Versions of one load have LSNs of their own, counted from the one of the load.
+  @Test func aBlockOfABulkAppendWithSeveralLSNsIsNotCopied() throws {
+    let store = try StoreBench().open()
+    try append(9, 20, to: store)
+    var writer = try store.bulkWriter(1, creator: StoreBench.actor)
+    try writer.append(.power("m1", at: start, probes: [1], count: 6000))
+    try writer.append(.power("m1", at: start + 50_000_000 * 100, probes: [1], count: 50, value: 7))
+    _ = try writer.commit()
+    let known = try StoreReading.versions(store)
+    #expect(try rewritten(store).copied == 0)
+    try store.compact()
+    #expect(try StoreReading.versions(store) == known)
+  }
+
   @Test func ingestSealingAndReadingGoOnBetweenTheStepsOfAJob() throws {
     let bench = StoreBench()
     let store = try bench.open()

@@ -38,9 +38,14 @@ struct LifecycleModelRun {
   init(seed: UInt64) throws {
     self.seed = seed
     bench = StoreBench(seed: seed)
-    store = try bench.open()
+    store = try bench.open(Self.keepsRemoved)
     maker = BatchMaker(seed: seed &+ 500_000, start: StoreBench.start)
     random = SimRandom(seed: seed &* 131 &+ 5)
+  }
+
+  /// A time of grace that no run outlasts.
+  private static func keepsRemoved(_ options: inout StoreOptions) {
+    options.removalGraceNanos = 86_400_000_000_000
   }
 
   private var note: String { "seed \(seed) step \(step) \(history)" }
@@ -74,9 +79,10 @@ struct LifecycleModelRun {
       history.append("seal")
       try store.seal()
     case 22, 23:
-      history.append("compact")
-      try store.compact()
-      forgotten = model.acts.last?.lsn ?? 0
+      let purges = random.below(2) == 0
+      history.append(purges ? "purge" : "compact")
+      try store.compact(purges: purges)
+      if purges { forgotten = model.acts.last?.lsn ?? 0 }
     case 24: try reopen(crash: false)
     default: try reopen(crash: true)
     }
@@ -276,7 +282,7 @@ struct LifecycleModelRun {
     } else {
       try store.close()
     }
-    store = try bench.open()
+    store = try bench.open(Self.keepsRemoved)
     #expect(store.damages.isEmpty, "\(note) \(store.damages)")
     #expect(store.durableLSN == lsn, "\(note)")
     #expect(StoreReading.digest(store, note) == digest, "\(note)")

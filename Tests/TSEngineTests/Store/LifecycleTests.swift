@@ -114,7 +114,7 @@ import Testing
     #expect(plan.stretches.isEmpty && plan.prunedCount == 1)
     try store.compact()
     #expect(store.snapshot().manifest.data.isEmpty)
-    #expect(store.snapshot().manifest.removedLSN == [1: lsn])
+    #expect(store.snapshot().manifest.removed[1]?.newestLSN == lsn)
   }
 
   @Test func readingsChosenByValueAreNotTakenWhenOthersCameToTheirInstants_T11() throws {

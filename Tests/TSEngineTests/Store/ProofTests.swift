@@ -244,4 +244,58 @@ import Testing
     let coded = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]
     #expect(Base64.text(Array(text.utf8)) == coded[text.utf8.count])
   }
+
+  /// T-13: readings beside deleted ones stay provable when these are gone for good, in frames as in bulk
+  /// loads; a leaf of which a row is gone has none.
+  @Test func aNeighbourOfARemovedReadingStaysProvable_T13() throws {
+    var store = try bench.open()
+    try fill(store)
+    func neighbours() throws -> [Proof] {
+      var proofs: [Proof] = []
+      for device in [0, 2, 5, 11] {
+        proofs.append(try store.prove(table: 1, device: "d\(device)", probe: 2, time: start + 50_000_000))
+      }
+      for row in [0, 63, 128, 191, 300, 16_383, 19_999] as [Int64] {
+        proofs.append(try store.prove(table: 1, device: "bulk", probe: 1, time: loadStart + row * 50_000_000))
+      }
+      for event in store.snapshot().events().prefix(9) { proofs.append(try store.prove(event: event.lsn)) }
+      return proofs
+    }
+    let before = try neighbours()
+    func delete(_ device: String, _ probe: Int32, _ times: ClosedRange<Int64>) throws {
+      let spans = [SeriesSpans(device: device, probe: probe, times: [times])]
+      _ = try store.delete(
+        1, spans, extent: store.snapshot().extent(of: 1, spans), actor: StoreBench.actor)
+    }
+    try delete("d1", 2, start...(start + 3_000_000_000))
+    let row = loadStart + 70 * 50_000_000
+    try delete("bulk", 1, row...row)
+    try store.compact(purges: true)
+    let journals = store.snapshot().manifest.journals.filter { $0.content == .leaves }
+    #expect(try neighbours() == before)
+    for (device, probe, time) in [("d1", 2, start), ("bulk", 1, row)] {
+      let error = #expect(throws: StorageError.self) {
+        _ = try store.prove(table: 1, device: device, probe: Int32(probe), time: time)
+      }
+      #expect(error?.code == .notFound)
+    }
+    let error = #expect(throws: StorageError.self) {
+      _ = try store.prove(table: 1, device: "bulk", probe: 1, time: row + 50_000_000)
+    }
+    #expect(error?.code == .invalid, "of the same leaf")
+    // A second delete in the same groups needs no more hashes.
+    try delete("d3", 2, start...start)
+    try store.compact(purges: true)
+    #expect(store.snapshot().manifest.journals.filter { $0.content == .leaves } .count <= journals.count + 2)
+    #expect(try neighbours() == before)
+    try store.close()
+    store = try bench.open()
+    #expect(try neighbours() == before)
+    let report = try Verify.run(bench.options(readOnly: true), StoreBench.path)
+    #expect(report.isWhole, "\(report)")
+    try store.close()
+    _ = try Salvage.run(bench.options(), from: StoreBench.path, to: "salvaged")
+    store = try Store.open("salvaged", bench.options())
+    #expect(try neighbours() == before, "salvaged")
+  }
 }

@@ -17,9 +17,15 @@ struct StoreBench {
   let disk: SimDisk
   let clock: SimClock
   let seed: UInt64
+  let checkpointSegmentLimit: Int
 
-  init(seed: UInt64 = 1, disk: SimDisk? = nil, clock: SimClock = SimClock(nanos: start)) {
+  /// - Parameter checkpointSegmentLimit: 1 has the series checkpoint written at every occasion.
+  init(
+    seed: UInt64 = 1, disk: SimDisk? = nil, clock: SimClock = SimClock(nanos: start),
+    checkpointSegmentLimit: Int = .max
+  ) {
     self.seed = seed
+    self.checkpointSegmentLimit = checkpointSegmentLimit
     self.disk = disk ?? SimDisk(seed: seed)
     self.clock = clock
   }
@@ -32,6 +38,8 @@ struct StoreBench {
     options.cacheByteLimit = 1 << 20
     options.log.preallocatedByteCount = 4096
     options.tailKeptByteCount = 0
+    options.checkpointSegmentLimit = checkpointSegmentLimit
+    options.removalGraceNanos = 0
     // Small enough that the few rows of a test are divided.
     options.compaction.targetByteCount = 20_000
     options.disk = disk

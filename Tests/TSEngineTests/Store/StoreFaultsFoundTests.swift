@@ -60,4 +60,54 @@ import Testing
     }
     #expect(try StoreReading.rows(store.snapshot()).count == 60)
   }
+
+  /// A segment's header whose read failed once made damage of the whole segment, for good (R6,
+  /// `faults read-errors --seed 1 --point 2`).
+  @Test func aReadThatFailsOnceAtAnOpeningIsNoDamageR6() throws {
+    let bench = StoreBench()
+    var store = try bench.open()
+    _ = try store.append(.power("m1", at: StoreBench.start), creator: StoreBench.actor)
+    try store.seal()
+    _ = try store.append(.power("m2", at: StoreBench.start), creator: StoreBench.actor)
+    try store.close()
+    var (opened, ordinal) = (0, 0)
+    while true {
+      bench.disk.restart()
+      let before = bench.disk.count(of: .read)
+      bench.disk.plan([SimFault(.nth(.read, before + ordinal), .error(EIO))])
+      if let found = try? bench.open() {
+        store = found
+        opened += 1
+        #expect(store.damages.isEmpty, "read \(ordinal): \(store.damages)")
+      }
+      guard bench.disk.count(of: .read) > before + ordinal else { break }
+      ordinal += 1
+    }
+    #expect(opened > 3 && ordinal > 6, "\(opened) of \(ordinal)")
+    #expect(try StoreReading.rows(store.snapshot()).count == 120)
+  }
+
+  /// A disk that refused to read for a while was taken for one that had lost what it holds (R6,
+  /// `faults read-errors --seed 1`): an opening refuses then, or names what it set aside.
+  @Test func aDiskThatRefusesToReadForAWhileCostsNothingR6() throws {
+    var refused = 0
+    for ordinal in 0..<100 {
+      let bench = StoreBench()
+      var store = try bench.open()
+      _ = try store.append(.power("m1", at: StoreBench.start), creator: StoreBench.actor)
+      try store.seal()
+      _ = try store.append(.power("m2", at: StoreBench.start), creator: StoreBench.actor)
+      try store.close()
+      bench.disk.restart()
+      let before = bench.disk.count(of: .read)
+      bench.disk.plan([SimFault(.nth(.read, before + ordinal), .error(EIO), isSticky: true)])
+      if (try? bench.open()) == nil { refused += 1 }
+      guard bench.disk.count(of: .read) > before + ordinal else { break }
+      bench.disk.restart()
+      store = try bench.open()
+      let count = try StoreReading.rows(store.snapshot()).count
+      #expect(count == 120 || store.damages.contains { $0.firstLSN > 0 }, "read \(ordinal): \(count) rows")
+    }
+    #expect(refused > 3)
+  }
 }

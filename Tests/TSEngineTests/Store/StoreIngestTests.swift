@@ -100,6 +100,39 @@ import Testing
     #expect(try StoreReading.rows(store.snapshot()).count == stored + 60)
   }
 
+  /// "Head memory bounded by its setting under any ingest": messages without readings, too.
+  @Test func messagesCountInTheHeadAndGoWithItsSealing() throws {
+    let store = try bench.open { $0.headByteLimit = 64 << 10 }
+    func message(_ number: Int) -> ReceivedMessage {
+      ReceivedMessage(
+        device: "m1", interface: "mqtt", topic: "power/\(number)", payload: [UInt8](repeating: 7, count: 500))
+    }
+    let early = store.snapshot()
+    var refused: StorageError?
+    var kept = 0
+    while refused == nil, kept < 1_000 {
+      do throws(StorageError) {
+        _ = try store.record([OperationalRecord(recordedAt: start, kind: .messageReceived(message(kept)))])
+        kept += 1
+      } catch {
+        refused = error
+      }
+    }
+    #expect(refused?.code == .overloaded && kept > 30 && store.failure == nil, "\(kept)")
+    #expect(store.shared.live.withLock { $0.heads[0].byteCount } < 70 << 10)
+    let full = store.snapshot()
+    // Due by their size alone, without a reading.
+    _ = store.maintain()
+    #expect(store.shared.live.withLock { $0.heads.map(\.byteCount) } == [0])
+    #expect(try store.append(.power("m1", at: start), creator: StoreBench.actor).new == 60)
+    // Whoever looked before still finds them, and so does who looks now; nobody twice.
+    func count(_ snapshot: Snapshot) throws -> Int {
+      let records = try snapshot.newestRecords(limit: .max, where: { _ in true })
+      return records.count
+    }
+    #expect(try count(early) == 0 && count(full) == kept && count(store.snapshot()) == kept)
+  }
+
   /// Rows looked up before the queue count only while nothing newer has come to their series.
   @Test func whatWasLookedUpBeforeTheQueueIsForgottenWhenTheSeriesChanges() throws {
     let store = try bench.open()

@@ -329,9 +329,9 @@ import Testing
       }
       #expect(first.frameLSN == result.lsn - 1 && first.extras == message.extras)
     }
-    check(store.shared.records.withLock { $0 }, "head")
+    check(Array(try #require(store.shared.live.withLock { $0.heads.last }).records.all), "head")
     store = try reopened(store)
-    check(store.shared.records.withLock { $0 }, "reopened")
+    check(Array(try #require(store.shared.live.withLock { $0.heads.last }).records.all), "reopened")
     try store.seal()
     let sealed = store.snapshot().manifest.journals.filter { $0.content == .operational }
     #expect(sealed.count == 1)

@@ -13,9 +13,11 @@ package struct DeletePlan: Sendable {
   private var seenAt: LSN?
   private var parts: [(table: TableID, spans: [SeriesSpans])] = []
 
+  /// - Throws: 57014 when cancelled or out of time, 53200 when what it chose takes more than the limit.
   package init(
     _ delete: Delete, _ catalog: any Catalog, parameters: [SQLValue] = [],
-    named: [String: SQLValue] = [:], nowNanos: Int64? = nil
+    named: [String: SQLValue] = [:], nowNanos: Int64? = nil, limits: QueryLimits = QueryLimits(),
+    cancel: CancelFlag = CancelFlag()
   ) throws(SQLError) {
     if let other = delete.using.first { throw .unsupported("DELETE USING", at: other.range) }
     if !delete.returning.isEmpty { throw .unsupported("DELETE RETURNING", at: delete.table.range) }
@@ -31,27 +33,37 @@ package struct DeletePlan: Sendable {
     let binder = Binder(catalog, pool, parameters, named: named, nowNanos: nowNanos ?? wallNanos())
     let bound = try binder.query(try Self.choice(delete, isQuarantine))
     let root = PhysicalBuilder(pool: pool).build(bound.plan)
+    let context = ExecutionContext(
+      catalog: catalog, pool: pool, limits: limits, cancel: cancel, isAnalyzing: false)
+    try context.checkCancelled()
     if let table, let spans = Self.plainSpans(root, table.id, snapshot) {
       parts = [(table.id, spans)]
+    } else if isQuarantine, delete.filter == nil {
+      parts = snapshot.tables.map { ($0.id, [.everySeries([.min ... .max])]) }
     } else {
       seenAt = snapshot.lsn
       let query = PreparedQuery(
         columns: zip(bound.names, bound.types).map { (name: $0, type: $1) }, mode: .rows, root: root,
         catalog: catalog, pool: pool)
-      for (name, instants) in try Self.instants(query) {
+      for (name, instants) in try Self.instants(query, context) {
         guard let id = snapshot.table(named: name)?.id else { continue }
-        parts.append((id, try Self.joined(instants, isQuarantine ? id.quarantine : id, snapshot)))
+        parts.append((id, try Self.joined(instants, isQuarantine ? id.quarantine : id, context)))
       }
     }
     for (table, spans) in parts {
+      var stopped: SQLError?
       do throws(StorageError) {
-        let part = try snapshot.extent(of: isQuarantine ? table.quarantine : table, spans)
+        let part = try snapshot.extent(of: isQuarantine ? table.quarantine : table, spans) {
+          do throws(SQLError) { try context.checkCancelled() } catch { stopped = error }
+          return stopped == nil
+        }
         extent.rowCount += part.rowCount
         extent.seriesCount += part.seriesCount
         extent.byteCount += part.byteCount
       } catch {
         throw error.sqlError
       }
+      if let stopped { throw stopped }
     }
   }
 
@@ -60,6 +72,7 @@ package struct DeletePlan: Sendable {
   /// - Throws: 40001 when other readings came to the chosen instants.
   package func apply(to store: Store, actor: Actor, reason: String) throws(SQLError) -> LSN {
     var newest = store.durableLSN
+    if extent.rowCount == 0 { return newest }
     let cause = Cause(reason: reason)
     for (table, spans) in parts {
       do throws(StorageError) {
@@ -78,10 +91,7 @@ package struct DeletePlan: Sendable {
   }
 
   /// The row that answers the statement, as a query.
-  func answer(lsn: LSN? = nil) -> String {
-    let took = #"SELECT \#(extent.rowCount) AS "rows", \#(extent.seriesCount) AS series, \#(extent.byteCount) AS bytes"#
-    return lsn.map { "\(took), \($0) AS lsn" } ?? took
-  }
+  func answer(lsn: LSN? = nil) -> String { extent.answer(lsn) }
 
   // MARK: - What it takes
 
@@ -110,6 +120,7 @@ package struct DeletePlan: Sendable {
     guard let scan = below as? ScanOperator, !scan.specification.hasPredicates else { return nil }
     let filter = scan.specification.filter
     let times = filter.times.map { $0.isEmpty ? [] : [$0.lowerBound...($0.upperBound == .max ? .max : $0.upperBound - 1)] }
+    if filter.devices == nil, filter.probes == nil { return [.everySeries(times ?? [.min ... .max])] }
     return snapshot.series(of: table).compactMap { key in
       guard filter.devices?.contains(key.device) ?? true, filter.probes?.contains(key.probe) ?? true
       else { return nil }
@@ -120,9 +131,13 @@ package struct DeletePlan: Sendable {
   private typealias Instants = [SeriesKey: [Int64]]
 
   /// What a query of table, device, probe and instant finds, by table. Keys are without their table.
-  private static func instants(_ query: PreparedQuery) throws(SQLError) -> [(String, Instants)] {
+  private static func instants(
+    _ query: PreparedQuery, _ context: ExecutionContext
+  ) throws(SQLError) -> [(String, Instants)] {
     let found = Found()
-    try query.run { batch in
+    try query.run(limits: context.limitsLeft, cancel: context.cancel) { (batch) throws(SQLError) in
+      // An instant, and the stretch that may come of it.
+      try context.charge(batch.rowCount * 24)
       for row in 0..<batch.rowCount {
         guard case .text(let name) = batch.value(row, 0), case .text(let device) = batch.value(row, 1) else { continue }
         let key = SeriesKey(table: 0, device: device, probe: Int32(truncatingIfNeeded: batch.slot(row, 2)))
@@ -139,10 +154,12 @@ package struct DeletePlan: Sendable {
 
   /// Instants whose neighbours in the series are chosen too, as stretches.
   private static func joined(
-    _ instants: Instants, _ table: TableID, _ snapshot: Snapshot
+    _ instants: Instants, _ table: TableID, _ context: ExecutionContext
   ) throws(SQLError) -> [SeriesSpans] {
+    let snapshot = context.snapshot
     var all: [SeriesSpans] = []
     for (key, unsorted) in instants.sorted(by: { $0.key < $1.key }) {
+      try context.checkCancelled()
       let chosen = unsorted.sorted()
       var spans: [ClosedRange<Int64>] = []
       var (next, isOpen) = (0, false)
@@ -182,43 +199,5 @@ extension Stretch {
     var span = instants.mutableSpan
     reader.times(0..<reader.rowCount, into: &span)
     return instants
-  }
-}
-
-extension QueryEngine {
-  /// How often a delete is resolved anew because readings came to its instants.
-  private static let removalAttempts = 3
-
-  /// Whether a statement changes readings, so that it needs a store open for writing.
-  package static func isChange(_ sql: String) -> Bool {
-    if case .delete = (try? SQL.parse(sql))?.kind { true } else { false }
-  }
-
-  /// As `prepare`, for a store open for writing: a DELETE is done before this returns, and its answer
-  /// is one row of what it took.
-  /// - Throws: as `prepare`; 40001 when readings kept coming to the chosen instants.
-  package static func execute(
-    _ sql: String, on store: Store, actor: Actor, parameters: [SQLValue] = [],
-    named: [String: SQLValue] = [:]
-  ) throws(SQLError) -> PreparedQuery {
-    do throws(SQLError) {
-      guard case .delete(let delete) = try SQL.parse(sql).kind else {
-        return try prepare(sql, StoreCatalog(store.snapshot()), parameters: parameters, named: named)
-      }
-      var attempt = 1
-      while true {
-        let removal = try DeletePlan(
-          delete, StoreCatalog(store.snapshot()), parameters: parameters, named: named)
-        do throws(SQLError) {
-          let lsn = try removal.apply(to: store, actor: actor, reason: String(sql.prefix(1000)))
-          return try prepare(removal.answer(lsn: lsn), StoreCatalog(store.snapshot()))
-        } catch {
-          guard error.state == .serializationFailure, attempt < removalAttempts else { throw error }
-          attempt += 1
-        }
-      }
-    } catch {
-      throw error.located(in: Array(sql.utf8))
-    }
   }
 }

@@ -1,0 +1,63 @@
+/// Operational records of one stretch of the log, in LSN order. A copy shares all but the last few, so
+/// whoever holds one does not make the next append copy what came before.
+package struct UnsealedRecords: Sendable {
+  private static let chunkCount = 256
+
+  private var chunks: [[OperationalRecord]] = []
+  /// Bytes held, roughly.
+  package private(set) var byteCount = 0
+  package private(set) var count = 0
+
+  package init() {}
+
+  package mutating func append(_ records: [OperationalRecord]) {
+    for record in records {
+      if chunks.last.map({ $0.count == Self.chunkCount }) ?? true {
+        chunks.append([])
+        chunks[chunks.count - 1].reserveCapacity(Self.chunkCount)
+      }
+      chunks[chunks.count - 1].append(record)
+      byteCount += record.byteCount
+    }
+    count += records.count
+  }
+
+  /// Oldest first.
+  package var all: some Sequence<OperationalRecord> { chunks.joined() }
+
+  /// Newest first, from `lsn` down. O(records / 256) to the first of them.
+  package func newestFirst(through lsn: LSN) -> some Sequence<OperationalRecord> {
+    chunks.reversed().lazy.drop { $0[0].lsn > lsn }.flatMap { $0.reversed() }.filter { $0.lsn <= lsn }
+  }
+}
+
+extension OperationalRecord {
+  /// Bytes it takes in memory, roughly.
+  var byteCount: Int {
+    MemoryLayout<OperationalRecord>.stride + kind.textByteCount
+  }
+}
+
+extension OperationalKind {
+  fileprivate var textByteCount: Int {
+    switch self {
+    case .connectionChanged(let device, let interface, _, let source):
+      return Self.heap(device, interface, source)
+    case .messageReceived(let message):
+      let properties = message.userProperties.reduce(0) { $0 + 32 + Self.heap($1.name, $1.value) }
+      return 32 + message.payload.count + message.correlation.count + properties
+        + Self.heap(
+          message.device, message.interface, message.topic, message.extras, message.version,
+          message.contentType) + MemoryLayout<ReceivedMessage>.stride
+    case .messageProcessed(_, let error): return Self.heap(error)
+    case .clockSynced(let device, _, _): return Self.heap(device)
+    case .authenticationFailed(let interface, let credential, let address, let reason):
+      return Self.heap(interface, credential, address, reason)
+    }
+  }
+
+  /// Texts of up to 15 bytes lie in the record itself.
+  private static func heap(_ texts: String...) -> Int {
+    texts.reduce(0) { $0 + ($1.utf8.count > 15 ? 32 + $1.utf8.count : 0) }
+  }
+}
