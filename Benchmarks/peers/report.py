@@ -75,8 +75,10 @@ def speed(result):
         asked = peer.get("queries", {})
         rows.append([label(peer), *(cell(ours.get(key), value, more) for key, (value, more) in zip(keys, found)),
                      *(cell(ours.get(key), asked.get(key)) for key in questions)])
-    return table(["", "bulk, values/s", "stream, 100 a commit, values/s", "stream, 10 a commit, values/s",
-                  "p50 of a commit of 100, ms", "p99, ms", *(f"{name}, ms" for name in QUESTIONS)], rows)
+    every = result["run"]["sensors"]
+    return table(["", "bulk, values/s", f"stream, {every} sensors a commit, values/s",
+                  "stream, 10 sensors a commit, values/s", f"p50 of a commit of {every}, ms", "p99, ms",
+                  *(f"{name}, ms" for name in QUESTIONS)], rows)
 
 
 def sizes(result):
