@@ -149,7 +149,10 @@ def main():
     for part in report.parts(result).values():
         print(part)
     lost = report.lost(result)
-    print("Larger than a peer:\n" + "\n".join(f"- {line}" for line in lost) if lost else "Nowhere larger than a peer.")
+    if lost:
+        print("Larger than a peer:\n" + "\n".join(f"- {line}" for line in lost))
+    elif "size" in given.measures or result["real"]:
+        print("Nowhere larger than a peer.")
     if given.json:
         with open(given.json, "w") as file:
             json.dump(result, file, indent=1)

@@ -22,7 +22,6 @@ class Peer:
     connections = 1    # of the stream; two send half of the sensors each
     counted = "all files"
     stream_seconds = 40
-    one_load = False   # the variants are ways to count one load
 
     def version(self):
         raise NotImplementedError
@@ -94,8 +93,6 @@ def empty(path):
 
 def measure_size(peer, readings, folder, variant):
     """Load, merge, check what is there. -> figures of one variant."""
-    if peer.one_load and variant != peer.variants[0]:
-        return size_only(peer, readings, folder, variant)
     load_seconds = peer.load(readings, empty(folder), variant)
     begun = time.perf_counter()
     peer.optimise(folder, variant)
@@ -105,12 +102,9 @@ def measure_size(peer, readings, folder, variant):
     if totals != readings.totals:
         raise ValueError(f"holds {totals}, was given {readings.totals}")
     peer.close()
-    return found | size_only(peer, readings, folder, variant)
-
-
-def size_only(peer, readings, folder, variant):
-    size = peer.size(folder, variant)
-    return {"bytes": size, "bits_per_value": size * 8 / readings.values}
+    found["bytes"] = peer.size(folder, variant)
+    found["bits_per_value"] = found["bytes"] * 8 / readings.values
+    return found
 
 
 def measure_questions(peer, folder, variant, target, wanted, is_right):

@@ -17,11 +17,10 @@ PACKAGE = "victoria-metrics"
 class Engine(Peer):
     title = "VictoriaMetrics"
     packages = (PACKAGE,)
-    variants = ("whole data directory", "data/ alone, no index")
+    variants = ("default",)
     durability = "NOT synced before the acknowledgement (memory, flushed after seconds)"
-    counted = "all files of its data directory after force_merge"
+    counted = "data/ and indexdb/ after force_merge (its caches on disk left out)"
     connections = 2
-    one_load = True
     server = None
 
     def version(self):
@@ -77,7 +76,7 @@ class Engine(Peer):
         self.server.wait_idle()
 
     def size(self, folder, variant):
-        return tree_bytes(f"{folder}/store" + ("/data" if variant == self.variants[1] else ""))
+        return tree_bytes(f"{folder}/store/data") + tree_bytes(f"{folder}/store/indexdb")
 
     def instant(self, query, at_ms):
         asked = urllib.parse.urlencode({"query": query, "time": f"{at_ms / 1000:.3f}", "nocache": 1})
