@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 SWIFT ?= swift
 BUILD := .build/release/tsq
 
-.PHONY: build test demo bench faults faults-nightly sanitize install uninstall deps clean help
+.PHONY: build test demo bench peers faults faults-nightly sanitize install uninstall deps clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,6 +19,9 @@ demo: deps ## the main job from nothing to an answered question
 
 bench: deps ## figures of this machine beside DuckDB's
 	Scripts/bench
+
+peers: build ## the same beside all peers, on real data too, into Docs/BENCHMARKS.md
+	Scripts/peers --write --json .build/peers.json
 
 faults: ## the fault campaigns, their counts into Docs/RELIABILITY.md
 	Scripts/faults full
