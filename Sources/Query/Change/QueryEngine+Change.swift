@@ -138,7 +138,7 @@ private struct Change {
 
   /// `WITH (label = 'Weather Station', span = '1s')`.
   private func options(
-    _ options: [Option], _ declaration: Declaration
+    _ options: [NamedOption], _ declaration: Declaration
   ) throws(SQLError) -> (label: String?, span: Int64) {
     var (label, span): (String?, Int64) = (nil, 1_000_000_000)
     for option in options {

@@ -91,24 +91,24 @@ extension Parser {
   }
 
   /// `[WITH] (format csv, header)`, or the old `[WITH] CSV HEADER DELIMITER ','`.
-  private mutating func copyOptions() throws(SQLError) -> [Option] {
+  private mutating func copyOptions() throws(SQLError) -> [NamedOption] {
     let hasWith = accept(.with)
     if at(.leftParen) { return try optionList() }
-    var options: [Option] = []
+    var options: [NamedOption] = []
     while at(.word) {
       let name = try label("an option")
       switch name.name {
       case "csv", "binary", "text":
         let format = Identifier("format", name.range)
         let value = Expression(.literal(.string(name.name)), name.range)
-        options.append(Option(name: format, value: value))
-      case "header": options.append(Option(name: name, value: nil))
+        options.append(NamedOption(name: format, value: value))
+      case "header": options.append(NamedOption(name: name, value: nil))
       case "delimiter", "null", "quote", "escape":
         _ = accept(.as)
         let from = start
         let text = try stringLiteral("a string after \(name.name.uppercased())")
         options.append(
-          Option(name: name, value: Expression(.literal(.string(text)), range(from: from))))
+          NamedOption(name: name, value: Expression(.literal(.string(text)), range(from: from))))
       default:
         throw SQLError(
           .syntaxError, "COPY has no option \"\(name.name)\"", at: name.range,

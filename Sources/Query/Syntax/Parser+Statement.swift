@@ -88,7 +88,7 @@ extension Parser {
     }
   }
 
-  private func isEnabled(_ option: Option) throws(SQLError) -> Bool {
+  private func isEnabled(_ option: NamedOption) throws(SQLError) -> Bool {
     switch option.value?.kind {
     case nil: return true
     case .literal(.boolean(let value)): return value
@@ -101,18 +101,18 @@ extension Parser {
   }
 
   /// `(name [=] value, name, …)`.
-  mutating func optionList() throws(SQLError) -> [Option] {
+  mutating func optionList() throws(SQLError) -> [NamedOption] {
     try parenthesized { p throws(SQLError) in
       let name = try p.label("an option")
       _ = p.accept(.equal)
-      if p.at(.comma) || p.at(.rightParen) { return Option(name: name, value: nil) }
+      if p.at(.comma) || p.at(.rightParen) { return NamedOption(name: name, value: nil) }
       // ON is a reserved word, and yet a value.
       if p.at(.on) {
         let range = p.current.range
         p.advance()
-        return Option(name: name, value: Expression(.literal(.boolean(true)), range))
+        return NamedOption(name: name, value: Expression(.literal(.boolean(true)), range))
       }
-      return Option(name: name, value: try p.expression())
+      return NamedOption(name: name, value: try p.expression())
     }
   }
 }

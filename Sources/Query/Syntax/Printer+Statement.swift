@@ -63,7 +63,7 @@ extension Printer {
     if column.isNotNull { write(" NOT NULL") }
   }
 
-  private mutating func options(_ options: [Option]) {
+  private mutating func options(_ options: [NamedOption]) {
     write("(")
     separated(options) { printer, option in
       printer.name(option.name)

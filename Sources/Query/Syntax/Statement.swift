@@ -35,7 +35,7 @@ package struct CreateTable: Equatable, Sendable {
   package var ifNotExists: Bool
   package var columns: [ColumnDefinition]
   /// `WITH (key = value)`.
-  package var options: [Option]
+  package var options: [NamedOption]
 }
 
 package struct ColumnDefinition: Equatable, Sendable {
@@ -58,7 +58,7 @@ package struct ColumnDefinition: Equatable, Sendable {
 }
 
 /// `name value`, `name = value` or a bare `name` of a WITH list.
-package struct Option: Equatable, Sendable {
+package struct NamedOption: Equatable, Sendable {
   package var name: Identifier
   package var value: Expression?
 }
@@ -124,7 +124,7 @@ package struct Copy: Equatable, Sendable {
   package var subject: Subject
   package var direction: Direction
   package var place: Place
-  package var options: [Option]
+  package var options: [NamedOption]
 }
 
 package struct SetVariable: Equatable, Sendable {
