@@ -88,12 +88,14 @@ extension Store {
 
   /// Ends the quarantine of the readings of `spans`: `dropped` ones go, `released` ones come into
   /// `table`, their times moved by `shift`. Nothing else is touched. Durable on return.
+  /// - Parameter seenAt: the LSN at which the spans were chosen by what lay there; nothing is done when
+  ///   other rows came to them since.
   /// - Returns: what became of the released ones: new, same, conflict, or expired below the
   ///   retention floor.
-  /// - Throws: `.conflict` when the table rejects one, or when rows kept coming; as `append`.
+  /// - Throws: `.conflict` when the table rejects one, or when rows came meanwhile; as `append`.
   package func settleQuarantine(
     of table: TableID, _ spans: [SeriesSpans], _ action: QuarantineAction, shift: Int64 = 0,
-    actor: Actor, cause: Cause = Cause()
+    seenAt: LSN? = nil, actor: Actor, cause: Cause = Cause()
   ) throws(StorageError) -> AppendResult {
     guard registry.types.isLive(table) else {
       throw StorageError(.invalid, "unknown table")
@@ -121,7 +123,11 @@ extension Store {
         let (released, count) = (rows, UInt64(rowCount))
         return try amend { live throws(StorageError) in
           try Self.checkUntouched(
-            table.quarantine, spans, since: snapshot.lsn, live, self.shared)
+            table.quarantine, spans, since: min(seenAt ?? .max, snapshot.lsn), live, self.shared)
+          // What was settled by somebody else since is not there to be settled again.
+          if live.registry.lifecycles[table.quarantine]?.changedLSN ?? 0 > snapshot.lsn {
+            throw Self.touched
+          }
           var amendment = CommitRequest.Amendment([
             context.event(
               live.registry,
@@ -134,7 +140,7 @@ extension Store {
         }
       } catch {
         attempt += 1
-        guard error == Self.touched, attempt < Self.attempts else { throw error }
+        guard error == Self.touched, seenAt == nil, attempt < Self.attempts else { throw error }
       }
     }
   }

@@ -130,10 +130,20 @@ extension Store {
     return nil
   }
 
+  /// Wall time that does not run ahead of the monotonic clock since the store was opened: a clock that
+  /// leaps ends no grace.
+  private var steadyNanos: Int64 {
+    let (wall, monotonic) = (options.clock.nowNanos(), options.clock.monotonicNanos())
+    guard let opened = writing?.opened else { return wall }
+    let (passed, isLost) = monotonic.subtractingReportingOverflow(opened.monotonic)
+    let (steady, isBeyond) = opened.wall.addingReportingOverflow(isLost ? 0 : passed)
+    return isBeyond ? wall : min(wall, steady)
+  }
+
   /// The newest event whose grace is over: what it took may go for good.
   private var newestRemovableLSN: LSN {
     guard options.removalGraceNanos > 0 else { return .max }
-    let (instant, overflow) = options.clock.nowNanos().subtractingReportingOverflow(options.removalGraceNanos)
+    let (instant, overflow) = steadyNanos.subtractingReportingOverflow(options.removalGraceNanos)
     return overflow ? 0 : shared.clock.withLock { $0.newestLSN(at: instant) }
   }
 

@@ -40,7 +40,13 @@ public final class Store: Sendable {
     let nextRetentionNanos = Mutex<Int64>(.min)
     let rollups = Mutex(RollupWork())
 
-    init(queue: CommitQueue, writer: CommitWriter, nextFileID: UInt64, lock: any DiskFile) {
+    /// Both clocks when the store was opened.
+    let opened: (wall: Int64, monotonic: Int64)
+
+    init(
+      queue: CommitQueue, writer: CommitWriter, nextFileID: UInt64, lock: any DiskFile, clock: any Clock
+    ) {
+      opened = (clock.nowNanos(), clock.monotonicNanos())
       self.queue = queue
       self.writer = writer
       self.nextFileID = Mutex(nextFileID)
@@ -198,7 +204,8 @@ public final class Store: Sendable {
         segments: segments,
         writing: Writing(
           queue: queue, writer: writer,
-          nextFileID: try max(manifest.state.nextFileID, unusedFileID(disk, directory)), lock: lock),
+          nextFileID: try max(manifest.state.nextFileID, unusedFileID(disk, directory)), lock: lock,
+          clock: options.clock),
         outcome: outcome)
       store.startMaintenance()
       return store

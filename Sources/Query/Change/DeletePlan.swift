@@ -78,7 +78,9 @@ package struct DeletePlan: Sendable {
       do throws(StorageError) {
         if isQuarantine {
           newest = max(
-            newest, try store.settleQuarantine(of: table, spans, .dropped, actor: actor, cause: cause).lsn)
+            newest,
+            try store.settleQuarantine(of: table, spans, .dropped, seenAt: seenAt, actor: actor, cause: cause)
+              .lsn)
         } else {
           newest = try store.delete(
             table, spans, extent: extent, seenAt: seenAt, actor: actor, cause: cause)

@@ -21,8 +21,10 @@ package final class CommitWriter: @unchecked Sendable {
   var intake: Intake
   var builder = LogBatchBuilder(reserving: 256 << 10)
   private let pipeline = CommitPipeline()
-  /// The registry behind the newest group under way.
-  private var newestRegistry = Registry()
+  /// The registry behind the newest group that was gathered.
+  private var newestRegistry: Registry
+  /// Nothing is under way before the group that is being gathered.
+  private var isSettled = true
   /// Groups that one thread gathers before it settles them; more than one only where a store is
   /// stepped by hand, for tests of groups under way.
   private let lookahead: Int
@@ -42,6 +44,7 @@ package final class CommitWriter: @unchecked Sendable {
     self.headByteLimit = headByteLimit
     self.lookahead = lookahead
     intake = Intake(limits: limits)
+    newestRegistry = shared.live.withLock { $0.registry }
     // What was replayed waits for its sealing as what will come.
     let sealed = manifest.state.sealedLSN
     firstUnsealedNanos =
@@ -112,7 +115,7 @@ package final class CommitWriter: @unchecked Sendable {
   private func gather() -> Gathering {
     defer { tellMaintenance() }
     // In this order: what was under way before is in `live` then.
-    let isSettled = pipeline.isEmpty
+    isSettled = pipeline.isEmpty
     let live = shared.live.withLock { $0 }
     let requests = queue.take(byteLimit: lookahead > 1 ? 1 : Self.groupByteLimit)
     if let failure = live.failure {
@@ -208,9 +211,20 @@ package final class CommitWriter: @unchecked Sendable {
           })
       }
     } catch {
-      done(.failure(error))
+      refuse(error, done, &group)
     }
     return true
+  }
+
+  /// Tells of a refusal: behind what is not durable yet, only when that is, for it may be the reason.
+  private func refuse(
+    _ error: StorageError, _ done: @escaping @Sendable (Result<AppendResult, StorageError>) -> Void,
+    _ group: inout CommitGroup
+  ) {
+    if isSettled, group.isEmpty { return done(.failure(error)) }
+    group.answers.append { committed in
+      if case .failure(let lost) = committed { done(.failure(lost)) } else { done(.failure(error)) }
+    }
   }
 
   private func headFull() -> StorageError {
@@ -257,6 +271,7 @@ package final class CommitWriter: @unchecked Sendable {
   private func write(_ group: CommitGroup) -> Gathering {
     // All rows may have been known and durable; what was decided by groups under way waits for them.
     guard !builder.isEmpty else {
+      newestRegistry = group.registry
       return .group(Gathered(group: group, appended: nil, place: pipeline.enter()))
     }
     do throws(StorageError) {

@@ -149,7 +149,9 @@ package struct Coverage: Sendable, Equatable {
   private mutating func absorb(_ run: Run, from index: Int) {
     if let have = runs[index].regular, let add = run.regular,
       have.stepNumerator == add.stepNumerator, have.stepDenominator == add.stepDenominator,
-      let at = have.index(of: add.start), at + add.count <= have.count, have.tick(at + add.count) == add.end
+      let at = have.index(of: add.start), at + add.count <= have.count, have.tick(at + add.count) == add.end,
+      // Ticks of a fractional step fall together only where both begin at a whole one.
+      (Int64(at) &* have.stepNumerator) % have.stepDenominator == 0
     { return }
     var merged = Run(irregular: run.first, run.last, count: run.count)
     var end = index

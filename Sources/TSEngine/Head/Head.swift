@@ -107,12 +107,13 @@ package final class Head: Sendable {
     return state.series.count - 1
   }
 
-  /// Small chunks (late frames) stay as they are; others wait to be encoded.
+  /// Small chunks (late frames) stay as they are, and so do runs longer than any block; others wait to
+  /// be encoded.
   private static func close(_ slot: Int, in state: inout State) {
     guard let open = state.series[slot].open.take() else { return }
     state.openByteCount -= open.byteCount
     state.closedByteCount += open.byteCount
-    if open.count >= StretchReader.pageRows {
+    if (StretchReader.pageRows...BlockGrid.maxRows).contains(open.count) {
       state.full.append((slot, state.series[slot].closed.count))
       state.fullByteCount += open.byteCount
     }

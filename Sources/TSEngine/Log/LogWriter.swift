@@ -189,11 +189,12 @@ package final class LogWriter {
   /// Makes every batch appended so far durable; only then may it be acknowledged. From any thread, one at
   /// a time: the owner may append meanwhile, but not begin another segment or close.
   package func sync() throws(StorageError) {
-    try requireOpen()
     try syncing.run { () throws(StorageError) in try syncWritten() }
   }
 
+  /// - Precondition: `syncing` is held; whoever had it before may have failed.
   private func syncWritten() throws(StorageError) {
+    try requireOpen()
     let (written, durable) = state.withLock { ($0.written, $0.durable) }
     if written.offset == durable.offset { return }
     try failStopping { () throws(StorageError) in try file.sync() }

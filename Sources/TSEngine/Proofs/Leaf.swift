@@ -132,7 +132,9 @@ struct LeafWriter {
       put((0..<count).map { times.tick($0) })
     }
     var present = 0
-    for cell in cells where batch.hasValues(batch.cells[cell], count) { present += 1 }
+    for cell in cells
+    where schema.columns.contains(where: { $0.id == batch.cells[cell].column })
+      && batch.hasValues(batch.cells[cell], count) { present += 1 }
     out.varint(present)
     var guess = cells.lowerBound
     for column in schema.columns {

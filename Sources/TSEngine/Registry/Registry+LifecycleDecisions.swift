@@ -12,13 +12,31 @@ extension Registry {
       events: [context.event(self, .retentionSet(table: id, floor: floor))], result: .success(()))
   }
 
-  /// Raises the floor of `table` to what its setting `retention` says now; without the setting, or
-  /// below the floor it has, nothing happens. The value is the floor that it set, or nil.
-  package func advanceRetention(_ table: TableID, _ context: DecisionContext) -> Decision<Int64?> {
-    guard let age = types[table]?.retention else { return Decision(events: [], result: .success(nil)) }
-    let floor = age.floor(at: context.time(self))
-    guard floor > lifecycles.floor(of: table) else { return Decision(events: [], result: .success(nil)) }
-    return Decision(
+  /// Raises the floor of `table` to what its setting `retention` says at `instant`; without the setting,
+  /// or below the floor it has, nothing happens. The value is the floor that it set, or nil.
+  package func advanceRetention(
+    _ table: TableID, at instant: Int64, _ context: DecisionContext
+  ) -> Decision<Int64?> {
+    guard let floor = types[table]?.retention?.floor(at: instant), floor > lifecycles.floor(of: table)
+    else { return Decision(events: [], result: .success(nil)) }
+    return floored(table, floor, context)
+  }
+
+  /// Sets the age, nil for ever, and the floor with it, up or down.
+  package func setRetention(
+    _ name: String, age text: String?, at instant: Int64, _ context: DecisionContext
+  ) -> Decision<Void> {
+    var decision = setTypeSetting(name, RetentionAge.settingKey, text ?? "", context)
+    guard case .success = decision.result, let table = types[name]?.schema.id else { return decision }
+    let floor = text.flatMap { RetentionAge($0) }?.floor(at: instant) ?? .min
+    if floor != lifecycles.floor(of: table) {
+      decision.events += floored(table, floor, context).events
+    }
+    return decision
+  }
+
+  private func floored(_ table: TableID, _ floor: Int64, _ context: DecisionContext) -> Decision<Int64?> {
+    Decision(
       events: [context.event(self, .retentionSet(table: table, floor: floor))], result: .success(floor))
   }
 

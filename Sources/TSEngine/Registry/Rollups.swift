@@ -65,6 +65,8 @@ package struct Rollups: Sendable, Equatable {
         RollupDeclaration(table: table, every: every, columns: columns, lsn: event.lsn), at: place)
     case .rollupDropped(let table, let every):
       all.removeAll { $0.table == table && $0.every == every }
+    case .tableDropped(let table, _, _):
+      all.removeAll { $0.table == table }
     default: break
     }
   }
@@ -110,6 +112,7 @@ extension Registry {
       else { return .refused(.invalidValue) }
       columns.append(schema.columns[index].id)
     }
+    guard types["\(table)_\(RollupDeclaration.text(every: every))"] == nil else { return .refused(.nameTaken) }
     columns.sort()
     if rollups[schema.id, every]?.columns == columns {
       return Decision(events: [], result: .success(()))

@@ -65,7 +65,7 @@ package struct SeriesRewrite {
   /// Whether writing the rows of `block` anew would give the same block: alone in its cell of the grid,
   /// of the form that is wanted, with LSNs that mean the same in another file.
   private func isFinal(_ block: BlockReader, before next: Int64?, _ builder: BlockBuilder) -> Bool {
-    guard block.rowCount >= Self.leastCopiedRows, builder.isCold(block.lastTime) == block.entry.isCold,
+    guard (Self.leastCopiedRows...BlockGrid.maxRows).contains(block.rowCount), builder.isCold(block.lastTime) == block.entry.isCold,
       block.hasPortableLSNs, builder.knows(columns: block.columns),
       let cell = BlockGrid.cell(first: block.firstTime, last: block.lastTime, rowCount: block.rowCount)
     else { return false }

@@ -39,6 +39,7 @@ struct QuarantineChoice: ParsableArguments {
   @Option(help: ArgumentHelp("Only this probe.", valueName: "PROBE")) var probe: Int32?
   @Option(help: ArgumentHelp("From this instant on, as it was received.", valueName: "TIME")) var from: String?
   @Option(help: ArgumentHelp("Up to this instant, without it.", valueName: "TIME")) var to: String?
+  @Flag(help: "Those of all devices.") var all = false
   @Flag(help: "Only say what would become of them.") var dryRun = false
   @Option(help: ArgumentHelp("Why; recorded with the event.", valueName: "TEXT")) var reason = ""
   @Option(help: "table, csv, json, ndjson, markdown, line or list.") var format: OutputFormat = .table
@@ -48,6 +49,9 @@ struct QuarantineChoice: ParsableArguments {
     let end = try to.map(CommandTime.parse)
     guard end.map({ $0 > first }) ?? true else { throw CommandError.usage("--from must lie before --to") }
     let times = [first...(end.map { $0 - 1 } ?? .max)]
+    guard all || device != nil || probe != nil || from != nil || to != nil else {
+      throw CommandError.usage("name --device, --probe, --from or --to, or say --all; --dry-run counts what it would take")
+    }
     if device == nil, probe == nil { return [.everySeries(times)] }
     return snapshot.series(of: table.quarantine)
       .filter { (device == nil || $0.device == device) && (probe == nil || $0.probe == probe) }

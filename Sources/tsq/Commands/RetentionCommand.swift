@@ -48,8 +48,10 @@ struct RetentionSet: ParsableCommand {
     commandName: "set", abstract: "Keep the readings of a table so long.",
     discussion: """
       Readings older than the age are gone for every query at once, and the floor
-      follows the clock from then on. A week later they leave the files; until
-      then AS KNOWN AT and a restore find them. --dry-run counts what would go.
+      follows the clock from then on, but never past the newest reading less the
+      age. A week later they leave the files; until then AS KNOWN AT and a
+      restore find them. --dry-run counts what would go. A longer age, or off,
+      takes late readings in again; what went stays gone.
 
       EXAMPLES:
         tsq retention set power 400d --dry-run
@@ -73,9 +75,9 @@ struct RetentionSet: ParsableCommand {
     let (table, reason) = (table, reason)
     func preview(_ store: Store) throws -> (id: TableID, extent: RemovalExtent) {
       let id = try store.registry.table(named: table)
-      let extent = try wanted.map {
-        try store.snapshot().extent(of: id, olderThan: $0, now: System.wallNanos())
-      }
+      let snapshot = store.snapshot()
+      let now = snapshot.retentionInstant(of: id, now: System.wallNanos())
+      let extent = try wanted.map { try snapshot.extent(of: id, olderThan: $0, now: now) }
       return (id, extent ?? RemovalExtent())
     }
     if dryRun {
@@ -83,13 +85,9 @@ struct RetentionSet: ParsableCommand {
     }
     try StoreAccess.writing(directory) { store in
       let took = try preview(store)
-      let value = wanted == nil ? "" : age
-      let cause = Cause(message: "command line", reason: reason)
-      let taken = try store.decide(actor: StoreAccess.actor, cause: cause) {
-        $0.setTypeSetting(table, RetentionAge.settingKey, value, $1)
-      }
-      if case .failure(let refusal) = taken.result { throw CommandError.failed(refusal.sentence) }
-      try store.retentionStep()
+      try store.setRetention(
+        table, wanted == nil ? nil : age, actor: StoreAccess.actor,
+        cause: Cause(message: "command line", reason: reason))
       try print(took.extent, lsn: store.durableLSN)
     }
   }

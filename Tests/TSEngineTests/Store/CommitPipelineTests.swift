@@ -77,6 +77,59 @@ import Testing
     }
   }
 
+  /// Behind a group that has nothing to write the next one still decides on the whole registry.
+  @Test func aGroupWithNothingToWriteHidesNoRegistry() throws {
+    let bench = StoreBench()
+    var store = try opened(bench)
+    _ = try store.decide(actor: StoreBench.actor) { $0.createUser("eve", $1) }.result.get()
+    let declared = try store.decide(actor: StoreBench.actor) {
+      $0.declareType(
+        "weather", columns: [ColumnSchema(id: 0, name: "hum", type: .int)],
+        defaultSpanNanos: 1_000_000_000, $1)
+    }.result.get()
+    try store.close()
+    store = try opened(bench)
+    let before = store.snapshot().events().map(\.kind.name)
+    let context = DecisionContext(
+      now: StoreBench.start, actor: StoreBench.actor, cause: Cause(), random: SimRNG(seed: 1))
+    try store.submit(.decide({ _ in [] }, { _ in }))
+    var batch = FrameBatch(table: declared.id)
+    batch.beginFrame(device: "w1")
+    batch.beginRun(probe: 1, times: .explicit([StoreBench.start]))
+    batch.add(1, constant: 40)
+    let answer = try Self.submit([batch], to: store)
+    try store.submit(.decide({ $0.createUser("eve", context).events }, { _ in }))
+    store.writing?.writer.drive()
+    #expect(try answer[0].current?.get().new == 1)
+    let made = ["user.created", "device.created", "code.issued"]
+    #expect(store.snapshot().events().map(\.kind.name) == before + made, "the parked user; eve is known")
+    #expect(store.registry.types["weather"]?.schema == declared)
+  }
+
+  /// A run longer than any block is sealed and read like all others.
+  @Test func aRunLongerThanABlockIsSealed() throws {
+    for isConstant in [true, false] {
+      let bench = StoreBench()
+      var store = try opened(bench)
+      var batch = FrameBatch(table: 1)
+      for second in 0..<2 as Range<Int64> {
+        batch.beginFrame(device: "m1")
+        let times = RegularTimes(
+          start: StoreBench.start - (2 - second) * 1_000_000_000_000, span: 100_000_000_000, count: 100_000)
+        batch.beginRun(probe: 1, times: .regular(try #require(times)))
+        if isConstant { batch.add(1, constant: 7) } else { batch.add(1, (0..<100_000).map { Int64($0) }) }
+      }
+      _ = try store.append(batch, creator: StoreBench.actor)
+      while store.shared.live.withLock({ $0.heads[0] }).encodeNext() {}
+      try store.seal()
+      try store.close()
+      store = try bench.open()
+      #expect(try store.snapshot().scan(1).stretches.reduce(0) { $0 + $1.rowCount } == 200_000)
+      #expect(try Verify.run(bench.options(readOnly: true), StoreBench.path).isWhole)
+      try store.close()
+    }
+  }
+
   /// A write that fails takes its own batch back; those before and behind it stand.
   @Test func aFailedWriteTouchesNoGroupUnderWay() throws {
     for ordinal in 0..<3 {

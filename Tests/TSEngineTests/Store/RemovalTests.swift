@@ -214,16 +214,49 @@ import Testing
     #expect(event.kind.name == "retention.set" && event.actor == Actor(.system, "retention"))
     #expect(event.cause.reason == "retention = 50d")
     bench.clock.advance(nanos: 11 * day)
+    #expect(try store.retentionStep() == 0, "nothing new has come")
+    try append(store, at: start + 11 * day, count: 20)
     _ = store.maintain()
-    #expect(try rows(store.snapshot()) == 40, "maintenance follows the clock")
+    #expect(try rows(store.snapshot()) == 60, "maintenance follows the clock: 20 came, 20 went")
     try store.close()
     store = try bench.open()
-    #expect(try rows(store.snapshot()) == 40)
+    #expect(try rows(store.snapshot()) == 60)
     try store.compact()
-    #expect(store.snapshot().manifest.data.reduce(0) { $0 + $1.rowCount } == 40, "and the files do")
-    try store.decide(actor: StoreBench.actor) { $0.setTypeSetting("power", "retention", "", $1) }.result.get()
+    #expect(store.snapshot().manifest.data.reduce(0) { $0 + $1.rowCount } == 60, "and the files do")
+    try store.setRetention("power", nil, actor: StoreBench.actor)
     bench.clock.advance(nanos: 100 * day)
-    #expect(try store.retentionStep() == 0 && rows(store.snapshot()) == 40)
+    #expect(try store.retentionStep() == 0 && rows(store.snapshot()) == 60)
+  }
+
+  /// A clock that is years ahead takes nothing that the devices still send.
+  @Test func aClockThatIsAheadRaisesNoFloorPastTheReadings_T11() throws {
+    let bench = StoreBench()
+    let store = try bench.open()
+    for age in 0..<3 as Range<Int64> { try append(store, at: start - age * 20 * day, count: 20) }
+    bench.clock.jump(toNanos: start + 3_650 * day)
+    // An event stamped by it stays the newest for ever.
+    _ = try store.decide(actor: StoreBench.actor) { $0.createUser("eve", $1) }
+    try store.setRetention("power", "50d", actor: StoreBench.actor)
+    #expect(try store.retentionStep() == 0 && rows(store.snapshot()) == 60)
+    bench.clock.jump(toNanos: start)
+    #expect(try store.retentionStep() == 0 && rows(store.snapshot()) == 60)
+    try append(store, at: start + second, count: 20)
+    #expect(try rows(store.snapshot()) == 80, "what comes is stored")
+  }
+
+  /// Who keeps longer takes late readings in again; what went stays gone.
+  @Test func aLongerAgeLowersTheFloor_T11() throws {
+    let store = try StoreBench().open()
+    for age in 0..<3 as Range<Int64> { try append(store, at: start - age * 20 * day, count: 20) }
+    try store.setRetention("power", "10d", actor: StoreBench.actor)
+    #expect(try rows(store.snapshot()) == 20)
+    for (age, lowest) in [("30d", start - 30 * day), (nil, .min)] as [(String?, Int64)] {
+      try store.setRetention("power", age, actor: StoreBench.actor)
+      #expect(store.registry.lifecycles.floor(of: 1) <= lowest)
+    }
+    #expect(try rows(store.snapshot()) == 20)
+    try append(store, at: start - 20 * day, count: 20)
+    #expect(try rows(store.snapshot()) == 40)
   }
 
   @Test func anAgeIsAWholeNumberAndAUnitAndItsFloorsLieOnAGrid() throws {
