@@ -4,8 +4,8 @@ import TSEngine
 /// How many bits ALP would take: the sizes of its vectors, not a codec.
 ///
 /// - Source: Afroozeh, Kuffó, Boncz, "ALP: Adaptive Lossless floating-Point Compression", SIGMOD 2023.
-///   Each vector of 1,024 values gets the best exponents of all, where the paper samples: a bound from
-///   below of what ALP takes.
+///   Each vector of 1,024 values gets the best of eight pairs of exponents, which some 32 of its values
+///   choose among all.
 enum AlpSize {
   private static let vectorCount = 1024
   private static let powers: [Double] = (0...18).map { pow(10, Double($0)) }

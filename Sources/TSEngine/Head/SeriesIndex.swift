@@ -4,8 +4,7 @@ import Synchronization
 /// files name series by key.
 ///
 /// A structure of arrays: devices by number with their names in one buffer, series as (device, probe)
-/// chained by device, coverage in rows of plain words. Some 60 bytes a series of three-probe meters
-/// that have one run each, and no object of its own.
+/// chained by device, coverage in rows of plain words; no object of its own for any of them.
 package struct SeriesIndex: Sendable {
   private static let none = UInt32.max
 
