@@ -157,12 +157,14 @@ final class Life: @unchecked Sendable {
     }
   }
 
-  func expect(_ answer: AppendResult, _ expected: AppendResult) {
+  /// - Parameter acked: the newest LSN acknowledged before the request went out, if not the ledger's.
+  func expect(_ answer: AppendResult, _ expected: AppendResult, beyond acked: LSN? = nil) {
+    let acked = acked ?? ledger.ackedLSN
     var counts = answer
     counts.lsn = 0
     if !counts.isRight(expected, readsFailed: mayMissBytes) { complaint = "step \(step): answered \(counts) instead of \(expected)" }
-    if counts.new + counts.conflict + counts.quarantined > 0, answer.lsn <= ledger.ackedLSN {
-      complaint = "step \(step): lsn \(answer.lsn) given again, \(ledger.ackedLSN) was acknowledged"
+    if counts.new + counts.conflict + counts.quarantined > 0, answer.lsn <= acked {
+      complaint = "step \(step): lsn \(answer.lsn) given again, \(acked) was acknowledged"
     }
   }
 }

@@ -11,6 +11,8 @@ final class MixedStore: Sendable {
   let events: [Event]
   /// LSNs of those that removed readings.
   let removals: [LSN]
+  /// Events that say which version of a reading is read.
+  let choices: [LSN]
   /// All files that hold data, in order.
   let files: [(path: String, byteCount: Int)]
   /// The store as a kill left it amid a seal, with a data segment that the manifest does not name.
@@ -31,6 +33,13 @@ final class MixedStore: Sendable {
     let snapshot = life.store?.snapshot()
     rows = snapshot.flatMap { try? Reading.all($0, unread: { _ in }) } ?? [:]
     events = snapshot?.events() ?? []
+    choices = events.filter {
+      switch $0.kind {
+      case .conflictResolved: true
+      case .typeSettingChanged(_, let key, _): key == ConflictPolicy.settingKey
+      default: false
+      }
+    }.map(\.lsn)
     removals = events.filter {
       switch $0.kind {
       case .readingsDeleted, .retentionSet, .quarantineSettled: true
@@ -120,9 +129,12 @@ final class MixedStore: Sendable {
       unread > 0 || damages.contains { $0.firstLSN <= lsn && lsn <= $0.lastLSN }
     }
     let isRemovalReported = removals.contains(where: isReported)
+    let isChoiceReported = choices.contains(where: isReported)
     for (key, row) in found where rows[key].map({ $0.cells != row.cells }) ?? true {
       if isRemovalReported, model.removed[key]?.contains(row.cells) ?? false { continue }
-      guard let right = rows[key], model.older[key]?.contains(row.cells) ?? false, isReported(right.lsn) else {
+      guard let right = rows[key], model.older[key]?.contains(row.cells) ?? false,
+        isReported(right.lsn) || isChoiceReported
+      else {
         throw Judge.Wrong(text: "a wrong value at \(key.series) \(key.time)")
       }
     }

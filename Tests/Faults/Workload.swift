@@ -213,6 +213,8 @@ extension SeriesSpans {
 private final class GroupAnswers: @unchecked Sendable {
   private let life: Life
   private let base: Model
+  /// Before any of them went out: one that brings nothing new is answered with the newest of all.
+  private let ackedLSN: LSN
   private var requests: [(request: Ledger.Request, expected: AppendResult)] = []
   private var answers: [Int: Result<AppendResult, StorageError>] = [:]
   private var isOrderly = true
@@ -220,6 +222,7 @@ private final class GroupAnswers: @unchecked Sendable {
   init(_ life: Life) {
     self.life = life
     base = life.ledger.states[0]
+    ackedLSN = life.ledger.ackedLSN
   }
 
   func add(_ request: @escaping Ledger.Request, _ expected: AppendResult) {
@@ -233,7 +236,7 @@ private final class GroupAnswers: @unchecked Sendable {
       isOrderly = false
       return
     }
-    life.expect(result, requests[index].expected)
+    life.expect(result, requests[index].expected, beyond: ackedLSN)
     life.ledger.acknowledge(lsn: result.lsn)
   }
 
