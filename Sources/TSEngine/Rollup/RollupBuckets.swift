@@ -37,9 +37,8 @@ package struct RollupCell: Sendable, Equatable {
 package struct RollupColumn: Sendable, Equatable {
   package var id: ColumnID
   package var isFloat: Bool
-  /// Where the span of a sample stands: in `<name>_span`, where that is null in `span`, else it is the
-  /// default. By row, so that a column declared later changes nothing for the rows before it.
-  package var spanColumns: [ColumnID]
+  /// Where the span of its samples stands: `<name>_span`, else `span`; nil is the default for all.
+  package var spanColumn: ColumnID?
   package var defaultSpan: Int64
 
   /// Those of a declaration as the table is now: for none declared all numbers but spans.
@@ -59,9 +58,10 @@ package struct RollupColumn: Sendable, Equatable {
         && (declaration.columns.isEmpty
           ? !isSpan(column.name) : declaration.columns.contains(column.id))
     }.map { (wanted: ColumnSchema) in
-      let spans = [column(wanted.name + "_span"), column("span")].compactMap { $0?.id }
+      let span = column(wanted.name + "_span") ?? column("span")
       return RollupColumn(
-        id: wanted.id, isFloat: wanted.type == .float, spanColumns: spans.filter { $0 != wanted.id },
+        id: wanted.id, isFloat: wanted.type == .float,
+        spanColumn: span.flatMap { $0.id == wanted.id ? nil : $0.id },
         defaultSpan: schema.defaultSpanNanos)
     }
   }

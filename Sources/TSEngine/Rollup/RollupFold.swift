@@ -31,7 +31,7 @@ struct RollupFold {
     let views = buckets.columns.map { column in
       (
         value: SlotView(rows.column(column.id)),
-        spans: column.spanColumns.map { SlotView(rows.column($0)) }
+        span: SlotView(column.spanColumn.flatMap { rows.column($0) })
       )
     }
     guard views.contains(where: { !$0.value.isAbsent }) else { return }
@@ -44,13 +44,7 @@ struct RollupFold {
       for (index, view) in views.enumerated() {
         guard let value = view.value.slot(row) else { continue }
         let column = buckets.columns[index]
-        var span = column.defaultSpan
-        for known in view.spans {
-          guard let said = known.slot(row) else { continue }
-          span = said
-          break
-        }
-        span = max(0, span)
+        let span = max(0, view.span.slot(row) ?? column.defaultSpan)
         if try add(value, column.isFloat, at: instant, span, index, rows.lsns[run].lsn) {
           counts = true
         }

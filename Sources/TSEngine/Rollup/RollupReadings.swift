@@ -94,7 +94,7 @@ struct SpanRules: Sendable, Equatable {
   init(_ columns: [RollupColumn]) {
     for column in columns {
       standard = max(standard, column.defaultSpan)
-      for span in column.spanColumns where !self.columns.contains(span) { self.columns.append(span) }
+      if let span = column.spanColumn, !self.columns.contains(span) { self.columns.append(span) }
     }
   }
 
