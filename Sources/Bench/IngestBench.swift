@@ -51,8 +51,8 @@ package enum IngestBench {
       StreamLoad(range.map { frames(data, sensors: (producer * sensors)..<((producer + 1) * sensors), second: $0) })
     }
     let started = now()
-    let others = loads.dropFirst().map { load in
-      store.options.scheduler.run("producer") {
+    let others = try loads.dropFirst().map { load in
+      try store.options.scheduler.run("producer") {
         load.run(into: store)
         return .done
       }

@@ -87,7 +87,7 @@ package final class TsqServer: Sendable {
   /// answered, brokers told goodbye. The store is the caller's to close.
   /// - Throws: when it cannot listen.
   package func run() async throws {
-    announcer.start()
+    try announcer.start()
     for daemon in daemons { daemon.start() }
     defer {
       for daemon in daemons { daemon.stop() }

@@ -18,7 +18,10 @@ extension Snapshot {
   ) throws(Failure) -> StorageError? {
     guard case .store(let live, let shared) = backing else { return nil }
     let everything = Int64.min...Int64.max
-    do throws(StorageError) { try checkKnown(table, everything) } catch { return error }
+    do throws(StorageError) {
+      try checkKnown(table, everything)
+      try requireWholeRegistry()
+    } catch { return error }
     let sources = SeriesSources(live: live, through: knownAt, skipsDamage: skipsDamage)
     let order = sources.order(of: table)
     let numbers = shared.series.series(of: table)

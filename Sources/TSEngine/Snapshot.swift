@@ -74,7 +74,7 @@ public struct Snapshot: Sendable {
   /// The stretches of `table` that may hold rows of `filter`.
   /// O(blocks of the segments in the time range), no I/O on blocks.
   /// - Throws: `.invalid` where this snapshot is of the past and rows it would show within the filter's times are gone; `.corrupt`, naming
-  ///   the file, where a segment of these times is damaged.
+  ///   the file, where a segment of these times is damaged, or a journal whose events may have changed what is found.
   public func scan(
     _ table: TableID, _ filter: ScanFilter = ScanFilter()
   ) throws(StorageError) -> ScanPlan {
@@ -119,6 +119,7 @@ public struct Snapshot: Sendable {
           stretches.append(Stretch(series: key, source: source))
         }
       }
+      try requireUnaffected(stretches)
       return ScanPlan(stretches: stretches, prunedCount: pruned)
     }
   }

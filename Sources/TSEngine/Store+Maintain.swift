@@ -6,22 +6,30 @@ extension Store {
   /// After a sealing that failed: it reads and writes everything anew.
   private static let sealRetryNanos: Int64 = 5_000_000_000
 
-  func startMaintenance() {
+  /// - Throws: `.io` when a thread cannot be started; the store is closed then.
+  func startMaintenance() throws(StorageError) {
+    do throws(StorageError) { try startThreads() } catch {
+      try? close()
+      throw error
+    }
+  }
+
+  private func startThreads() throws(StorageError) {
     guard options.maintainsItself, let writing else { return }
-    let thread = options.scheduler.run("tsq-maintain") { [weak self] in
+    let thread = try options.scheduler.run("tsq-maintain") { [weak self] in
       self?.maintain() ?? .done
     }
     writing.maintenance.withLock { $0 = thread }
-    let committer = options.scheduler.run("tsq-commit") { [weak self] in
+    let committer = try options.scheduler.run("tsq-commit") { [weak self] in
       self?.commitWaiting() ?? .done
     }
     writing.committer.withLock { $0 = committer }
-    let encoder = options.scheduler.run("tsq-encode") { [weak self] in
+    let encoder = try options.scheduler.run("tsq-encode") { [weak self] in
       self?.encodeFull() ?? .done
     }
     shared.encoder.withLock { $0 = encoder }
     guard options.compactsItself else { return }
-    let compactor = options.scheduler.run("tsq-compact") { [weak self] in
+    let compactor = try options.scheduler.run("tsq-compact") { [weak self] in
       self?.compactStep() ?? .done
     }
     writing.compactor.withLock { $0 = compactor }

@@ -207,7 +207,7 @@ public final class Store: Sendable {
           nextFileID: try max(manifest.state.nextFileID, unusedFileID(disk, directory)), lock: lock,
           clock: options.clock),
         outcome: outcome)
-      store.startMaintenance()
+      try store.startMaintenance()
       return store
     } catch {
       lock.close()
@@ -280,9 +280,7 @@ public final class Store: Sendable {
 
   /// False while events that are kept in a journal cannot be read: what they say of readings (deleted,
   /// superseded) may come back with a repaired file, so nothing is rewritten meanwhile.
-  var isJournalWhole: Bool {
-    !openDamages.contains { FileNames.journalSegmentID($0.file) != nil }
-  }
+  var isJournalWhole: Bool { shared.live.withLock { $0.lostEvents.isEmpty } }
 
   /// Why writes are refused, when they are.
   package var failure: StorageError? { shared.live.withLock { $0.failure } }

@@ -21,6 +21,9 @@ enum Bench {
     options.rng = SimRNG(seed: seed)
     // One is worth it at every occasion, or at few.
     options.checkpointSegmentLimit = seed % 2 == 0 ? 1 : 4
+    // All buckets are stored, or those of the longer runs.
+    options.rollups.leastRows = seed % 2 == 0 ? 1 : 30
+    options.rollups.rowsPerBucket = seed % 2 == 0 ? 0 : 2
     // Groups under way behind each other, as several threads make them.
     options.lookahead = 1 + Int(seed % 3)
     return options

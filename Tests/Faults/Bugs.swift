@@ -39,10 +39,11 @@ enum Bug: Sendable {
       case .shownBeforeSync, .failStopForgotten: ["sync-failures"]
       case .failedWriteKept: ["errors"]
       case .payloadUnchecked, .headerUnchecked: ["bit-flips"]
-      case .damageTruncated, .sectionUnchecked, .damageHealedByDeletion: ["damage"]
+      case .damageTruncated, .sectionUnchecked, .damageHealedByDeletion, .lostEventsIgnored: ["damage"]
       case .tornTakenForDamage, .tornTailLeft, .lsnReused: ["torn-tails"]
       case .epochKept, .bulkLSNForgotten, .sealedReplayed, .coverageLost,
-        .removedBeforeManifest, .tailNotSettled:
+        .removedBeforeManifest, .tailNotSettled, .staleCheckpointBelieved, .rollupNotInvalidated,
+        .rollupReachForgotten, .droppedTableReturns, .addedColumnsForgotten, .purgeTakesLaterReadings:
         ["crash-points"]
       }
     }

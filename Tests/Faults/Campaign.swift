@@ -125,7 +125,11 @@ extension Judge {
       }
       do throws(Wrong) {
         let state = try check(store, ledger)
-        if checksDigest { try checkDigest(store) }
+        if checksDigest {
+          try checkDigest(store)
+          try checkSeries(store.snapshot(), ledger.states)
+          try RollupJudge.check(store.snapshot())
+        }
         if checksDigest || ledger.copies.unfinished != nil {
           try checkCopies(disk, ledger, at: nanos, seed: seed)
         }

@@ -57,15 +57,6 @@ struct Ledger {
     ackedEvents = store.snapshot().events()
     ackedLSN = max(ackedLSN, store.durableLSN)
   }
-
-  /// After a recovery: what is there is what counts.
-  mutating func settle(on state: Int, _ store: Store) {
-    states = [states[state]]
-    underWay = []
-    ackedMessageCount = Judge.messageCount(store) ?? 0
-    sentMessageCount = ackedMessageCount
-    learn(store)
-  }
 }
 
 /// Looks at a store that was opened after a fault, and says what is wrong with it.

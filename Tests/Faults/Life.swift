@@ -92,7 +92,18 @@ final class Life: @unchecked Sendable {
     if store == nil { try open() }
     clock.advance(nanos: 1_000_000)
     let all = Workload.operations
-    let operation = all[step < all.count ? step : random.below(all.count)]
+    try run(all[step < all.count ? step : random.below(all.count)])
+  }
+
+  /// Operations by their names, as long as none is refused.
+  func work(_ names: [String]) {
+    for name in names {
+      guard let operation = Workload.operations.first(where: { $0.name == name }), (try? run(operation)) != nil
+      else { return }
+    }
+  }
+
+  private func run(_ operation: Workload.Operation) throws(StorageError) {
     step += 1
     guard let store else { return }
     try operation.run(self, store)
@@ -119,14 +130,14 @@ final class Life: @unchecked Sendable {
 
   /// The next batch of the maker, which can be made again with the symbols of another process.
   func nextRequest() -> Ledger.Request {
-    let before = maker
+    let (before, lab) = (maker, ledger.states[0].lab)
     var after = before
     // The maker's state moves as if the batch were made; symbols do not matter to it.
-    _ = after.batch(SymbolTable())
+    _ = after.batch(SymbolTable(), of: lab)
     maker = after
     return { symbols in
       var copy = before
-      return copy.batch(symbols)
+      return copy.batch(symbols, of: lab)
     }
   }
 
@@ -155,6 +166,21 @@ final class Life: @unchecked Sendable {
       if !isOver { ledger.refuse() }
       throw error
     }
+  }
+
+  /// What a store does by itself. Retention by age may raise the floor.
+  func maintain(_ store: Store) {
+    var after = ledger.states[0]
+    let instant = store.snapshot().retentionInstant(of: 1, now: clock.nowNanos())
+    let floor = after.age?.floor(at: instant) ?? .min
+    let isDue = floor > after.floor && ledger.states.count == 1
+    if isDue {
+      after.setFloor(floor)
+      ledger.propose(after)
+    }
+    _ = store.maintain()
+    guard isDue, !isOver else { return }
+    if store.registry.lifecycles.floor(of: 1) == floor { ledger.accept(lsn: store.durableLSN) } else { ledger.refuse() }
   }
 
   /// - Parameter acked: the newest LSN acknowledged before the request went out, if not the ledger's.

@@ -8,7 +8,12 @@ struct Model {
   private(set) var older: [RowKey: [Cells]] = [:]
   /// Rows that were deleted, or fell below the floor: they show again when that event is lost.
   private(set) var removed: [RowKey: [Cells]] = [:]
+  /// Of the table `power`.
   private(set) var floor = Int64.min
+  /// How long readings of `power` are kept.
+  var age: RetentionAge?
+  private(set) var lab: Lab?
+  private var nextTable: TableID = 16
 
   /// Takes in what `batch` says, as the store's answer must count it.
   mutating func append(_ batch: FrameBatch, now: Int64, _ symbols: SymbolTable) -> AppendResult {
@@ -19,7 +24,7 @@ struct Model {
         for row in 0..<run.times.count {
           let time = run.times.tick(row)
           let isAbsurd = time < Bench.floor || time > now + Bench.future
-          if !isAbsurd, time < floor {
+          if !isAbsurd, batch.table == 1, time < floor {
             result.expired += 1
             continue
           }
@@ -72,8 +77,9 @@ struct Model {
   mutating func settle(
     _ action: QuarantineAction, shift: Int64, of isChosen: (SeriesKey) -> Bool
   ) -> AppendResult {
-    let settled = rows.filter { $0.key.series.table.isQuarantine && isChosen($0.key.series) }
-    remove { $0.series.table.isQuarantine && isChosen($0.series) }
+    let twin = TableID(1).quarantine
+    let settled = rows.filter { $0.key.series.table == twin && isChosen($0.key.series) }
+    remove { $0.series.table == twin && isChosen($0.series) }
     var result = AppendResult()
     guard action == .released else { return result }
     for (key, cells) in settled {
@@ -99,7 +105,39 @@ struct Model {
   /// Readings before `floor` expire.
   mutating func setFloor(_ floor: Int64) {
     self.floor = floor
-    remove { !$0.series.table.isQuarantine && $0.time < floor }
+    remove { $0.series.table == 1 && $0.time < floor }
+  }
+
+  /// The table of the tests is declared, or gets a column; nil when it has all of them.
+  mutating func declareLab() -> Lab? {
+    if lab == nil {
+      lab = Lab(id: nextTable, columnCount: Lab.leastColumns)
+      nextTable += 1
+    } else {
+      guard let count = lab?.columnCount, count < Lab.columns.count else { return nil }
+      lab?.columnCount = count + 1
+    }
+    return lab
+  }
+
+  /// It goes with all its readings.
+  /// - Returns: how many there were.
+  mutating func dropLab() -> Int {
+    guard let id = lab?.id else { return 0 }
+    let before = rows.count
+    remove { $0.series.table == id || $0.series.table == id.quarantine }
+    lab = nil
+    return before - rows.count
+  }
+
+  /// Series that show something.
+  func series(of table: TableID) -> Set<SeriesKey> {
+    Set(rows.keys.lazy.map(\.series).filter { $0.table == table })
+  }
+
+  /// Those that ever had a reading.
+  func everSeries(of table: TableID) -> Set<SeriesKey> {
+    series(of: table).union(removed.keys.lazy.map(\.series).filter { $0.table == table })
   }
 
   private mutating func remove(_ isChosen: (RowKey) -> Bool) {
@@ -136,18 +174,21 @@ struct BatchMaker {
 
   init(seed: UInt64) { random = SimRandom(seed: seed) }
 
-  mutating func batch(_ symbols: SymbolTable) -> FrameBatch {
-    var batch = FrameBatch(table: 1)
+  /// - Parameter lab: if there is that table, one batch in three is of it.
+  mutating func batch(_ symbols: SymbolTable, of lab: Lab? = nil) -> FrameBatch {
+    let lab = random.below(3) == 0 ? lab : nil
+    var batch = FrameBatch(table: lab?.id ?? 1)
     for _ in 0...random.below(3) {
       batch.beginFrame(device: "\(prefix)\(random.below(3))")
-      for _ in 0...random.below(2) { addRun(to: &batch, symbols) }
+      for _ in 0...random.below(2) { addRun(to: &batch, lab, symbols) }
     }
     return batch
   }
 
-  private mutating func addRun(to batch: inout FrameBatch, _ symbols: SymbolTable) {
+  private mutating func addRun(to batch: inout FrameBatch, _ lab: Lab?, _ symbols: SymbolTable) {
     let times = times()
     batch.beginRun(probe: Int32(random.below(2)), times: times)
+    if let lab { return addLabCells(to: &batch, lab, times, symbols) }
     let wrong = random.below(5) == 0 ? Int64(random.below(3)) : 0
     let values = (0..<times.count).map { times.tick($0) / 50_000_000 % 97 + wrong }
     switch random.below(4) {
@@ -161,6 +202,8 @@ struct BatchMaker {
     case 1: batch.add(3, constant: 2300)
     default: break
     }
+    // Samples that reach beyond the next one.
+    if random.below(8) == 0 { batch.add(4, constant: 3_000_000_000) }
     switch random.below(6) {
     case 0: batch.add(7, constant: symbols.code(of: "v\(random.below(2))"))
     case 1:

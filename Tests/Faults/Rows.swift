@@ -63,22 +63,36 @@ struct RowSum: Hashable {
 
 /// Reads stores the way a query does.
 enum Reading {
-  private static let columns = TableSchema.power.columns
-  private static let texts = Set(columns.filter { $0.type == .symbol || $0.type == .text }.map(\.id))
-  static let tables = [TableID(1), TableID(1).quarantine]
+  /// Every table that there is or was, and its twin: a dropped one must show nothing.
+  static func tables(of snapshot: Snapshot) -> [TableSchema] {
+    let types = snapshot.registry.types
+    return (types.all + types.dropped).flatMap { type in
+      [type.schema.id, type.schema.id.quarantine].compactMap { snapshot.registry.schema($0) }
+    }
+  }
 
   /// The sum of all visible rows, those held in quarantine too, by owner of the series.
   static func sums(
     _ snapshot: Snapshot, owner: (SeriesKey) -> Int = { _ in 0 }, count: Int = 1
   ) throws(StorageError) -> [RowSum] {
     var sums = [RowSum](repeating: RowSum(), count: count)
-    for table in tables {
-      for stretch in try snapshot.scan(table).stretches {
-        let (series, place) = (RowSum.hash(stretch.series), owner(stretch.series))
-        for row in try rows(stretch, snapshot.symbols) { sums[place].add(series, row.time, row.cells) }
-      }
+    try each(snapshot) { key, rows in
+      let (series, place) = (RowSum.hash(key), owner(key))
+      for row in rows { sums[place].add(series, row.time, row.cells) }
     }
     return sums
+  }
+
+  /// Calls `body` with the rows of each stretch; those of a series come in order of time.
+  /// - Parameter tables: only these; nil is all.
+  static func each(
+    _ snapshot: Snapshot, tables: Set<TableID>? = nil, _ body: (SeriesKey, [Row]) -> Void
+  ) throws(StorageError) {
+    for table in Self.tables(of: snapshot) where tables?.contains(table.id) ?? true {
+      for stretch in try snapshot.scan(table.id).stretches {
+        body(stretch.series, try rows(stretch, table, snapshot.symbols))
+      }
+    }
   }
 
   struct Row {
@@ -92,10 +106,10 @@ enum Reading {
     _ snapshot: Snapshot, unread: (StorageError) -> Void
   ) throws(StorageError) -> [RowKey: Row] {
     var found: [RowKey: Row] = [:]
-    for table in tables {
-      for stretch in try snapshot.scan(table).stretches {
+    for table in tables(of: snapshot) {
+      for stretch in try snapshot.scan(table.id).stretches {
         do throws(StorageError) {
-          for row in try rows(stretch, snapshot.symbols) {
+          for row in try rows(stretch, table, snapshot.symbols) {
             let before = found.updateValue(row, forKey: RowKey(series: stretch.series, time: row.time))
             if before != nil { unread(StorageError(.invalid, "a reading twice")) }
           }
@@ -107,7 +121,10 @@ enum Reading {
     return found
   }
 
-  private static func rows(_ stretch: Stretch, _ symbols: SymbolTable) throws(StorageError) -> [Row] {
+  private static func rows(
+    _ stretch: Stretch, _ table: TableSchema, _ symbols: SymbolTable
+  ) throws(StorageError) -> [Row] {
+    let columns = table.columns
     let reader = try stretch.reader(columns.map(\.id))
     let count = reader.rowCount
     var times = [Int64](repeating: 0, count: count)
@@ -116,12 +133,14 @@ enum Reading {
     reader.times(0..<count, into: &timeSpan)
     var lsnSpan = lsns.mutableSpan
     try reader.lsns(0..<count, into: &lsnSpan)
+    // It holds the texts.
+    defer { withExtendedLifetime(reader) {} }
     var rows = (0..<count).map { Row(time: times[$0], lsn: lsns[$0], cells: Cells()) }
     for (index, column) in columns.enumerated() where !reader.isAllNull(index) {
       var slots = [Int64](repeating: 0, count: count)
       var out = slots.mutableSpan
       try reader.decode(index, pages: 0..<reader.pageCount, into: &out)
-      let isText = texts.contains(column.id)
+      let isText = column.type == .symbol || column.type == .text
       for page in 0..<reader.pageCount {
         let mask = reader.validity(index, page: page)
         for row in (page * 256)..<min(count, page * 256 + 256) {
@@ -145,7 +164,7 @@ extension FrameBatch {
     for index in runs[run].cells {
       let column = self.cells[index].column
       guard let slot = slot(column, run: run, row: row) else { continue }
-      cells.set(column, column >= 6 ? Reading.text(slot, symbols) : slot)
+      cells.set(column, Lab.isText(table, column) ? Reading.text(slot, symbols) : slot)
     }
     return cells
   }

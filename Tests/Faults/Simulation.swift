@@ -102,7 +102,7 @@ private final class World: @unchecked Sendable {
   private func turn() throws(Judge.Wrong) {
     if disk.base.isOff || store?.failure != nil { return try end(isKill: random.below(3) == 0) }
     guard let store else { return try open() }
-    let choice = random.below(44)
+    let choice = random.below(50)
     note(UInt64(choice))
     if choice == 36 { return try end(isKill: random.flip()) }
     do throws(StorageError) {
@@ -121,6 +121,13 @@ private final class World: @unchecked Sendable {
       case 39: try settle(random.below(clients.count), store)
       case 40 where random.flip(): try backup(store)
       case 41: try expire(store)
+      case 42, 43:
+        try RollupJudge.toggle(
+          random.below(3) == 0 ? Lab.name : "power", every: RollupJudge.lengths[random.below(2)], store)
+      case 44: try store.buildRollups()
+      case 45, 46: try declare(store)
+      case 47 where random.flip(): try drop(store)
+      case 48: try checkRollups(store)
       case 33: plan()
       case 34: disk.base.capacity = random.flip() ? nil : disk.base.usedByteCount + random.below(30_000)
       case 35:
@@ -137,8 +144,8 @@ private final class World: @unchecked Sendable {
   // MARK: Clients
 
   private func send(_ index: Int, _ store: Store) throws(StorageError) {
-    guard clients[index].expected == nil else { return }
-    let batch = clients[index].maker.batch(store.symbols)
+    guard clients[index].expected == nil, clients[index].states.count == 1 else { return }
+    let batch = clients[index].maker.batch(store.symbols, of: clients[index].states[0].lab)
     var after = clients[index].states[0]
     let expected = after.append(batch, now: clock.nowNanos(), store.symbols)
     clients[index].states = [clients[index].states[0], after]
@@ -217,17 +224,52 @@ private final class World: @unchecked Sendable {
 
   /// Retention takes from all clients.
   private func expire(_ store: Store) throws(StorageError) {
-    guard isIdle, clients.allSatisfy({ $0.states.count == 1 }) else { return }
     let floor = Bench.start - Int64(random.below(40)) * 86_400_000_000_000
+    try actOfAll(store) { if floor != $0.floor { $0.setFloor(floor) } } work: { () throws(StorageError) in
+      let (result, lsn) = try store.decide(actor: Bench.actor) { $0.setRetention("power", floor: floor, $1) }
+      // A clock that went back refuses a floor in its future.
+      if case .failure = result { return nil }
+      return lsn
+    }
+  }
+
+  /// The table of declared columns comes, or gets a column.
+  private func declare(_ store: Store) throws(StorageError) {
+    var lab: Lab?
+    try actOfAll(store) { lab = $0.declareLab() } work: { () throws(StorageError) in
+      guard let lab else { return nil }
+      let lsn = try Lab.declare(lab, store)
+      if lsn == nil { complaint = "declared otherwise than \(lab)" }
+      return lsn
+    }
+  }
+
+  private func drop(_ store: Store) throws(StorageError) {
+    guard let lab = clients[0].states[0].lab else { return }
+    var expected = 0
+    try actOfAll(store) { expected += $0.dropLab() } work: { () throws(StorageError) in
+      let (lsn, count) = try Lab.drop(lab, store)
+      if count != expected { complaint = "\(count) rows dropped instead of \(expected)" }
+      return lsn
+    }
+  }
+
+  private func checkRollups(_ store: Store) throws(StorageError) {
+    do throws(Judge.Wrong) { try RollupJudge.check(store.snapshot()) } catch { complaint = error.text }
+  }
+
+  /// An act that concerns all clients, who wait for it; nil when the store answers that nothing was done.
+  private func actOfAll(
+    _ store: Store, _ change: (inout Model) -> Void, work: () throws(StorageError) -> LSN?
+  ) throws(StorageError) {
+    guard isIdle, clients.allSatisfy({ $0.states.count == 1 }) else { return }
     let after = clients.map { client in
       var model = client.states[0]
-      if floor != model.floor { model.setFloor(floor) }
+      change(&model)
       return model
     }
     do throws(StorageError) {
-      let (result, lsn) = try store.decide(actor: Bench.actor) { $0.setRetention("power", floor: floor, $1) }
-      // A clock that went back refuses a floor in its future.
-      if case .failure = result { return }
+      guard let lsn = try work() else { return }
       for index in clients.indices { clients[index].states = [after[index]] }
       ackedLSN = max(ackedLSN, lsn)
     } catch {
@@ -362,11 +404,14 @@ private final class World: @unchecked Sendable {
     try check()
     // A planned read error strikes one of the two at most.
     guard let store, let sums = (try? sums(store)) ?? (try? sums(store)) else { return }
-    // Of two states that show the same rows the floor tells which it is.
-    let floor = store.snapshot().registry.lifecycles.floor(of: 1)
+    // Of two states that show the same rows the registry tells which it is.
+    let registry = store.registry
+    let (floor, lab) = (registry.lifecycles.floor(of: 1), Lab(registry))
     for index in clients.indices {
       guard
-        let state = clients[index].states.lastIndex(where: { $0.sum == sums[index] && $0.floor == floor })
+        let state = clients[index].states.lastIndex(where: {
+          $0.sum == sums[index] && $0.floor == floor && $0.lab == lab
+        })
       else { continue }
       clients[index].states = [clients[index].states[state]]
     }

@@ -10,22 +10,31 @@ enum Workload {
 
   static let operations: [Operation] = [
     Operation(name: "append", run: append), Operation(name: "group", run: group),
-    Operation(name: "seal") { (_, store) throws(StorageError) in try store.seal() },
+    Operation(name: "declare", run: declare), Operation(name: "rollup", run: rollup),
+    Operation(name: "seal", run: seal),
     Operation(name: "messages", run: messages), Operation(name: "bulk", run: bulk),
     Operation(name: "append", run: append), Operation(name: "decide", run: decide),
-    Operation(name: "seal") { (_, store) throws(StorageError) in try store.seal() },
+    Operation(name: "rollup", run: rollup), Operation(name: "seal", run: seal),
     Operation(name: "compact") { (_, store) throws(StorageError) in try store.compact() },
-    Operation(name: "append", run: append),
-    Operation(name: "witness") { (_, store) throws(StorageError) in _ = store.maintain() },
+    Operation(name: "declare", run: declare), Operation(name: "append", run: append),
+    Operation(name: "witness") { (life, store) throws(StorageError) in life.maintain(store) },
     Operation(name: "backup", run: backup),
     Operation(name: "checkpoint") { (_, store) throws(StorageError) in while try store.checkpointStep() {} },
-    Operation(name: "delete", run: delete), Operation(name: "resolve", run: resolve),
+    Operation(name: "delete", run: delete), Operation(name: "append", run: append),
+    Operation(name: "resolve", run: resolve),
+    Operation(name: "ask", run: ask),
     Operation(name: "settle", run: settle), Operation(name: "backup", run: backup),
-    Operation(name: "retention", run: retention), Operation(name: "step", run: step),
-    Operation(name: "restore", run: restore),
+    Operation(name: "retention", run: retention), Operation(name: "seal", run: seal),
+    Operation(name: "build") { (_, store) throws(StorageError) in try store.buildRollups() },
+    Operation(name: "step", run: step), Operation(name: "restore", run: restore),
     Operation(name: "reopen") { (life, _) throws(StorageError) in try life.reopen() },
-    Operation(name: "group", run: group),
+    Operation(name: "drop", run: drop), Operation(name: "group", run: group),
+    Operation(name: "age", run: age), Operation(name: "purge", run: purge),
+    Operation(name: "declare", run: declare), Operation(name: "append", run: append),
+    Operation(name: "ask", run: ask),
   ]
+
+  private static func seal(_ life: Life, _ store: Store) throws(StorageError) { try store.seal() }
 
   private static func append(_ life: Life, _ store: Store) throws(StorageError) {
     try life.attempt(life.nextRequest(), store) { (batch) throws(StorageError) in
@@ -36,6 +45,9 @@ enum Workload {
   /// Several requests that wait together and share a sync; each is acknowledged when the store says
   /// so, not when it returns.
   private static func group(_ life: Life, _ store: Store) throws(StorageError) {
+    // Retention looks around once a minute: not between these.
+    life.maintain(store)
+    if life.isOver { return }
     let answers = GroupAnswers(life)
     for index in 0..<3 {
       let request = life.nextRequest()
@@ -70,7 +82,7 @@ enum Workload {
   private static func bulk(_ life: Life, _ store: Store) throws(StorageError) {
     let request = life.nextRequest()
     try life.attempt(request, store) { (batch) throws(StorageError) in
-      var writer = try store.bulkWriter(1, creator: Bench.actor)
+      var writer = try store.bulkWriter(batch.table, creator: Bench.actor)
       try writer.append(batch)
       return try writer.commit()
     }
@@ -95,6 +107,71 @@ enum Workload {
     if floor != after.floor { after.setFloor(floor) }
     try life.attempt(after) { () throws(StorageError) in
       try store.decide(actor: Bench.actor) { $0.setRetention("power", floor: floor, $1) }.lsn
+    }
+  }
+
+  /// How long readings are kept, or for ever: the floor comes with it.
+  private static func age(_ life: Life, _ store: Store) throws(StorageError) {
+    let text = life.random.below(4) == 0 ? nil : "\(2 + life.random.below(40))d"
+    let now = life.clock.nowNanos()
+    let instant = store.snapshot().retentionInstant(of: 1, now: now)
+    var after = life.ledger.states[0]
+    let newest = after.rows.keys.lazy.filter { $0.series.table == 1 }.map(\.time).max() ?? .min
+    if instant > now || instant < min(now, newest) { life.complaint = "ages count from \(instant)" }
+    after.age = text.flatMap { RetentionAge($0) }
+    let floor = after.age?.floor(at: instant) ?? .min
+    if floor != after.floor { after.setFloor(floor) }
+    try life.attempt(after) { () throws(StorageError) in
+      try store.setRetention("power", text, actor: Bench.actor)
+      return store.durableLSN
+    }
+  }
+
+  /// The table of declared columns comes, or gets a column.
+  private static func declare(_ life: Life, _ store: Store) throws(StorageError) {
+    var after = life.ledger.states[0]
+    guard let lab = after.declareLab() else { return }
+    try life.attempt(after) { () throws(StorageError) in
+      guard let lsn = try Lab.declare(lab, store) else {
+        life.complaint = "declared otherwise than \(lab)"
+        return 0
+      }
+      return lsn
+    }
+  }
+
+  private static func drop(_ life: Life, _ store: Store) throws(StorageError) {
+    var after = life.ledger.states[0]
+    guard let lab = after.lab else { return }
+    let expected = after.dropLab()
+    try life.attempt(after) { () throws(StorageError) in
+      let (lsn, count) = try Lab.drop(lab, store)
+      if count != expected { life.complaint = "\(count) rows dropped instead of \(expected)" }
+      return lsn
+    }
+  }
+
+  private static func rollup(_ life: Life, _ store: Store) throws(StorageError) {
+    let isOfLab = life.ledger.states[0].lab != nil && life.random.below(3) == 0
+    try RollupJudge.toggle(
+      isOfLab ? Lab.name : "power", every: RollupJudge.lengths[life.random.below(2)], store)
+  }
+
+  /// Rollups, as whoever goes on working sees them.
+  private static func ask(_ life: Life, _ store: Store) throws(StorageError) {
+    do throws(Judge.Wrong) {
+      try RollupJudge.check(store.snapshot())
+      try Judge.checkSeries(store.snapshot(), life.ledger.states)
+    } catch { life.complaint = error.text }
+  }
+
+  /// What was removed goes off the disk at once, dropped tables as a whole.
+  private static func purge(_ life: Life, _ store: Store) throws(StorageError) {
+    try store.compact(purges: true)
+    let snapshot = store.snapshot()
+    let dropped = Set(snapshot.registry.types.dropped.map(\.schema.id))
+    if let left = snapshot.segments.first(where: { dropped.contains($0.table & ~TableID(0).quarantine) }) {
+      life.complaint = "rows of the dropped table \(left.table) are still in \(left.file.path)"
     }
   }
 

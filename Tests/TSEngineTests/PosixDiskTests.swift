@@ -118,9 +118,9 @@ import Testing
     }
   }
 
-  @Test func aScheduledStepRunsUntilDoneAndWakesEarly() {
+  @Test func aScheduledStepRunsUntilDoneAndWakesEarly() throws {
     let count = Mutex(0)
-    let slow = ThreadScheduler().run("slow") {
+    let slow = try ThreadScheduler().run("slow") {
       let seen = count.withLock { value in
         value += 1
         return value

@@ -90,6 +90,7 @@ final class ScanOperator: Operator {
       filter.devices = filter.devices?.intersection(devices) ?? devices
     }
     do throws(StorageError) {
+      if specification.columns.contains(.owner) { try context.snapshot.requireWholeRegistry() }
       return try (specification.past ?? context.snapshot).scan(specification.table.id, filter)
     } catch {
       throw error.sqlError

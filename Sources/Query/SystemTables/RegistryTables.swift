@@ -1,13 +1,18 @@
 import TSEngine
 
-/// What is known of devices and users, as tables.
+/// What is known of devices and users, as tables; refused while a damaged journal may say otherwise.
 enum RegistryTables {
   static func tables(of snapshot: Snapshot) -> [any RowTable] {
     let registry = snapshot.registry
     return [
       associations(registry), credentials(registry), devices(registry), events(snapshot),
       types(registry), users(registry),
-    ]
+    ].map { table in
+      ClosureTable(name: table.name, columns: table.columns) { emit throws(SQLError) in
+        do throws(StorageError) { try snapshot.requireWholeRegistry() } catch { throw error.sqlError }
+        try table.scan(emit)
+      }
+    }
   }
 
   private static func devices(_ registry: Registry) -> ClosureTable {

@@ -29,9 +29,9 @@ package final class Announcer: Sendable {
     self.brokers = brokers
   }
 
-  package func start() {
+  package func start() throws {
     guard !brokers.isEmpty else { return }
-    let started = store.options.scheduler.run("tsq-announce") { [weak self] in self?.step() ?? .done }
+    let started = try store.options.scheduler.run("tsq-announce") { [weak self] in self?.step() ?? .done }
     thread.withLock { $0 = started }
   }
 

@@ -26,6 +26,7 @@ package struct SeriesCheckpoint: Sendable {
 
   package func covers(_ meta: Manifest.DataSegment) -> Bool {
     identities[meta.id] == SeriesCheckpointFormat.identity(meta)
+      || Planted.has(.staleCheckpointBelieved) && !identities.isEmpty
   }
 
   package static func path(_ directory: String) -> String { FileNames.path(directory, FileNames.series) }

@@ -156,6 +156,7 @@ package final class CommitWriter: @unchecked Sendable {
       if !group.isEmpty, builder.payloadByteCount > Self.groupByteLimit { return false }
       let events = decision(group.registry)
       do throws(StorageError) {
+        try requireKnownTables(events)
         try group.add(events, to: &builder)
         let last = events.isEmpty ? nil : group.nextLSN - 1
         group.answers.append { done($0.map { last ?? $0 }) }
@@ -253,6 +254,14 @@ package final class CommitWriter: @unchecked Sendable {
       let live = self.shared.live.withLock { $0 }
       return try SeriesSources(live: live, lifecycles: registry.lifecycles)
         .rows(of: key, number: number, at: times)
+    }
+  }
+
+  /// The id of a table that a lost event declared must not be given again.
+  private func requireKnownTables(_ events: [Event]) throws(StorageError) {
+    guard let lost = shared.live.withLock({ $0.lostEvents.last }) else { return }
+    for event in events {
+      if case .typeDeclared = event.kind { throw lost.error("which tables there are") }
     }
   }
 

@@ -12,6 +12,8 @@ package struct Live: Sendable {
   package var manifest = Manifest()
   /// Live rollup segments in order of their ids.
   package var rollups: [RollupSegmentReader] = []
+  /// Journals, or parts of them, whose events nobody knows; oldest first.
+  package var lostEvents: [Manifest.Damage] = []
   /// Why writes are refused, when they are.
   package var failure: StorageError?
 

@@ -37,6 +37,13 @@ package enum JournalSegment {
     package var clock = CommitClock()
     /// Offset and length of what failed its check.
     package var damaged: [Range<Int>] = []
+    /// Of these, what held records, or may have.
+    package var lost: [Range<Int>] = []
+
+    fileprivate mutating func lose(_ range: Range<Int>) {
+      damaged.append(range)
+      lost.append(range)
+    }
   }
 
   // MARK: Writing
@@ -111,7 +118,7 @@ package enum JournalSegment {
       guard let chunk = chunk(bytes, at: offset) else {
         // A chunk's header checks its own offset, so the next whole one is known for what it is.
         let next = (offset + 1..<bytes.count).first { Self.chunk(bytes, at: $0) != nil }
-        content.damaged.append(offset..<(next ?? bytes.count))
+        content.lose(offset..<(next ?? bytes.count))
         offset = next ?? bytes.count
         continue
       }
@@ -129,11 +136,12 @@ package enum JournalSegment {
           try decodeRecords(payload, into: &content.records)
         }
       } catch {
-        content.damaged.append(offset..<end)
+        sawClock = sawClock || chunk.magic == clockChunk
+        if chunk.magic == clockChunk { content.damaged.append(offset..<end) } else { content.lose(offset..<end) }
       }
       offset = end
     }
-    if !sawClock && content.damaged.isEmpty { content.damaged.append(offset..<offset) }
+    if !sawClock && content.lost.isEmpty { content.lose(offset..<offset) }
     return content
   }
 

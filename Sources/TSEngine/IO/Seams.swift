@@ -67,7 +67,10 @@ package protocol RNG: Sendable {
 package protocol Scheduler: Sendable {
   /// Calls `step` again and again on a thread of its own named `name`: at once while it returns
   /// `.again`, else when woken or after the given delay, until it returns `.done`.
-  func run(_ name: String, _ step: @escaping @Sendable () -> StepOutcome) -> any Wakeable
+  /// - Throws: `.io` when the process may have no further thread; `step` is never called then.
+  func run(
+    _ name: String, _ step: @escaping @Sendable () -> StepOutcome
+  ) throws(StorageError) -> any Wakeable
 }
 
 package enum StepOutcome: Sendable, Equatable {

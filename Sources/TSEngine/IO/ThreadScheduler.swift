@@ -7,9 +7,9 @@ package final class ThreadScheduler: Scheduler {
 
   package func run(
     _ name: String, _ step: @escaping @Sendable () -> StepOutcome
-  ) -> any Wakeable {
+  ) throws(StorageError) -> any Wakeable {
     let thread = SteppingThread(name, step)
-    thread.start()
+    try thread.start()
     return thread
   }
 }
@@ -48,15 +48,21 @@ package final class ThreadScheduler: Scheduler {
     unsafe mutex.deallocate()
   }
 
-  func start() {
+  func start() throws(StorageError) {
     var thread = pthread_t()
+    let kept = unsafe Unmanaged.passRetained(self)
     // SAFETY: the retained reference is handed to the thread, which takes it over exactly once.
-    let context = unsafe Unmanaged.passRetained(self).toOpaque()
+    let context = unsafe kept.toOpaque()
     let status = unsafe pthread_create(&thread, nil, { context in
       unsafe Unmanaged<SteppingThread>.fromOpaque(context!).takeRetainedValue().loop()
       return nil
     }, context)
-    precondition(status == 0, "a thread can be started")
+    guard status == 0 else {
+      // SAFETY: there is no thread to take the reference over.
+      unsafe kept.release()
+      throw StorageError(
+        .io, "no thread can be started; raise the limit of processes and threads", errno: status)
+    }
     pthread_detach(thread)
   }
 

@@ -104,7 +104,7 @@ package enum FrameRecord {
     _ cell: FrameBatch.Cell, of batch: FrameBatch, count: Int, symbols: SymbolTable,
     into out: inout ByteWriter
   ) {
-    func putText(_ code: Int64) { out.string(symbols.text(of: code) ?? "") }
+    func putText(_ code: Int64) { out.string(symbols.heldText(of: code)) }
     func putCoded(_ codes: ArraySlice<Int64>) {
       var numbers: [Int64: Int64] = [:]
       var texts: [Int64] = []

@@ -23,7 +23,8 @@ package final class RemovalTally {
     _ block: BlockReader, of key: SeriesKey, applied: LSN
   ) throws(StorageError) -> Stretch.Source? {
     let times = block.firstTime...block.lastTime
-    let lsns = block.entry.oldestLSN...block.entry.newestLSN
+    let bounds = block.entry.oldestLSN...block.entry.newestLSN
+    let lsns = Planted.has(.purgeTakesLaterReadings) ? 0...0 : bounds
     switch lifecycles.removals(of: key)?.mask(times, lsns: lsns, applied: applied, through: through) {
     case .nothing, nil: return .block(block)
     case .part(let mask): return .masked(.block(block), mask)

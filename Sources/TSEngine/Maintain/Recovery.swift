@@ -176,26 +176,25 @@ struct Recovery {
     var clock = CommitClock()
     var events: [Event] = []
     var chain: [ChainLink] = []
+    var lost: [Manifest.Damage] = []
     for journal in outcome.manifest.journals.sorted(by: { $0.oldestLSN < $1.oldestLSN })
     where journal.content == .registry {
-      guard let content = try contained(toleratesMissing, { () throws(StorageError) in
+      let content = try contained(toleratesMissing) { () throws(StorageError) in
         try JournalSegment.read(disk, directory: directory, store: storeID, id: journal.id)
-      }) else {
-        outcome.damages.append(
-          Manifest.Damage(
-            file: FileNames.journalSegment(journal.id), offset: 0, byteCount: journal.byteCount,
-            firstLSN: journal.oldestLSN, lastLSN: journal.newestLSN))
-        continue
       }
-      for damaged in content.damaged {
-        outcome.damages.append(
-          Manifest.Damage(
-            file: FileNames.journalSegment(journal.id), offset: damaged.lowerBound,
-            byteCount: damaged.count, firstLSN: journal.oldestLSN, lastLSN: journal.newestLSN))
+      func damage(_ range: Range<Int>) -> Manifest.Damage {
+        Manifest.Damage(
+          file: FileNames.journalSegment(journal.id), offset: range.lowerBound, byteCount: range.count,
+          firstLSN: journal.oldestLSN, lastLSN: journal.newestLSN)
       }
+      let whole = 0..<journal.byteCount
+      outcome.damages += (content?.damaged ?? [whole]).map(damage)
+      lost += (content?.lost ?? [whole]).map(damage)
+      guard let content else { continue }
       for record in content.records {
         if record.kind == LogRecordKind.event.rawValue {
           let event = try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)
+          if event.isForgotten(by: registry) { continue }
           registry.apply(event)
           events.append(event)
         } else if record.kind == ProofRecordKind.chainLink.rawValue {
@@ -237,8 +236,9 @@ struct Recovery {
     shared.clock.withLock { [clock] in $0 = clock }
     let head = shared.newHead()
     let rollups = outcome.manifest.rollups.map { RollupSegmentReader(context, $0) }
-    shared.live.withLock { [registry, segments] live in
+    shared.live.withLock { [registry, segments, lost] live in
       live.registry = registry
+      live.lostEvents = Planted.has(.lostEventsIgnored) ? [] : lost
       live.segments = segments
       live.rollups = rollups
       live.heads = [head]
@@ -285,6 +285,17 @@ struct Recovery {
             series: Int(number), lsn: 0)
         }
       }
+    }
+  }
+}
+
+extension Event {
+  /// Of a planted bug.
+  fileprivate func isForgotten(by registry: Registry) -> Bool {
+    switch kind {
+    case .tableDropped: Planted.has(.droppedTableReturns)
+    case .typeDeclared(let schema, _): Planted.has(.addedColumnsForgotten) && registry.types[schema.id] != nil
+    default: false
     }
   }
 }

@@ -45,6 +45,14 @@ public final class SymbolTable: Sendable {
     }
   }
 
+  /// The text of `code` for whoever stores it; empty for a slot that never had one, as of a null.
+  /// - Precondition: a text is still held: one that is gone would be stored as an empty one.
+  package func heldText(of code: Int64) -> String {
+    if let text = text(of: code) { return text }
+    precondition(!TextHold.isText(code), "whoever stores a text holds it")
+    return ""
+  }
+
   /// All symbols, indexed by code. The array is shared, not copied, until the next new symbol.
   public func texts() -> [String] { state.withLock { $0.texts } }
 

@@ -218,7 +218,7 @@ struct LeafWriter {
     case .int: out.zigzag(slot)
     case .float: out.put(slot)
     case .bool: out.put(UInt8(truncatingIfNeeded: slot & 1))
-    case .symbol, .text: out.string(symbols.text(of: slot) ?? "")
+    case .symbol, .text: out.string(symbols.heldText(of: slot))
     }
   }
 

@@ -113,6 +113,9 @@ struct RollupView {
     _ part: Range<Int64>
   ) throws(StorageError) -> Changes {
     var changes = Changes()
+    if Planted.has(.rollupNotInvalidated) { return changes }
+    var meta = meta
+    if Planted.has(.rollupReachForgotten) { meta.reach = 0 }
     let grid = grid
     try readings.forEachRow(after: meta.builtLSN, touching: part, reach: meta.reach) {
       instant, span, lsn in
@@ -202,6 +205,7 @@ extension Snapshot {
     }
     // A sample of any earlier instant may reach into the buckets.
     try checkKnown(key.table, .min ... times.upperBound)
+    try requireUnaffected(key, before: times.upperBound)
     return try view.buckets(of: key, view.grid.aligned(times)).buckets
   }
 

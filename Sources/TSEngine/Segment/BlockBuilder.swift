@@ -115,7 +115,7 @@ package struct BlockBuilder {
     if type == .symbol || type == .text {
       let texts = symbols.texts()
       let text = { [symbols] (code: Int64) in
-        texts.indices.contains(Int(code)) ? texts[Int(code)] : symbols.text(of: code) ?? ""
+        texts.indices.contains(Int(code)) ? texts[Int(code)] : symbols.heldText(of: code)
       }
       guard let valid else {
         return SymbolColumn.encode(

@@ -4,8 +4,8 @@ import Synchronization
 /// thread too, and that one writes the blocks in the order of the series. Encoding is nearly all of
 /// the work of a load, so it takes nearly half the time on two cores.
 ///
-/// Helpers take nothing after `run` returned, and where the scheduler has no threads (a simulation)
-/// the caller does all of it.
+/// Helpers take nothing after `run` returned, and where the scheduler has no threads (a simulation, a
+/// process at its limit) the caller does all of it.
 final class BulkEncoding: Sendable {
   private struct Series: Sendable {
     var key: SeriesKey
@@ -48,8 +48,8 @@ final class BulkEncoding: Sendable {
     on scheduler: any Scheduler, into writer: inout DataSegmentWriter
   ) throws(StorageError) {
     let count = state.withLock { $0.series.count }
-    let helpers = (0..<max(0, min(Self.helperCount, count - 1))).map { _ in
-      scheduler.run("tsq-bulk") { [self] in
+    let helpers = (0..<max(0, min(Self.helperCount, count - 1))).compactMap { _ in
+      try? scheduler.run("tsq-bulk") { [self] in
         encodeAll()
         return .done
       }

@@ -14,8 +14,9 @@ public struct BulkWriter: ~Copyable {
   private var spares: [RowAccumulator] = []
   private var rowCount = 0
   private var result = AppendResult()
-  /// The table's, as of the part that is being written.
+  /// The table's, as of the part that is being written; its retention floor as well.
   private var policy = ConflictPolicy.last
+  private var floor = Int64.min
 
   package init(_ store: Store, schema: TableSchema, creator: Actor) {
     self.store = store
@@ -115,7 +116,9 @@ public struct BulkWriter: ~Copyable {
     installation.isBulk = true
     installation.creator = creator
     installation.comparedLSN = store.durableLSN
-    policy = store.registry.types[schema.id]?.conflictPolicy ?? .last
+    let registry = store.registry
+    policy = registry.types[schema.id]?.conflictPolicy ?? .last
+    floor = registry.lifecycles.floor(of: schema.id)
     do throws(StorageError) {
       for (table, keys) in Dictionary(grouping: series.keys, by: \.table).sorted(by: { $0.key < $1.key }) {
         try write(table, keys.sorted(), into: &installation)
@@ -170,7 +173,11 @@ public struct BulkWriter: ~Copyable {
   ) throws(StorageError) -> (rows: [RowSet], superseded: [RowSet]) {
     var kept: [RowSet] = []
     var superseded: [RowSet] = []
-    let chunks = (series[key] ?? []).map { Stretch.Source.rows($0.rows()) }
+    var chunks: [Stretch.Source] = []
+    for chunk in series[key] ?? [] {
+      let rows = unexpired(chunk.rows(), of: key)
+      if rows.count > 0 { chunks.append(.rows(rows)) }
+    }
     for group in Stretch.Source.grouped(chunks) {
       var sets: [RowSet] = []
       if case .merged(let overlapping, _) = group {
@@ -189,6 +196,14 @@ public struct BulkWriter: ~Copyable {
       superseded += fold.layers.dropFirst()
     }
     return (kept, superseded)
+  }
+
+  /// Without rows below a floor that rose since they were gathered; counts them.
+  private mutating func unexpired(_ rows: RowSet, of key: SeriesKey) -> RowSet {
+    guard !key.table.isQuarantine, rows.count > 0, rows.times.first < floor else { return rows }
+    let end = rows.times.last < floor ? rows.count : rows.times.firstRow(atOrAfter: floor)
+    result.expired += end
+    return rows.leavingOut((0..<rows.count).map { $0 < end })
   }
 }
 

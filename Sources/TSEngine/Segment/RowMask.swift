@@ -44,7 +44,9 @@ package struct RowMask: Sendable {
     for removal in removals {
       var row = rows.times.firstRow(atOrAfter: removal.times.lowerBound)
       while row < rows.count, rows.times.tick(row) <= removal.times.upperBound {
-        if lsns[row] < removal.lsn, removers[row] == 0 || removers[row] > removal.lsn {
+        if lsns[row] < removal.lsn || Planted.has(.purgeTakesLaterReadings),
+          removers[row] == 0 || removers[row] > removal.lsn
+        {
           removers[row] = removal.lsn
         }
         row += 1

@@ -174,8 +174,8 @@ import Testing
     let store = try Store.open(directory)
     let (threads, frames) = (4, 150)
     let outcome = Mutex((new: 0, same: 0))
-    let producers = (0..<threads).map { thread in
-      ThreadScheduler().run("producer") {
+    let producers = try (0..<threads).map { thread in
+      try ThreadScheduler().run("producer") {
         for frame in 0..<frames {
           let time = StoreBench.start + Int64(frame) * 1_000_000_000
           var batch = FrameBatch.power("own-\(thread)", at: time)

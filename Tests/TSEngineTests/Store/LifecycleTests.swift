@@ -41,6 +41,21 @@ import Testing
     Set(try rows(store.snapshot()).filter { $0.key.series.device == device }.compactMap { $0.value[1] })
   }
 
+  /// A floor that rose after a loader gathered its rows counts for them.
+  @Test func aLoadKeepsToTheFloorOfItsFlush_T11() throws {
+    let store = try StoreBench().open()
+    let day = 86_400 * second
+    var load = try store.bulkWriter(1, creator: StoreBench.actor)
+    for age in 0..<3 as Range<Int64> { try load.append(.power("a", at: start - age * day, probes: [1])) }
+    let floor = start - day + 500_000_000
+    _ = try store.decide(actor: StoreBench.actor) { $0.setRetention("power", floor: floor, $1) }
+    var result = try load.commit()
+    result.lsn = 0
+    #expect(result == count(30, expired: 30))
+    let left = try rows(store.snapshot())
+    #expect(left.count == 30 && left.keys.allSatisfy { $0.time >= floor })
+  }
+
   // MARK: Deletes
 
   @Test func aDeleteHasADryRunAndIsAnEventWithAuthorAndReason_T11() throws {

@@ -414,8 +414,8 @@ import Testing
     let base = SystemClock().nowNanos() / 1_000_000_000 * 1_000_000_000 - 3_600_000_000_000
     _ = try store.append(.power("m0", at: base), creator: StoreBench.actor)
     let answered = Mutex([Int]())
-    let workers = (1...4).map { worker in
-      ThreadScheduler().run("worker-\(worker)") {
+    let workers = try (1...4).map { worker in
+      try ThreadScheduler().run("worker-\(worker)") {
         for second in 0..<200 {
           let batch = FrameBatch.power(
             "w\(worker)", at: base + Int64(second) * 1_000_000_000, probes: [1])

@@ -42,6 +42,20 @@ package enum Planted: Int, CaseIterable, Sendable {
   case damageHealedByDeletion
   /// Does not skip the LSN that a bulk append took.
   case bulkLSNForgotten
+  /// Believes that the series checkpoint covers segments that came after it.
+  case staleCheckpointBelieved
+  /// Gives stored buckets of a rollup as they are, whatever came since.
+  case rollupNotInvalidated
+  /// Forgets that what came since may have displaced a sample that reached into the next bucket.
+  case rollupReachForgotten
+  /// Forgets, at an opening, that a table was dropped.
+  case droppedTableReturns
+  /// Forgets, at an opening, the columns that a table got later.
+  case addedColumnsForgotten
+  /// Takes removed readings off the disk with those that came again since.
+  case purgeTakesLaterReadings
+  /// Answers by the events that are left when a journal is damaged.
+  case lostEventsIgnored
 
   #if TSQ_PLANTED
     private static let chosen = Atomic<Int>(0)

@@ -1,0 +1,45 @@
+/// What a damaged journal leaves unknown. Any of its events may have removed readings that came before it, may say which
+/// version of a reading counts from then on, and may be one of the registry.
+extension Snapshot {
+  /// - Throws: `.corrupt`, naming the journal and its LSNs, while events of the registry are lost, unless
+  ///   this snapshot reads around damage.
+  package func requireWholeRegistry() throws(StorageError) {
+    guard !skipsDamage, case .store(let live, _) = backing, let lost = live.lostEvents.last else { return }
+    throw lost.error("what they say of devices, users and tables")
+  }
+
+  /// Lets through what no lost event can have changed: stretches without an overlap, all of whose rows came
+  /// after the events. Events later than this snapshot change nothing in it.
+  /// - Throws: `.corrupt` as above. O(stretches), nothing while the journal is whole.
+  func requireUnaffected(_ stretches: [Stretch]) throws(StorageError) {
+    guard !skipsDamage, case .store(let live, _) = backing,
+      let lost = live.lostEvents.last(where: { $0.firstLSN <= lsn })
+    else { return }
+    for stretch in stretches where stretch.lsnBounds.lowerBound <= lost.lastLSN || stretch.isMerged {
+      throw lost.error(
+        "whether they removed or replaced readings between \(stretch.firstTime) and \(stretch.lastTime) ns")
+    }
+  }
+
+  /// As above, for all that buckets of a series up to `end` are made of.
+  func requireUnaffected(_ key: SeriesKey, before end: Int64) throws(StorageError) {
+    guard !skipsDamage, case .store(let live, _) = backing, !live.lostEvents.isEmpty, end > .min else { return }
+    _ = try scan(key.table, ScanFilter(devices: [key.device], probes: [key.probe], times: .min..<end))
+  }
+}
+
+extension Stretch {
+  /// Which of several versions counts is told from the registry.
+  fileprivate var isMerged: Bool { if case .merged = source { true } else { false } }
+}
+
+extension Manifest.Damage {
+  /// Of a journal: why something is not told.
+  func error(_ unknown: String) -> StorageError {
+    StorageError(
+      .corrupt,
+      "the events of LSN \(firstLSN) to \(lastLSN) are damaged, so \(unknown) is not known; tsq salvage copies "
+        + "what is left into a store that answers, tsq query --around-damage reads it as it is",
+      file: file, offset: offset)
+  }
+}

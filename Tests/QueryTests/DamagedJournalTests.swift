@@ -1,0 +1,53 @@
+import TSEngine
+import Testing
+
+@testable import Query
+
+/// R4: while a damaged journal may have said otherwise, SQL tells neither who owned a device nor what there is.
+@Suite struct DamagedJournalTests {
+  private let actor = Actor(.operator, "ann")
+  private let disk = SimDisk(seed: 1)
+
+  private func open() throws -> Store {
+    var options = StoreOptions()
+    options.maintainsItself = false
+    options.reserveByteCount = 4096
+    options.disk = disk
+    options.clock = SimClock(nanos: 1_700_000_000_000_000_000)
+    options.rng = SimRNG(seed: 1)
+    return try Store.open("s", options)
+  }
+
+  private func append(_ device: String, _ store: Store) throws {
+    var batch = FrameBatch(table: 1)
+    batch.beginFrame(device: device)
+    batch.beginRun(probe: 1, times: .explicit([1_700_000_000_000_000_000]))
+    batch.add(1, constant: 5)
+    _ = try store.append(batch, creator: actor)
+  }
+
+  private func rows(_ store: Store, _ sql: String) throws -> [String] {
+    try QueryEngine.execute(sql, on: store, actor: actor).rows().map { row in
+      row.map { $0.text ?? "NULL" }.joined(separator: "|")
+    }
+  }
+
+  @Test func theRegistryIsRefusedAndWhatCameLaterAnswers_R4() throws {
+    var store = try open()
+    try append("m", store)
+    try store.seal()
+    let journal = try #require(store.snapshot().manifest.journals.first { $0.content == .registry })
+    try store.close()
+    disk.damage("s/journal/\(FileNames.journalSegment(journal.id))") { $0[90] ^= 1 }
+    store = try open()
+    try append("n", store)
+    for sql in [
+      "SELECT count(*) FROM power", "SELECT power FROM power WHERE sensor = 'm'", "SELECT owner FROM power WHERE sensor = 'n'",
+      "SELECT * FROM devices", "SELECT * FROM events", "SELECT * FROM associations", "DELETE FROM power WHERE power > 3",
+    ] {
+      let error = #expect(throws: SQLError.self, "\(sql)") { _ = try rows(store, sql) }
+      #expect(error?.message.contains("tsq salvage") == true, "\(sql): \(error?.message ?? "")")
+    }
+    #expect(try rows(store, "SELECT power FROM power WHERE sensor = 'n'") == ["5"])
+  }
+}
