@@ -67,7 +67,14 @@ package protocol RNG: Sendable {
 package protocol Scheduler: Sendable {
   /// Calls `step` again and again on a thread of its own named `name`: at once while it returns
   /// `.again`, else when woken or after the given delay, until it returns `.done`.
-  func run(_ name: String, _ step: @escaping @Sendable () -> StepOutcome) -> any Wakeable
+  /// - Parameter yields: whoever answers clients goes first where processors are short.
+  func run(_ name: String, yields: Bool, _ step: @escaping @Sendable () -> StepOutcome) -> any Wakeable
+}
+
+extension Scheduler {
+  package func run(_ name: String, _ step: @escaping @Sendable () -> StepOutcome) -> any Wakeable {
+    run(name, yields: false, step)
+  }
 }
 
 package enum StepOutcome: Sendable, Equatable {

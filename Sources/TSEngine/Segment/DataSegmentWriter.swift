@@ -85,6 +85,8 @@ package struct DataSegmentWriter: BlockSink, ~Copyable {
   private mutating func flush() throws(StorageError) {
     sectionsCRC = CRC32C.checksum(pending.bytes, continuing: sectionsCRC)
     try file.write(pending.bytes.rawSpan, at: pendingOffset)
+    // Little by little: what the sync would write at once, those of the log would wait for.
+    file.startWriteback(pendingOffset..<(pendingOffset + pending.count))
     pendingOffset += pending.count
     pending.bytes.removeAll(keepingCapacity: true)
   }
