@@ -161,11 +161,13 @@ package struct BlockReader: Sendable {
     var columns: [RowSet.Column] = []
     var texts: [TextHold] = []
     for id in self.columns {
-      guard let column = try shared.column(id, in: directory) else { continue }
-      let words = column.validityWords(range)
+      guard let part = try shared.part(id, range, in: directory) else { continue }
+      let own = part.start..<(part.start + range.count)
+      let words = part.column.validityWords(own)
       if let words, words.allSatisfy({ $0 == 0 }) { continue }
-      columns.append(RowSet.Column(id: id, content: .values(Array(column.slots[range])), validity: words))
-      if let hold = column.texts { texts.append(hold) }
+      columns.append(
+        RowSet.Column(id: id, content: .values(Array(part.column.slots[own])), validity: words))
+      if let hold = part.texts { texts.append(hold) }
     }
     var rows = RowSet(times: try times(), columns: columns, lsns: try lsns())
     rows.texts = texts

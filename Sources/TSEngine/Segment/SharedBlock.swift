@@ -7,8 +7,17 @@ package final class SharedBlock: Sendable {
     package let slots: [Int64]
     /// Bit r%64 of word r/64 is 1 where row r is not null; nil when no row is null.
     package let validity: [UInt64]?
+    /// Of a column of texts: what its slots, which are local codes, stand for. Texts get codes of the
+    /// process with each member that is read, and go with its rows.
+    fileprivate let texts: [String]?
+  }
+
+  /// What a member has of a column: rows from `start` on.
+  struct Part: Sendable {
+    var column: Column
+    var start: Int
     /// Of a column of texts.
-    package let texts: TextHold?
+    var texts: TextHold?
   }
 
   private struct State {
@@ -23,14 +32,49 @@ package final class SharedBlock: Sendable {
 
   init(_ block: Int) { self.block = block }
 
-  /// Nil when the block has no such column: null throughout.
+  /// `rows` of a column; nil when the block has no such column: null throughout.
   /// - Throws: `.io`, `.corrupt`, `.truncated`.
-  func column(_ id: ColumnID, in directory: BlockDirectory) throws(StorageError) -> Column? {
+  /// - Complexity: O(block) for the first member, then O(1), for texts O(rows).
+  func part(
+    _ id: ColumnID, _ rows: Range<Int>, in directory: BlockDirectory
+  ) throws(StorageError) -> Part? {
+    guard let column = try column(id, in: directory) else { return nil }
+    guard let texts = column.texts else { return Part(column: column, start: rows.lowerBound) }
+    let hold = TextHold(of: id, in: directory.symbols)
+    var codes: [Int64: Int64] = [:]
+    var slots: [Int64] = []
+    for local in column.slots[rows] {
+      // A local code above the texts belongs to a null row.
+      if codes[local] == nil {
+        codes[local] = texts.indices.contains(Int(local)) ? hold.add(texts[Int(local)]) : 0
+      }
+      slots.append(codes[local] ?? 0)
+    }
+    let own = Column(slots: slots, validity: column.validityWords(rows), texts: nil)
+    return Part(column: own, start: 0, texts: hold)
+  }
+
+  /// All rows of a column.
+  private func column(_ id: ColumnID, in directory: BlockDirectory) throws(StorageError) -> Column? {
     if let known = state.withLock({ $0.columns[id] }) { return known }
     let table = directory.shared.table
-    guard
-      let opened = try directory.column(id, table.section(block, id), count: Int(table.rows[block].rowCount))
-    else { return nil }
+    guard let section = table.section(block, id), let type = directory.types[id] else { return nil }
+    let count = Int(table.rows[block].rowCount)
+    var texts: [String]?
+    let opened: BlockReader.Column
+    if type == .text {
+      var local: [String] = []
+      let codes = try SymbolColumn(directory.source.bytes(of: section), count: count) {
+        local.append($0)
+        return 0
+      }
+      opened = BlockReader.Column(section: codes.section, codes: nil)
+      texts = local
+    } else if let column = try directory.column(id, section, count: count) {
+      opened = column
+    } else {
+      return nil
+    }
     let decoded = opened.decoded(id)
     var slots: [Int64]
     switch decoded.content {
@@ -38,7 +82,7 @@ package final class SharedBlock: Sendable {
     case .constant(let value): slots = [Int64](repeating: value, count: opened.section.count)
     }
     if opened.section.isAllNull { slots = [Int64](repeating: 0, count: opened.section.count) }
-    let column = Column(slots: slots, validity: decoded.validity, texts: opened.texts)
+    let column = Column(slots: slots, validity: decoded.validity, texts: texts)
     state.withLock { $0.columns[id] = column }
     return column
   }

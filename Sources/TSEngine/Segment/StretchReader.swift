@@ -40,9 +40,9 @@ package struct StretchReader: Sendable {
     if let part = block.sharedPart {
       var holds: [TextHold] = []
       for id in ids {
-        let column = try part.block.column(id, in: block.directory)
-        if let hold = column?.texts { holds.append(hold) }
-        opened.append(column.map { .shared($0, start: part.rows.lowerBound) } ?? .absent)
+        let own = try part.block.part(id, part.rows, in: block.directory)
+        if let hold = own?.texts { holds.append(hold) }
+        opened.append(own.map { .shared($0.column, start: $0.start) } ?? .absent)
       }
       columns = opened
       texts = holds
