@@ -46,7 +46,7 @@ package struct Sealer {
       let id = nextFileID()
       var writer = try DataSegmentWriter(
         disk, directory: dataDirectory, store: storeID, id: id, schema: schema)
-      var builder = BlockBuilder(schema: schema, symbols: shared.symbols)
+      var builder = BlockBuilder(schema: schema, symbols: shared.symbols, sharing: context.sharing)
       do throws(StorageError) {
         for (key, number) in series.sorted(by: { $0.0 < $1.0 }) {
           for (_, chunks) in try rotation.head.chunks(of: [number], through: rotation.lastLSN) {
