@@ -8,10 +8,26 @@ struct ColumnSet {
   var type: ColumnType
   /// Slots; series one after another.
   var blocks: [[Int64]]
+  /// Order-0 entropy of the first differences within blocks, bits a value: the mark for packing. Of decimals
+  /// that of the digits; nil for other doubles, which have none.
+  var entropy: Double?
   var valueCount: Int { blocks.reduce(0) { $0 + $1.count } }
 
-  /// Order-0 entropy of the first differences within blocks, bits a value: the mark for packing.
-  var differenceEntropy: Double {
+  init(_ name: String, _ blocks: [[Int64]]) {
+    (self.name, type, self.blocks) = (name, .int, blocks)
+    entropy = Self.differenceEntropy(blocks)
+  }
+
+  /// The same values as doubles.
+  func floats(_ name: String, hasMark: Bool, _ value: (Int64) -> Double) -> ColumnSet {
+    var set = self
+    (set.name, set.type) = (name, .float)
+    if !hasMark { set.entropy = nil }
+    set.blocks = blocks.map { $0.map { Int64(bitPattern: value($0).bitPattern) } }
+    return set
+  }
+
+  private static func differenceEntropy(_ blocks: [[Int64]]) -> Double {
     var counts: [Int64: Int] = [:]
     var total = 0
     for block in blocks {
@@ -35,7 +51,7 @@ enum ColumnSets {
           values[$0..<min($0 + 6000, values.count)].map(Int64.init)
         }
       }
-      return ColumnSet(name: "bench \(name)", type: .int, blocks: blocks)
+      return ColumnSet("bench \(name)", blocks)
     }
   }
 
@@ -78,39 +94,62 @@ enum ColumnSets {
     }
     var sets: [ColumnSet] = []
     for index in [0] + (3..<header.count) {
-      var set = ColumnSet(name: "\(name) \(header[index])", type: .int, blocks: [])
+      var blocks: [[Int64]] = []
       for key in series.keys.sorted() {
         guard let columns = series[key] else { continue }
         let instants = columns[0].map { ($0 ?? 0) * 1_000_000 }
         for cut in BlockGrid.cuts(.explicit(instants)) {
           let block = index == 0 ? Array(instants[cut]) : columns[index][cut].compactMap(\.self)
-          if !block.isEmpty { set.blocks.append(block) }
+          if !block.isEmpty { blocks.append(block) }
         }
       }
-      if set.blocks.isEmpty { continue }
+      if blocks.isEmpty { continue }
+      let set = ColumnSet("\(name) \(header[index])", blocks)
       sets.append(set)
       if index >= 3, scales.indices.contains(index - 3), let scale = scales[index - 3] {
-        set.name += " float"
-        set.type = .float
-        set.blocks = set.blocks.map { block in
-          block.map { Int64(bitPattern: (Double($0) / scale).bitPattern) }
-        }
-        sets.append(set)
+        sets.append(set.floats("\(set.name) float", hasMark: true) { Double($0) / scale })
       }
     }
-    return sets
+    return sets + computed(sets)
   }
+
+  /// Doubles that are no decimals: what a meter of single precision reports, and what is computed from two
+  /// readings.
+  private static func computed(_ sets: [ColumnSet]) -> [ColumnSet] {
+    func floats(_ ending: String) -> ColumnSet? {
+      sets.first { $0.type == .float && $0.name.hasSuffix(ending + " float") }
+    }
+    func both(
+      _ name: String, _ left: String, _ right: String, _ combine: (Double, Double) -> Double
+    ) -> ColumnSet? {
+      guard var set = floats(left), let other = floats(right) else { return nil }
+      (set.name, set.entropy) = (name, nil)
+      set.blocks = zip(set.blocks, other.blocks).map { left, right in
+        zip(left, right).map { Int64(bitPattern: combine(double($0), double($1)).bitPattern) }
+      }
+      return set
+    }
+    let single = ["power_dW", "voltage_cV", "p_cW"].compactMap { floats($0) }.map { set in
+      var single = set
+      (single.name, single.entropy) = (set.name.dropLast(6) + " float32", nil)
+      single.blocks = set.blocks.map { block in
+        block.map { Int64(bitPattern: Double(Float(double($0))).bitPattern) }
+      }
+      return single
+    }
+    return single
+      + [
+        both("native voltage x current", "voltage_cV", "current_mA") { $0 * $1 },
+        both("espresso native p / s", "p_cW", "s_cVA") { $1 == 0 ? 0 : $0 / $1 },
+        both("espresso native sqrt(p2 + q2)", "p_cW", "q_cvar") { ($0 * $0 + $1 * $1).squareRoot() },
+      ].compactMap(\.self)
+  }
+
+  private static func double(_ slot: Int64) -> Double { Double(bitPattern: UInt64(bitPattern: slot)) }
 
   private static func lines(of path: String) -> [Substring] {
     guard let pipe = popen("gzip -dc '\(path)'", "r") else { return [] }
     defer { pclose(pipe) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 20)
-    while true {
-      let got = fread(&buffer, 1, buffer.count, pipe)
-      if got == 0 { break }
-      bytes.append(contentsOf: buffer[..<got])
-    }
-    return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    return String(decoding: Document.bytes(of: pipe), as: UTF8.self).split(separator: "\n")
   }
 }

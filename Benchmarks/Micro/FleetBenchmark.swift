@@ -4,9 +4,10 @@ import TSEngine
 
 /// What a fleet of slow or idle series costs: bytes on disk, time to open, resident memory.
 ///
-///     microbench fleet make PATH [series] [minutes]      one row a minute, sealed, compacted
+///     microbench fleet make PATH [series] [minutes] [n]  one row a minute, sealed, compacted; fewer than n
+///                                                        rows of a series share blocks
 ///     microbench fleet segments PATH [series] [segments] one row a series, a sealing a segment
-///     microbench fleet open PATH                         in a fresh process: time and memory
+///     microbench fleet open PATH                         in a fresh process: time, memory, a whole scan
 ///     microbench fleet registry [devices]                memory of the registry and its events alone
 enum FleetBenchmark {
   private static let devicesInABatch = 5_000
@@ -18,7 +19,10 @@ enum FleetBenchmark {
     let series = numbers.first ?? 1_000_000
     switch arguments.first {
     case "make" where arguments.count > 1:
-      try make(arguments[1], devices: series / MeterData.probes, minutes: numbers.count > 1 ? numbers[1] : 5)
+      var options = options
+      if numbers.count > 2 { options.sharing.rowsBelow = numbers[2] }
+      try make(
+        arguments[1], devices: series / MeterData.probes, minutes: numbers.count > 1 ? numbers[1] : 5, options)
     case "segments" where arguments.count > 1:
       try makeSegments(
         arguments[1], devices: series / MeterData.probes, segments: numbers.count > 1 ? numbers[1] : 1_000)
@@ -63,7 +67,9 @@ enum FleetBenchmark {
     return options
   }
 
-  private static func make(_ path: String, devices: Int, minutes: Int) throws {
+  private static func make(
+    _ path: String, devices: Int, minutes: Int, _ options: StoreOptions
+  ) throws {
     let store = try Store.open(path, options)
     var random: UInt64 = 1
     let began = IngestBench.now()
@@ -112,7 +118,27 @@ enum FleetBenchmark {
       "open_ms \(figure(millis, 1, width: 0)) series \(series) segments \(store.snapshot().segments.count) "
         + "resident_mb \(resident >> 20), for the store \((resident - before) >> 20), a series "
         + "\((resident - before) / max(1, series)) bytes")
+    for _ in 0..<2 { try scan(store) }
     try store.close()
+  }
+
+  /// Rows and the sum of a column over all series, page by page: what a query reads.
+  private static func scan(_ store: Store) throws {
+    let began = IngestBench.now()
+    var (rowCount, sum) = (0, Int64(0))
+    var slots = [Int64](repeating: 0, count: StretchReader.pageRows)
+    for stretch in try store.snapshot().scan(TableSchema.power.id).stretches {
+      let reader = try stretch.reader([1])
+      for page in 0..<reader.pageCount {
+        var span = slots.mutableSpan
+        try reader.decode(0, pages: page..<(page + 1), into: &span)
+        let count = reader.rowCount(page: page)
+        rowCount += count
+        for row in 0..<count { sum &+= slots[row] }
+      }
+    }
+    print(
+      "scan_s \(seconds(began)) rows \(rowCount) sum \(sum) resident_mb \(residentBytes() >> 20)")
   }
 
   private static func registry(devices: Int) throws {

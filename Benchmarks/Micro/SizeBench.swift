@@ -56,13 +56,14 @@ enum SizeBench {
         else { return }
         parts[part, default: 0] += byteCount
       }
-      let table = directory.table
-      blockCount += table.rows.count
-      for position in table.rows.indices {
-        count("times", table.timeSection(position))
-        count("lsns", table.lsnSection(position))
-        for column in table.columns(position) {
-          count(names[column] ?? "\(column)", table.section(position, column))
+      blockCount += directory.blockCount
+      for table in [directory.table, directory.shared.table] {
+        for position in table.rows.indices {
+          count("times", table.timeSection(position))
+          count("lsns", table.lsnSection(position))
+          for column in table.columns(position) {
+            count(names[column] ?? "\(column)", table.section(position, column))
+          }
         }
       }
     }

@@ -16,7 +16,7 @@ extension Store {
 
   private func startThreads() throws(StorageError) {
     guard options.maintainsItself, let writing else { return }
-    let thread = try options.scheduler.run("tsq-maintain") { [weak self] in
+    let thread = try options.scheduler.run("tsq-maintain", yields: true) { [weak self] in
       self?.maintain() ?? .done
     }
     writing.maintenance.withLock { $0 = thread }
@@ -28,8 +28,13 @@ extension Store {
       self?.encodeFull() ?? .done
     }
     shared.encoder.withLock { $0 = encoder }
+    let preparer = try options.scheduler.run("tsq-prepare", yields: true) { [weak self] in
+      self?.prepareLogs() ?? .done
+    }
+    writing.preparer.withLock { $0 = preparer }
+    for spares in writing.writer.spares { spares.wake(preparer) }
     guard options.compactsItself else { return }
-    let compactor = try options.scheduler.run("tsq-compact") { [weak self] in
+    let compactor = try options.scheduler.run("tsq-compact", yields: true) { [weak self] in
       self?.compactStep() ?? .done
     }
     writing.compactor.withLock { $0 = compactor }
@@ -40,6 +45,13 @@ extension Store {
     guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
     let head = shared.live.withLock { $0.heads.last }
     return head?.encodeNext() == true ? .again : .idle(nanos: 1_000_000_000)
+  }
+
+  /// One step of the thread that makes the next segments of log and manifest.
+  private func prepareLogs() -> StepOutcome {
+    guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
+    for spares in writing.writer.spares where spares.hasWork { return spares.step() }
+    return .idle(nanos: 1_000_000_000)
   }
 
   /// One step of the thread that asynchronous appends wake: commits until nothing waits.
@@ -59,6 +71,7 @@ extension Store {
       try? submit(.idleSeal)
     }
     if writing.committer.withLock({ $0 }) == nil { writing.writer.drive() }
+    if writing.preparer.withLock({ $0 }) == nil { _ = prepareLogs() }
     retainWhenDue()
     if isSealingDue {
       do throws(StorageError) {
@@ -72,8 +85,35 @@ extension Store {
         }
       }
     }
+    if (try? followLog(writing)) == true { return .again }
     // Derived: where it fails, the next opening reads the indexes.
     return (try? checkpointStep()) == true ? .again : .idle(nanos: Self.periodNanos)
+  }
+
+  /// Takes one complete segment of the log into the tree of the next sealing, so that its hashes are not all to be
+  /// made at once.
+  /// - Returns: false when there is none.
+  private func followLog(_ writing: Writing) throws(StorageError) -> Bool {
+    try writing.lane.run { () throws(StorageError) in
+      let sealed = shared.live.withLock { $0.manifest.sealedLSN }
+      // Taken out: of no use after a failure.
+      var tree = takeTree(writing, after: sealed)
+      let current = shared.activity.withLock { $0.segmentID }
+      guard tree.nextSegmentID < current, pendingRotations().isEmpty, failure == nil else {
+        writing.tree.withLock { [tree] in $0 = tree }
+        return false
+      }
+      let hasRead = try tree.follow()
+      writing.tree.withLock { [tree] in $0 = tree }
+      return hasRead
+    }
+  }
+
+  private func takeTree(_ writing: Writing, after sealed: LSN) -> StretchTree {
+    let begun = writing.tree.withLock { $0.take() }
+    if let begun, begun.first == sealed + 1 { return begun }
+    return StretchTree(
+      disk: options.disk, directory: directory, storeID: storeID, shared: shared, from: sealed + 1)
   }
 
   private var isSealingDue: Bool {
@@ -105,10 +145,11 @@ extension Store {
             rotations.append(rotation)
           }
         }
-        let installation = try Sealer(
+        var sealer = Sealer(
           disk: options.disk, directory: directory, storeID: storeID, shared: shared,
-          context: segments
-        ).seal(rotation, nextFileID: takeFileID)
+          context: segments)
+        sealer.tree = takeTree(writing, after: shared.live.withLock { $0.manifest.sealedLSN })
+        let installation = try sealer.seal(rotation, nextFileID: takeFileID)
         _ = try install(installation)
         shared.rotations.withLock { $0.removeAll { $0.logSegment == rotation.logSegment } }
         shared.activity.withLock { $0.sealingFailure = nil }
@@ -182,7 +223,7 @@ extension Store {
     writing.writer.drain()
     let threads = [
       writing.maintenance.withLock { $0 }, writing.committer.withLock { $0 },
-      writing.compactor.withLock { $0 },
+      writing.compactor.withLock { $0 }, writing.preparer.withLock { $0 },
       shared.encoder.withLock { $0.take() },
     ]
     for thread in threads {

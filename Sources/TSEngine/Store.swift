@@ -29,7 +29,11 @@ public final class Store: Sendable {
     /// Commits what was submitted without waiting; apart from maintenance, whose sealing takes long.
     let committer = Mutex<(any Wakeable)?>(nil)
     let compactor = Mutex<(any Wakeable)?>(nil)
+    /// Makes the next segments of log and manifest.
+    let preparer = Mutex<(any Wakeable)?>(nil)
     let isClosed = Mutex(false)
+    /// Over what is unsealed of the log, as far as it is complete. Of `lane`.
+    let tree = Mutex<StretchTree?>(nil)
     /// Held for a step of compaction; sealing does not wait for it.
     let compactionLane = SerialLane()
     let compaction = Mutex(Compaction())
@@ -171,7 +175,7 @@ public final class Store: Sendable {
         disk: disk, store: directory, storeID: file.id, symbols: shared.symbols, options: options,
         catalog: shared.series)
       let manifest = try withRoom(from: reserve) { () throws(StorageError) in
-        try ManifestLog(disk, clock: options.clock, store: directory, storeID: file.id)
+        try ManifestLog(disk, clock: options.clock, store: directory, storeID: file.id, log: options.log)
       }
       var outcome = try Recovery(
         disk: disk, clock: options.clock, directory: directory, storeID: file.id, shared: shared,

@@ -32,6 +32,7 @@ public struct StoreOptions: Sendable {
   /// Groups under way that one thread gathers before it settles them; over 1 for tests without threads.
   package var lookahead = 1
   package var compaction = CompactionPlan.Options()
+  package var sharing = BlockBuilder.Sharing()
   package var rollups = RollupPlan.Options()
   /// Without a new data segment for so long, what is little is compacted too.
   package var compactionQuietNanos: Int64 = 21_600_000_000_000

@@ -60,6 +60,7 @@ import Testing
     [7, 256, 600].map { TestStore.catalog(cut: $0) }
     + [1, 7, 256, 300, 600].map { TestStore.catalog(cut: $0, .blocks) } + [TestStore.catalog(cut: 300, .merged)]
     + [256, 600].map { TestStore.catalog(cut: $0, .cold) }
+    + [7, 300, 600].map { TestStore.catalog(cut: $0, .shared) }
 
   @Test(arguments: cases()) func everyLayoutGivesTheExpectedRows(_ test: Case) throws {
     for (layout, catalog) in Self.catalogs.enumerated() {

@@ -60,6 +60,8 @@ enum TestStore {
     case cold
     /// Two overlapping sources a stretch, one with the odd and one with the even rows.
     case merged
+    /// Blocks that all series share.
+    case shared
   }
 
   /// - Parameter cut: rows of a stretch.
@@ -70,6 +72,7 @@ enum TestStore {
     let ct = symbols.code(of: "CT")
     let versions = [symbols.code(of: "221013"), symbols.code(of: "230101")]
     var power: [Stretch] = []
+    var shared: [(key: SeriesKey, rows: RowSet)] = []
     for (device, probe) in series {
       let rows = rows(device, probe)
       for from in stride(from: 0, to: rows.count, by: cut) {
@@ -82,10 +85,14 @@ enum TestStore {
         case .merged:
           let halves = [0, 1].map { half in part.indices.filter { $0 % 2 == half }.map { part[$0] } }
           source = .merged(halves.filter { !$0.isEmpty }.map { .rows(rowSet($0, ct, version)) })
+        case .shared:
+          shared.append((SeriesKey(table: 1, device: device, probe: probe), rowSet(part, ct, version)))
+          continue
         }
         power.append(Stretch(series: SeriesKey(table: 1, device: device, probe: probe), source: source))
       }
     }
+    if !shared.isEmpty { power = members(of: shared, &builder) }
     let weather = TableSchema(
       id: 2, name: "weather",
       columns: [
@@ -108,6 +115,35 @@ enum TestStore {
     ]
     let snapshot = Snapshot(lsn: 100, symbols: symbols, tables: [.power, weather], stretches: stretches)
     return TestCatalog(snapshot: snapshot, owned: owned, rowTables: [devices])
+  }
+
+  /// Stretches of one shared block.
+  private static func members(
+    of parts: [(key: SeriesKey, rows: RowSet)], _ builder: inout BlockBuilder
+  ) -> [Stretch] {
+    let keys = Set(parts.map(\.key)).sorted()
+    let few = parts.map { part in
+      BlockBuilder.Few(series: keys.firstIndex(of: part.key) ?? 0, rows: part.rows)
+    }
+    let (block, members) = builder.build(few)
+    var index = SegmentIndex(table: 1, columns: TableSchema.power.columns, series: SeriesNames(keys))
+    index.shared.append(block.entry, members)
+    let directory = BlockDirectory(
+      index: index, numbers: [], symbols: builder.symbols, source: BlockBytes(bytes: block.bytes),
+      baseLSN: 0)
+    return zip(parts, directory.positions).map { part, position in
+      Stretch(series: part.key, source: .block(directory.reader(position)))
+    }
+  }
+
+  private struct BlockBytes: SectionSource {
+    let bytes: [UInt8]
+    func bytes(of section: Section) throws(StorageError) -> [UInt8] {
+      switch section {
+      case .inline(let inline): inline
+      case .stored(let offset, let byteCount, _): Array(bytes[offset..<(offset + byteCount)])
+      }
+    }
   }
 
   /// m1 is Ann's for five minutes and a half second, then nobody's for a minute, then Bob's.

@@ -90,26 +90,6 @@ import Testing
     #expect(scan.witnessedLSN == 1)
   }
 
-  /// Zeros cost time: they are written while nobody waits for an acknowledgement.
-  @Test func zerosAreWrittenAheadAtTheIdleSealAloneAndCutOffAtTheClose() throws {
-    let bench = try LogBench()
-    let writer = try bench.open(ahead: 16_384).writer
-    let byteCount = { bench.disk.contents(LogBench.segment(1))?.count }
-    try writer.commit([1])
-    #expect(byteCount() == 8_192)
-    try writer.writeIdleSeal()
-    #expect(byteCount() == 8_192 + 16_384)
-    let ahead = byteCount()
-    try writer.commit([2])
-    #expect(byteCount() == ahead, "the batch lies in written blocks")
-    for _ in 0..<5 { try writer.commit([3]) }
-    #expect(byteCount() == writer.segmentByteCount, "a log that outruns the zeros grows by itself")
-    #expect(try LogBench.scan(bench.disk).0.tail == .clean)
-    try writer.close()
-    #expect(byteCount() == writer.segmentByteCount)
-    #expect(try LogBench.scan(bench.disk).1.count == 7)
-  }
-
   @Test func readingFromAnLSNStartsWithItsSegment() throws {
     let bench = try LogBench()
     let writer = try bench.open().writer

@@ -24,6 +24,9 @@ long tsq_getrandom(void *_Nonnull bytes, size_t count);
 /// Names the calling thread, for top and debuggers; the kernel keeps 15 bytes.
 void tsq_name_thread(const char *_Nonnull name);
 
+/// Lowers the priority of the calling thread (nice 5): it gets a third of the share of one that did not.
+void tsq_yield_to_others(void);
+
 /// sync_file_range with SYNC_FILE_RANGE_WRITE alone: starts writing back, waits for nothing and
 /// leaves errors to the next sync.
 void tsq_start_writeback(int descriptor, int64_t offset, int64_t count);

@@ -11,7 +11,7 @@ enum RollupTables {
 
   /// How a rollup is called: by its table and length.
   static func name(_ rollup: RollupDeclaration, _ schema: TableSchema) -> String {
-    "\(schema.name)_\(RollupDeclaration.text(every: rollup.every))"
+    RollupDeclaration.tableName(schema.name, every: rollup.every)
   }
 
   private static func rollups(_ snapshot: Snapshot) -> ClosureTable {

@@ -130,7 +130,7 @@ enum StoreTables {
           .int(Int64(segment.id)),
           .text((table?.name ?? "?") + (segment.table.isQuarantine ? " (quarantine)" : "")),
           blocks.map { .int(Int64($0.series.count)) } ?? .null,
-          blocks.map { .int(Int64($0.table.rows.count)) } ?? .null,
+          blocks.map { .int(Int64($0.blockCount)) } ?? .null,
           .int(Int64(rows)), .int(Int64(segment.byteCount)), .timestamp(segment.firstTime),
           .timestamp(segment.lastTime), .float(Double(segment.byteCount * 8) / Double(max(rows, 1))),
         ])

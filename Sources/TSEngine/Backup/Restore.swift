@@ -182,7 +182,7 @@ package struct Restore {
     let id = takeFileID()
     var writer = try DataSegmentWriter(
       disk, directory: path(FileNames.dataDirectory), store: storeID, id: id, schema: schema)
-    var builder = BlockBuilder(schema: schema, symbols: shared.symbols)
+    var builder = BlockBuilder(schema: schema, symbols: shared.symbols, sharing: context.sharing)
     do throws(StorageError) {
       let directory = try segment.uncached()
       for (series, key) in directory.series.enumerated() {

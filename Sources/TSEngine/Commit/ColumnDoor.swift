@@ -3,12 +3,19 @@
 struct ColumnDoor {
   private let schema: TableSchema
   private let required: [ColumnSchema]
+  /// By column of the schema.
+  private let ids: [ColumnID]
+  private let isBounded: [Bool]
   private let symbols: SymbolTable
 
   init(_ schema: TableSchema, _ symbols: SymbolTable) {
     self.schema = schema
     self.symbols = symbols
     required = schema.columns.filter(\.isRequired)
+    ids = schema.columns.map(\.id)
+    isBounded = schema.columns.map {
+      $0.minimum != nil || $0.maximum != nil || $0.type == .bool || $0.type == .text
+    }
   }
 
   /// Looks at run `index` of `batch`. O(cells), and the values of bounded and required columns.
@@ -20,19 +27,16 @@ struct ColumnDoor {
     for at in cells {
       let cell = batch.cells[at]
       // Columns mostly come in the order of the schema.
-      let isNext = before < schema.columns.count && schema.columns[before].id == cell.column
-      guard
-        let known = isNext ? before : schema.columns.firstIndex(where: { $0.id == cell.column })
-      else {
+      let isNext = before < ids.count && ids[before] == cell.column
+      guard let known = isNext ? before : ids.firstIndex(of: cell.column) else {
         throw StorageError(.invalid, "[\(frame)].\(schema.name) has no column of id \(cell.column)")
       }
-      before = known + 1
-      let column = schema.columns[known]
-      guard !(cells.lowerBound..<at).contains(where: { batch.cells[$0].column == cell.column })
-      else { throw StorageError(.invalid, "\(path(frame, column)) is there twice") }
-      if column.minimum != nil || column.maximum != nil || column.type == .bool || column.type == .text {
-        try checkValues(cell, of: batch, count, column, frame)
+      // Behind those before it, it cannot be one of them.
+      if known < before, (cells.lowerBound..<at).contains(where: { batch.cells[$0].column == cell.column }) {
+        throw StorageError(.invalid, "\(path(frame, schema.columns[known])) is there twice")
       }
+      before = max(before, known + 1)
+      if isBounded[known] { try checkValues(cell, of: batch, count, schema.columns[known], frame) }
     }
     for column in required { try checkPresence(column, of: batch, cells, count, frame) }
   }

@@ -1,6 +1,6 @@
 /// What one batch of the log will hold, as it is gathered: effects to publish once it is durable.
-struct CommitGroup {
-  struct Part {
+package struct CommitGroup {
+  package struct Part: Sendable {
     var batch: FrameBatch
     /// Series number of each run.
     var series: [Int]

@@ -7,7 +7,7 @@ package final class CommitWriter: @unchecked Sendable {
   /// Payload after which a group is full; a batch holds 16 MiB at most.
   private static let groupByteLimit = 4 << 20
   static let payloadByteLimit = 12 << 20
-  /// Full chunks of the head that are worth waking their encoder for.
+  /// Rows received by the head that are worth waking its encoder for.
   private static let encodingByteCount = 512 << 10
 
   package let queue: CommitQueue
@@ -105,6 +105,8 @@ package final class CommitWriter: @unchecked Sendable {
     pipeline.drain()
   }
 
+  var spares: [LogSpares] { [log.spares, manifest.spares] }
+
   /// Ends both logs in order, after `drain`.
   package func finish() throws(StorageError) {
     try log.close()
@@ -186,13 +188,12 @@ package final class CommitWriter: @unchecked Sendable {
     do throws(StorageError) {
       if isHeadFull { throw headFull() }
       try AppendCheck.check(request, registry: group.registry, symbols: shared.symbols)
-      guard builder.payloadByteCount + AppendCheck.byteBound(request, shared.symbols, group.registry)
-          <= Self.payloadByteLimit
-      else {
-        if group.isEmpty {
+      let room = Self.payloadByteLimit - builder.payloadByteCount
+      if AppendCheck.byteBound(request, shared.symbols, group.registry) > room {
+        if !group.isEmpty { return false }
+        guard AppendCheck.closeByteBound(request, shared.symbols, group.registry) <= room else {
           throw StorageError(.invalid, "batch too large for one commit; send it in parts")
         }
-        return false
       }
       let outcome = try sort(
         request.batch,
@@ -274,7 +275,7 @@ package final class CommitWriter: @unchecked Sendable {
 
   /// Writes what the builder holds of `group`.
   ///
-  /// While the disk works, the rows go into coverage and head: they stay invisible, as snapshots end
+  /// Before they are durable the rows go into coverage and head: they stay invisible, as snapshots end
   /// at the durable LSN, and after a failed sync nothing is ever decided by them, as the store
   /// refuses writes from then on.
   private func write(_ group: CommitGroup) -> Gathering {
@@ -285,7 +286,6 @@ package final class CommitWriter: @unchecked Sendable {
     }
     do throws(StorageError) {
       let appended = try log.append(&builder)
-      log.startWriteback()
       // The next group is decided by it; the head may wait, as nobody sees the rows yet.
       for part in group.parts {
         shared.series.insert(part.batch, series: part.series, lsn: group.nextLSN - 1)
@@ -305,14 +305,13 @@ package final class CommitWriter: @unchecked Sendable {
     }
   }
 
-  /// Puts the rows of a group into the head.
+  /// Gives the rows of a group to the head.
   private func fill(_ group: CommitGroup) {
     let head = shared.live.withLock { $0.heads[$0.heads.count - 1] }
-    var fullByteCount = 0
-    for part in group.parts {
-      fullByteCount = head.append(part.batch, series: part.series) { part.firstLSN + LSN($0) }
-    }
-    if fullByteCount > Self.encodingByteCount { shared.encoder.withLock { $0 }?.wake() }
+    var waiting = 0
+    for part in group.parts { waiting = head.receive(part) }
+    guard waiting > Self.encodingByteCount else { return }
+    if let encoder = shared.encoder.withLock({ $0 }) { encoder.wake() } else { head.takeIn() }
   }
 
   /// Makes a gathered group durable and visible when those before it are, and answers. On any thread.
@@ -357,11 +356,12 @@ package final class CommitWriter: @unchecked Sendable {
   }
 
   private func tellMaintenance() {
-    let (needsWitness, byteCount) = (log.needsIdleSeal, log.segmentByteCount)
-    let oldest = firstUnsealedNanos
+    let (needsWitness, byteCount) = (log.needsIdleSeal, log.rotationByteCount)
+    let (oldest, segmentID) = (firstUnsealedNanos, log.segmentID)
     shared.activity.withLock { activity in
       activity.needsWitness = needsWitness
       activity.segmentByteCount = byteCount
+      activity.segmentID = segmentID
       activity.oldestCommitNanos = oldest
     }
   }

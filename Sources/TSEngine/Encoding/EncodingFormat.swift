@@ -47,6 +47,16 @@ enum SectionFlag {
   static let patched: UInt8 = 0x80
 }
 
+/// What stands in place of the number of texts, above `base`, where they are not plain (9.4).
+enum TextSectionForm: Int {
+  /// One LZ4 block.
+  case lz4 = 1
+  /// The parts of one, each entropy-coded.
+  case coded = 2
+
+  static let base = 65_536
+}
+
 /// Top three bits of a page's tag; the low five are its width code (or, for `special`, a kind).
 /// 7 is kept for an entropy-coded page.
 enum PageCodec: UInt8 {

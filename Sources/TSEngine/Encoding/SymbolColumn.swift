@@ -10,8 +10,7 @@ package struct SymbolColumn: Sendable {
 
   /// Appends `values` (codes, nulls where `valid` is false) with their texts to `out`.
   ///
-  /// Layout: varint number of texts, the texts (varint byte count, UTF-8) in order of first
-  /// appearance, then the section of local codes.
+  /// Layout: the texts in order of first appearance (`TextTable`), then the section of local codes.
   /// - Returns: counts; codes have no order, so bounds, first and last are left out.
   package static func encode(
     _ values: Span<Int64>, valid: Span<Bool>?, text: (Int64) -> String,
@@ -46,8 +45,7 @@ package struct SymbolColumn: Sendable {
       previous = (code, number)
       local.append(number)
     }
-    out.varint(texts.count)
-    for code in texts { out.string(text(code)) }
+    TextTable.write(texts.map(text), using: &encoder, into: &out)
     let encoded =
       if let valid {
         encoder.encode(local.span, valid: valid, type: .int, into: &out)
@@ -72,11 +70,8 @@ package struct SymbolColumn: Sendable {
     }
     var reader = ByteReader(bytes.rawSpan.extracting(0..<range.upperBound))
     _ = try reader.take(range.lowerBound)
-    // No more texts than values, and each has at least its length byte.
-    let textCount = try reader.count(limit: min(count, reader.remaining))
     var codes: [Int64] = []
-    codes.reserveCapacity(textCount)
-    for _ in 0..<textCount { codes.append(intern(try reader.string())) }
+    try TextTable.read(&reader, bytes, count: count) { codes.append(intern($0)) }
     let section = try ColumnSection(bytes, in: reader.offset..<range.upperBound, count: count)
     guard !section.isFloat else {
       throw StorageError(.corrupt, "symbols as floats", offset: range.lowerBound)
@@ -85,7 +80,7 @@ package struct SymbolColumn: Sendable {
     self.section = section
     for page in 0..<section.pageCount {
       guard let bounds = section.minMax(page: page) else { continue }
-      guard bounds.lowerBound >= 0, bounds.upperBound < Int64(textCount) else {
+      guard bounds.lowerBound >= 0, bounds.upperBound < Int64(codes.count) else {
         throw StorageError(.corrupt, "symbol without a text", offset: range.lowerBound)
       }
     }

@@ -33,10 +33,23 @@ package final class Head: Sendable {
   /// Full chunks of more bytes than this are encoded by who appends.
   private static let fullByteLimit = 64 << 20
 
+  /// Rows as they came from the writer, not yet with their series: that is done beside the writer, or by the
+  /// first reader, who sees them in any case.
+  private struct Inbox: Sendable {
+    var parts: [CommitGroup.Part] = []
+    var byteCount = 0
+  }
+
+  /// Bytes of rows received beyond which who brings more takes them out.
+  private static let inboxByteLimit = 32 << 20
+
+  private let inbox = Mutex(Inbox())
+  /// Entered through `withState` alone.
   private let state = Mutex(State())
   /// Open and closed bytes after the last change: the writer asks at every group, also while rows of the
   /// one before come in.
   private let heldByteCount = Atomic<Int>(0)
+  private let receivedByteCount = Atomic<Int>(0)
   /// Operational records of the same stretch of the log.
   private let operational = Mutex(UnsealedRecords())
   /// Whoever encodes holds it: one chunk at a time, each with its table's builder.
@@ -58,12 +71,8 @@ package final class Head: Sendable {
   package func append(
     _ batch: FrameBatch, series numbers: [Int], lsn: (_ frame: Int) -> LSN
   ) -> Int {
-    let waiting = state.withLock { state in
-      for (index, frame) in batch.frames.enumerated() {
-        for run in frame.runs {
-          Self.append(batch.runs[run], of: batch, series: numbers[run], lsn: lsn(index), to: &state)
-        }
-      }
+    let waiting = withState { state in
+      Self.append(batch, series: numbers, lsn: lsn, to: &state)
       note(state)
       return state.fullByteCount
     }
@@ -71,13 +80,60 @@ package final class Head: Sendable {
     return waiting
   }
 
+  /// As `append`, in a fraction of the time: the rows are taken to their series by `takeIn`, or by whoever reads.
+  /// - Returns: bytes of rows that wait for that.
+  package func receive(_ part: CommitGroup.Part) -> Int {
+    let byteCount = part.batch.values.count * 8 + part.batch.cells.count * 32
+    let waiting = inbox.withLock { inbox in
+      inbox.parts.append(part)
+      inbox.byteCount += byteCount
+      return inbox.byteCount
+    }
+    receivedByteCount.add(byteCount, ordering: .relaxed)
+    guard waiting > Self.inboxByteLimit else { return waiting }
+    takeIn()
+    while fullByteCount > Self.fullByteLimit, encodeNext() {}
+    return 0
+  }
+
+  /// Takes what was received to its series.
+  package func takeIn() { withState { _ in } }
+
+  /// Everything received before is in the state.
+  private func withState<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
+    state.withLock { state in
+      let received = inbox.withLock { inbox in
+        defer { inbox = Inbox() }
+        return inbox
+      }
+      if !received.parts.isEmpty {
+        for part in received.parts {
+          Self.append(part.batch, series: part.series, lsn: { part.firstLSN + LSN($0) }, to: &state)
+        }
+        note(state)
+        receivedByteCount.subtract(received.byteCount, ordering: .relaxed)
+      }
+      return body(&state)
+    }
+  }
+
   private static func append(
-    _ run: FrameBatch.Run, of batch: FrameBatch, series number: Int, lsn: LSN, to state: inout State
+    _ batch: FrameBatch, series numbers: [Int], lsn: (_ frame: Int) -> LSN, to state: inout State
+  ) {
+    for (index, frame) in batch.frames.enumerated() {
+      for run in frame.runs {
+        append(run, of: batch, series: numbers[run], lsn: lsn(index), to: &state)
+      }
+    }
+  }
+
+  private static func append(
+    _ run: Int, of batch: FrameBatch, series number: Int, lsn: LSN, to state: inout State
   ) {
     let slot = slot(of: number, batch.table, in: &state)
-    let added = run.times.count
+    let added = batch.runs[run].count
     if let open = state.series[slot].open,
-      !open.accepts(run.times) || open.count + added > rowLimit(slot, state.series[slot].closed.count)
+      !open.accepts(from: batch.runs[run].first) || open.count + added > rowLimit(slot, state.series[slot].closed.count)
     {
       close(slot, in: &state)
     }
@@ -127,13 +183,13 @@ package final class Head: Sendable {
 
   // MARK: Encoding
 
-  private var fullByteCount: Int { state.withLock { $0.fullByteCount } }
+  private var fullByteCount: Int { withState { $0.fullByteCount } }
 
   /// Encodes the chunk that has been full for longest; false when none waits. Appends and readers
   /// go on meanwhile. O(rows of a chunk).
   package func encodeNext() -> Bool {
     builders.withLock { builders in
-      let task: (slot: Int, chunk: Int, table: TableID, rows: OpenRows)? = state.withLock { state in
+      let task: (slot: Int, chunk: Int, table: TableID, rows: OpenRows)? = withState { state in
         guard state.encodedCount < state.full.count else { return nil }
         let (slot, chunk) = state.full[state.encodedCount]
         guard case .open(let rows) = state.series[slot].closed[chunk] else { return nil }
@@ -151,7 +207,7 @@ package final class Head: Sendable {
         if builder.knows(rows.columns) { encoded = .block(MemoryBlock(rows, builder: &builder)) }
         builders[task.table] = builder
       }
-      state.withLock { state in
+      withState { state in
         state.encodedCount += 1
         if state.encodedCount == state.full.count {
           state.full.removeAll(keepingCapacity: true)
@@ -169,14 +225,14 @@ package final class Head: Sendable {
 
   // MARK: Reading
 
-  package var rowCount: Int { state.withLock { $0.rowCount } }
+  package var rowCount: Int { withState { $0.rowCount } }
 
   /// Operational records, as far as they are durable.
   package var records: UnsealedRecords { operational.withLock { $0 } }
 
   /// Bytes held, roughly, those of the records included. O(1).
   package var byteCount: Int {
-    heldByteCount.load(ordering: .relaxed) + operational.withLock { $0.byteCount }
+    heldByteCount.load(ordering: .relaxed) + receivedByteCount.load(ordering: .relaxed) + operational.withLock { $0.byteCount }
   }
 
   private func note(_ state: borrowing State) {
@@ -184,14 +240,14 @@ package final class Head: Sendable {
   }
 
   /// Numbers of the series that have rows here.
-  package var seriesNumbers: [Int] { state.withLock { $0.series.map(\.number) } }
+  package var seriesNumbers: [Int] { withState { $0.series.map(\.number) } }
 
   /// The chunks of the given series (nil: all), each cut at `lsn`, without empty ones, in order of
   /// arrival. Shares their memory; O(chunks).
   package func chunks(
     of numbers: [Int]?, through lsn: LSN
   ) throws(StorageError) -> [(series: Int, chunks: [HeadChunk])] {
-    let found: [(Int, [HeadChunk])] = state.withLock { state in
+    let found: [(Int, [HeadChunk])] = withState { state in
       let slots =
         numbers?.compactMap { $0 < state.slots.count && state.slots[$0] >= 0 ? Int(state.slots[$0]) : nil }
         ?? Array(state.series.indices)

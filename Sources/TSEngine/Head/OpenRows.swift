@@ -14,10 +14,10 @@ package struct OpenRows: Sendable {
   private var texts: [TextHold] = []
 
   /// An empty chunk whose shape suits `run`.
-  init(for run: FrameBatch.Run, of batch: FrameBatch, shapes: inout OpenShape.Recent) {
-    shape = shapes.shared(OpenShape(for: run, of: batch, rowCapacity: Self.capacity(run.times.count)))
+  init(for run: Int, of batch: FrameBatch, shapes: inout OpenShape.Recent) {
+    shape = shapes.shared(OpenShape(for: run, of: batch, rowCapacity: Self.capacity(batch.runs[run].count)))
     buffer = GrowOnlyBuffer(byteCount: shape.byteCount)
-    start = run.times.first
+    start = batch.runs[run].first
   }
 
   /// Rows that a buffer for `rows` holds: few at first, for fleets of idle series, and never much
@@ -38,16 +38,16 @@ package struct OpenRows: Sendable {
   /// LSNs that brought the rows, oldest and newest.
   package var lsnBounds: ClosedRange<LSN> { lsnRun(0).lsn...lsnRun(runCount - 1).lsn }
 
-  /// True when rows at `times` may go behind those that are here.
-  func accepts(_ times: SampleTimes) -> Bool { count == 0 || times.first > lastTime }
+  /// True when rows from the instant `first` on may go behind those that are here.
+  func accepts(from first: Int64) -> Bool { count == 0 || first > lastTime }
 
   // MARK: Appending
 
-  /// Appends one run of a batch; LSNs do not fall.
+  /// Appends run `run` of a batch; LSNs do not fall.
   mutating func append(
-    _ run: FrameBatch.Run, of batch: FrameBatch, lsn: LSN, shapes: inout OpenShape.Recent
+    _ run: Int, of batch: FrameBatch, lsn: LSN, shapes: inout OpenShape.Recent
   ) {
-    precondition(accepts(run.times), "rows must come in time order")
+    precondition(accepts(from: batch.runs[run].first), "rows must come in time order")
     if !batch.texts.isEmpty { texts.keep(batch.texts) }
     if !store(run, of: batch, lsn: lsn) {
       widen(for: run, of: batch, shapes: &shapes)
@@ -56,17 +56,18 @@ package struct OpenRows: Sendable {
   }
 
   /// False, without effect on what readers see, when the run does not fit shape or buffer.
-  private mutating func store(_ run: FrameBatch.Run, of batch: FrameBatch, lsn: LSN) -> Bool {
-    let added = run.times.count
-    guard count + added <= shape.rowCapacity, runCount < shape.runCapacity, follows(run.times),
+  private mutating func store(_ run: Int, of batch: FrameBatch, lsn: LSN) -> Bool {
+    let added = batch.runs[run].count
+    guard count + added <= shape.rowCapacity, runCount < shape.runCapacity, follows(run, of: batch),
       shape.takes(run, of: batch)
     else { return false }
     for (at, column) in shape.columns.enumerated() where column.constant == nil {
-      let cell = run.cell(column.id, near: at, of: batch)
+      let cell = batch.cell(column.id, ofRun: run, near: at)
       store(cell, column, added, of: batch)
     }
     if shape.step == nil {
-      for row in 0..<added { buffer.store(run.times.tick(row), at: shape.times + (count + row) * 8) }
+      let times = batch.runs[run].times
+      for row in 0..<added { buffer.store(times.tick(row), at: shape.times + (count + row) * 8) }
     }
     count += added
     buffer.store(Int64(count), at: runCount * 16)
@@ -100,10 +101,10 @@ package struct OpenRows: Sendable {
     }
   }
 
-  /// Whether `times` go on at the step of this chunk, where it has one.
-  private func follows(_ times: SampleTimes) -> Bool {
+  /// Whether a run goes on at the step of this chunk, where it has one.
+  private func follows(_ run: Int, of batch: FrameBatch) -> Bool {
     guard let step = shape.step else { return true }
-    guard case .regular(let next) = times, step == OpenShape.Step(next) else { return false }
+    guard case .regular(let next) = batch.runs[run].times, step == OpenShape.Step(next) else { return false }
     // All of it must be one stretch: its length may not fit where each part's does.
     return count == 0
       || (step.isWhole(count) && step.run(from: start, count + next.count) != nil
@@ -111,12 +112,12 @@ package struct OpenRows: Sendable {
   }
 
   private mutating func widen(
-    for run: FrameBatch.Run, of batch: FrameBatch, shapes: inout OpenShape.Recent
+    for run: Int, of batch: FrameBatch, shapes: inout OpenShape.Recent
   ) {
-    let rows = count + run.times.count
+    let rows = count + batch.runs[run].count
     let wider = shapes.shared(
       shape.widened(
-        for: run, of: batch, count: count, isRegular: follows(run.times),
+        for: run, of: batch, count: count, isRegular: follows(run, of: batch),
         rowCapacity: max(Self.capacity(rows), shape.rowCapacity),
         runCapacity: shape.runCapacity * (runCount == shape.runCapacity || rows > shape.rowCapacity ? 2 : 1)))
     let next = GrowOnlyBuffer(byteCount: wider.byteCount)
@@ -199,13 +200,14 @@ package struct OpenRows: Sendable {
   }
 }
 
-extension FrameBatch.Run {
-  /// The cell of a column; it is often the one at `index`. O(cells).
+extension FrameBatch {
+  /// The cell of a column in a run; it is often the one at `index`. O(cells).
   @inline(__always)
-  func cell(_ column: ColumnID, near index: Int, of batch: FrameBatch) -> FrameBatch.Cell? {
-    let guess = cells.lowerBound &+ index
-    if guess < cells.upperBound, batch.cells[guess].column == column { return batch.cells[guess] }
-    for at in cells where batch.cells[at].column == column { return batch.cells[at] }
+  func cell(_ column: ColumnID, ofRun run: Int, near index: Int) -> Cell? {
+    let range = runs[run].cells
+    let guess = range.lowerBound &+ index
+    if guess < range.upperBound, cells[guess].column == column { return cells[guess] }
+    for at in range where cells[at].column == column { return cells[at] }
     return nil
   }
 }

@@ -68,16 +68,17 @@ final class OpenShape: Sendable, Equatable {
   }
 
   /// For a chunk that begins with `run`.
-  convenience init(for run: FrameBatch.Run, of batch: FrameBatch, rowCapacity: Int) {
+  convenience init(for run: Int, of batch: FrameBatch, rowCapacity: Int) {
     var step: Step?
-    if case .regular(let times) = run.times { step = Step(times) }
+    if case .regular(let times) = batch.runs[run].times { step = Step(times) }
+    let count = batch.runs[run].count
     self.init(
-      rowCapacity: rowCapacity, runCapacity: rowCapacity / max(1, run.times.count) + 1, step: step,
-      columns: batch.cells[run.cells].map { cell in
+      rowCapacity: rowCapacity, runCapacity: rowCapacity / max(1, count) + 1, step: step,
+      columns: batch.cells[batch.runs[run].cells].map { cell in
         switch cell.content {
         // Of a single row nobody knows whether it will stay so; and a shape of its own costs more.
         case .constant(let value):
-          Column(id: cell.column, constant: run.times.count > 1 ? value : nil, isNullable: false)
+          Column(id: cell.column, constant: count > 1 ? value : nil, isNullable: false)
         case .values: Column(id: cell.column, constant: nil, isNullable: false)
         case .nullable: Column(id: cell.column, constant: nil, isNullable: true)
         }
@@ -86,12 +87,12 @@ final class OpenShape: Sendable, Equatable {
 
   /// A shape for `count` rows of this one and for `run` behind them.
   func widened(
-    for run: FrameBatch.Run, of batch: FrameBatch, count: Int, isRegular: Bool, rowCapacity: Int,
+    for run: Int, of batch: FrameBatch, count: Int, isRegular: Bool, rowCapacity: Int,
     runCapacity: Int
   ) -> OpenShape {
     var wider = columns
     for at in wider.indices {
-      let cell = run.cell(wider[at].id, near: at, of: batch)
+      let cell = batch.cell(wider[at].id, ofRun: run, near: at)
       switch cell?.content {
       case .constant(let value): if wider[at].constant != value { wider[at].constant = nil }
       case .values: wider[at].constant = nil
@@ -100,7 +101,7 @@ final class OpenShape: Sendable, Equatable {
         wider[at].isNullable = true
       }
     }
-    for cell in batch.cells[run.cells] where !columns.contains(where: { $0.id == cell.column }) {
+    for cell in batch.cells[batch.runs[run].cells] where !columns.contains(where: { $0.id == cell.column }) {
       wider.append(Column(id: cell.column, constant: nil, isNullable: true))
     }
     return OpenShape(
@@ -109,10 +110,10 @@ final class OpenShape: Sendable, Equatable {
   }
 
   /// Whether the columns of `run` can be appended as they are.
-  func takes(_ run: FrameBatch.Run, of batch: FrameBatch) -> Bool {
+  func takes(_ run: Int, of batch: FrameBatch) -> Bool {
     var known = 0
     for (at, column) in columns.enumerated() {
-      guard let cell = run.cell(column.id, near: at, of: batch) else {
+      guard let cell = batch.cell(column.id, ofRun: run, near: at) else {
         guard column.isNullable else { return false }
         continue
       }
@@ -124,7 +125,7 @@ final class OpenShape: Sendable, Equatable {
       case .nullable: if !column.isNullable { return false }
       }
     }
-    return known == run.cells.count
+    return known == batch.runs[run].cells.count
   }
 
   static func == (a: OpenShape, b: OpenShape) -> Bool {

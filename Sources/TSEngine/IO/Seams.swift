@@ -67,10 +67,19 @@ package protocol RNG: Sendable {
 package protocol Scheduler: Sendable {
   /// Calls `step` again and again on a thread of its own named `name`: at once while it returns
   /// `.again`, else when woken or after the given delay, until it returns `.done`.
+  /// - Parameter yields: whoever answers clients goes first where processors are short.
   /// - Throws: `.io` when the process may have no further thread; `step` is never called then.
   func run(
-    _ name: String, _ step: @escaping @Sendable () -> StepOutcome
+    _ name: String, yields: Bool, _ step: @escaping @Sendable () -> StepOutcome
   ) throws(StorageError) -> any Wakeable
+}
+
+extension Scheduler {
+  package func run(
+    _ name: String, _ step: @escaping @Sendable () -> StepOutcome
+  ) throws(StorageError) -> any Wakeable {
+    try run(name, yields: false, step)
+  }
 }
 
 package enum StepOutcome: Sendable, Equatable {

@@ -6,9 +6,9 @@ package final class ThreadScheduler: Scheduler {
   package init() {}
 
   package func run(
-    _ name: String, _ step: @escaping @Sendable () -> StepOutcome
+    _ name: String, yields: Bool, _ step: @escaping @Sendable () -> StepOutcome
   ) throws(StorageError) -> any Wakeable {
-    let thread = SteppingThread(name, step)
+    let thread = SteppingThread(name, yields: yields, step)
     try thread.start()
     return thread
   }
@@ -18,14 +18,16 @@ package final class ThreadScheduler: Scheduler {
 ///   the rest is set before the thread starts and never changes.
 @safe private final class SteppingThread: Wakeable, @unchecked Sendable {
   private let name: String
+  private let yields: Bool
   private let step: @Sendable () -> StepOutcome
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let changed: UnsafeMutablePointer<pthread_cond_t>
   private var isWoken = false
   private var isDone = false
 
-  init(_ name: String, _ step: @escaping @Sendable () -> StepOutcome) {
+  init(_ name: String, yields: Bool, _ step: @escaping @Sendable () -> StepOutcome) {
     self.name = name
+    self.yields = yields
     self.step = step
     // SAFETY: both are allocated, initialised before use and freed in deinit alone; the thread
     // keeps `self` alive while it runs.
@@ -83,6 +85,7 @@ package final class ThreadScheduler: Scheduler {
 
   private func loop() {
     unsafe tsq_name_thread(name)
+    if yields { tsq_yield_to_others() }
     while true {
       switch step() {
       case .again: continue

@@ -9,7 +9,7 @@
 /// in the same segment nothing is called torn: cutting it off could take away the witness.
 /// Padding of a whole last batch that is not zero is torn or damaged by the same rules.
 /// Undecidable is a fault in the very last batch, with no seal behind it.
-struct LogPass {
+struct LogPass: Sendable {
   var scan = LogScan()
   private let storeID: StoreID
   private let directory: String

@@ -45,6 +45,7 @@ package struct LogRepair {
       }
     }
     try trimTail(scan, &outcome)
+    try removePrepared(behind: scan)
     return outcome
   }
 
@@ -58,13 +59,23 @@ package struct LogRepair {
   }
 
   /// What a killed writer left in memory becomes durable before anybody believes it; what a failed
-  /// sync left there as clean is dropped, so that the scan sees the disk.
+  /// sync left there as clean is dropped, so that the scan sees the disk. The last file may be prepared alone.
   private func settleLastSegment() throws(StorageError) {
-    guard let id = try reader.segmentIDs().last, !Planted.has(.tailNotSettled) else { return }
-    let file = try disk.open(reader.path(id), .readWrite)
-    defer { file.close() }
-    try file.sync()
-    try file.discardCached()
+    if Planted.has(.tailNotSettled) { return }
+    for id in try reader.segmentIDs().suffix(2) {
+      let file = try disk.open(reader.path(id), .readWrite)
+      defer { file.close() }
+      try file.sync()
+      try file.discardCached()
+    }
+  }
+
+  /// A file that was made for the next segment gives its name back.
+  private func removePrepared(behind scan: LogScan) throws(StorageError) {
+    let last = scan.segments.last?.id ?? 0
+    let prepared = try reader.segmentIDs().filter { $0 > last }
+    for id in prepared { try disk.remove(reader.path(id)) }
+    if !prepared.isEmpty { try disk.syncDirectory(reader.directory) }
   }
 
   private func trimTail(_ scan: LogScan, _ outcome: inout Outcome) throws(StorageError) {

@@ -12,10 +12,10 @@ import Synchronization
 ///   writer goes on. When the taking back fails, the writer is fail-stopped.
 package final class LogWriter {
   package struct Options: Sendable {
-    /// In quiet moments zeros are written ahead up to about this size, because a sync over blocks
-    /// already written needs no change of the file system's own: half the time at the median. Never
-    /// while an acknowledgement waits: a log that outruns them grows batch by batch. 0 turns it off.
-    package var preallocatedByteCount = 4 << 20
+    /// The next segment is made beside the writer (`LogSpares`), of about four times the bytes of this one
+    /// and at most of this size; when the written blocks of this one end, the log goes on there. A log that
+    /// outruns its spares grows batch by batch. 0 turns it off.
+    package var preallocatedByteCount = 32 << 20
 
     package init() {}
   }
@@ -31,9 +31,9 @@ package final class LogWriter {
     package var byteCount: Int
   }
 
-  private static let zeros = [UInt8](repeating: 0, count: 256 << 10)
-  /// Zeros written in one quiet moment: a batch that comes meanwhile waits a millisecond at most.
-  private static let extensionByteCount = 1 << 20
+  /// Zeros that a segment without a spare begins with, at most.
+  private static let firstZeroByteCount = 64 << 10
+  private static let leastSpareByteCount = 1 << 20
 
   private enum Phase { case open, failStopped, closed }
 
@@ -59,6 +59,7 @@ package final class LogWriter {
   private let storeID: StoreID
   private let options: Options
   private let segments: LogSegmentFactory
+  let spares: LogSpares
   private var file: any DiskFile
   private var header: LogSegmentHeader
   private var place: LogBatchHeader.Place
@@ -70,6 +71,8 @@ package final class LogWriter {
   private var lastCommitNanos: Int64
   /// The file holds written blocks up to here.
   private var writtenEnd: Int
+  /// Of the segments since the last rotation, but for this one.
+  private var leftByteCount = 0
   private var sealBuilder = LogBatchBuilder(reserving: 128)
 
   /// Starts a new segment, under a new epoch, behind a recovered log, and burns the LSNs of damage
@@ -90,23 +93,26 @@ package final class LogWriter {
     self.clock = clock
     self.storeID = storeID
     self.options = options
-    segments = LogSegmentFactory(disk, store: store)
+    let segments = LogSegmentFactory(disk, store: store)
+    self.segments = segments
+    spares = LogSpares(disk, clock: clock, directory: segments.directory)
     epoch = scan.epoch + (Planted.has(.epochKept) && scan.epoch > 0 ? 0 : 1)
     let header = LogSegmentHeader(
       storeID: storeID, segmentID: max(scan.segments.last?.id ?? 0, segment) + 1, epoch: epoch,
       firstLSN: Planted.has(.lsnReused) ? scan.nextLSN : max(scan.nextLSN, nextLSN), previousCRC: scan.chainCRC)
     self.header = header
     let made: LogSegmentFactory.Made
+    let ahead = min(options.preallocatedByteCount, Self.firstZeroByteCount)
     do throws(StorageError) {
-      made = try segments.make(header)
+      made = try segments.make(header, ahead: ahead)
     } catch {
       guard error.code == .diskFull, let reserve, try reserve.release() else { throw error }
-      made = try segments.make(header)
+      made = try segments.make(header, ahead: ahead)
     }
     file = made.file
     place = LogBatchHeader.Place(storeID: storeID, segmentID: header.segmentID)
-    writtenEnd = LogFormat.SegmentHeader.byteCount
-    now = Progress(offset: writtenEnd, nextLSN: header.firstLSN, chain: made.crc)
+    writtenEnd = made.byteCount
+    now = Progress(offset: LogFormat.SegmentHeader.byteCount, nextLSN: header.firstLSN, chain: made.crc)
     state = Mutex(State(written: now, durable: now))
     lastCommitNanos = scan.lastCommitNanos
     try burn(scan.unburned)
@@ -115,8 +121,10 @@ package final class LogWriter {
   // MARK: State
 
   package var segmentID: UInt64 { header.segmentID }
-  /// Bytes of the segment in use; what to rotate by.
+  /// Bytes of the segment in use.
   package var segmentByteCount: Int { now.offset }
+  /// Bytes in use since the last rotation; what to rotate by.
+  package var rotationByteCount: Int { leftByteCount + now.offset }
   /// The LSN the next batch starts with.
   package var nextLSN: LSN { now.nextLSN }
   private var durable: Progress { state.withLock { $0.durable } }
@@ -147,6 +155,9 @@ package final class LogWriter {
     let payloadByteCount = batch.payloadByteCount
     guard !batch.isEmpty, payloadByteCount <= LogFormat.maximumPayloadByteCount else {
       throw StorageError(.invalid, "batch of \(payloadByteCount) bytes", file: file.path)
+    }
+    if !isSeal {
+      try rollWhenOutgrown(LogFormat.sectorCeiling(LogFormat.BatchHeader.byteCount + payloadByteCount))
     }
     let commitNanos = max(clock.nowNanos(), lastCommitNanos)
     let durable = durable
@@ -180,12 +191,6 @@ package final class LogWriter {
       commitNanos: commitNanos, byteCount: batch.buffer.count)
   }
 
-  /// Lets the disk begin with what was appended, so that the caller may work meanwhile. An advice:
-  /// nothing is durable, nor an error told, before `sync`.
-  package func startWriteback() {
-    if phase == .open, hasUnsynced { file.startWriteback(durable.offset..<now.offset) }
-  }
-
   /// Makes every batch appended so far durable; only then may it be acknowledged. From any thread, one at
   /// a time: the owner may append meanwhile, but not begin another segment or close.
   package func sync() throws(StorageError) {
@@ -211,21 +216,11 @@ package final class LogWriter {
   }
 
   /// Writes a witness behind the last batch, durably: should that batch be bad one day, it will be
-  /// known as damaged, not taken for torn. Zeros are written ahead now, too. Does nothing behind a
-  /// seal.
+  /// known as damaged, not taken for torn. Does nothing behind a seal.
   package func writeIdleSeal() throws(StorageError) {
     try requireOpen()
     if hasUnsynced { try sync() }
-    guard needsIdleSeal else { return }
-    if writtenEnd - now.offset < options.preallocatedByteCount / 2 {
-      do throws(StorageError) {
-        try extend()
-      } catch {
-        try takeBack()
-        throw error
-      }
-    }
-    try seal(.idle)
+    if needsIdleSeal { try seal(.idle) }
   }
 
   // MARK: Segments
@@ -233,25 +228,77 @@ package final class LogWriter {
   /// Completes the segment and starts the next. Durable on return. After `.diskFull` and `.io` the
   /// writer goes on in the old segment.
   package func rotate() throws(StorageError) {
-    try finishSegment(.rotate)
-    let next = LogSegmentHeader(
-      storeID: storeID, segmentID: header.segmentID + 1, epoch: epoch, firstLSN: now.nextLSN,
-      previousCRC: now.chain)
-    let made: LogSegmentFactory.Made
+    try requireOpen()
+    try sync()
+    try seal(.rotate)
+    let id = header.segmentID + 1
+    if let spare = try spares.takeOrGiveUp(id), try begin(spare) {
+      leftByteCount = 0
+      return
+    }
+    let next = nextHeader()
     do throws(StorageError) {
-      made = try segments.make(next)
+      try begin(next, try segments.make(next, ahead: min(options.preallocatedByteCount, Self.firstZeroByteCount)))
     } catch {
       // Past the rename the new segment may exist: two tails would be one too many.
       if error.code == .failStopped { failStop() }
       throw error
     }
-    file.close()
-    file = made.file
-    header = next
-    place = LogBatchHeader.Place(storeID: storeID, segmentID: next.segmentID)
-    writtenEnd = LogFormat.SegmentHeader.byteCount
-    now = Progress(offset: writtenEnd, nextLSN: next.firstLSN, chain: made.crc)
-    settle()
+    leftByteCount = 0
+  }
+
+  /// Goes on in the spare segment where a batch of `byteCount` would need new blocks here; asks for one in
+  /// good time.
+  private func rollWhenOutgrown(_ byteCount: Int) throws(StorageError) {
+    guard options.preallocatedByteCount > 0 else { return }
+    let (end, id) = (now.offset + byteCount, header.segmentID + 1)
+    if end > writtenEnd, now.batchCount > 0, let spare = spares.take(id) {
+      try sync()
+      try seal(.rotate)
+      let left = now.offset
+      if try begin(spare) { leftByteCount += left }
+    } else if 2 * end > writtenEnd {
+      let wanted = min(options.preallocatedByteCount, max(Self.leastSpareByteCount, 4 * end))
+      spares.request(
+        LogSpares.Spare(segmentID: id, byteCount: LogFormat.SegmentHeader.byteCount + wanted))
+    }
+  }
+
+  /// Begins the segment that was made for it. Durable on return.
+  /// - Returns: false when it could not be written and is gone: the writer stays where it is.
+  private func begin(_ spare: LogSpares.Spare) throws(StorageError) -> Bool {
+    let next = nextHeader()
+    let made: LogSegmentFactory.Made?
+    do throws(StorageError) {
+      made = try segments.begin(spare.byteCount, next)
+    } catch {
+      failStop()
+      throw error
+    }
+    guard let made else { return false }
+    try begin(next, made)
+    return true
+  }
+
+  private func nextHeader() -> LogSegmentHeader {
+    LogSegmentHeader(
+      storeID: storeID, segmentID: header.segmentID + 1, epoch: epoch, firstLSN: now.nextLSN,
+      previousCRC: now.chain)
+  }
+
+  /// - Precondition: all of `now` is durable.
+  private func begin(_ next: LogSegmentHeader, _ made: LogSegmentFactory.Made) throws(StorageError) {
+    if writtenEnd > now.offset { spares.trim(file.path, to: now.offset) }
+    try syncing.run { () throws(StorageError) in
+      file.close()
+      file = made.file
+      header = next
+      place = LogBatchHeader.Place(storeID: storeID, segmentID: next.segmentID)
+      writtenEnd = made.byteCount
+      now = Progress(
+        offset: LogFormat.SegmentHeader.byteCount, nextLSN: next.firstLSN, chain: made.crc)
+      settle()
+    }
   }
 
   /// All of `now` is durable.
@@ -270,12 +317,11 @@ package final class LogWriter {
       file.close()
       state.withLock { $0.phase = .closed }
     }
-    if isClean { try finishSegment(.close) }
-  }
-
-  private func finishSegment(_ reason: LogSeal.Reason) throws(StorageError) {
+    guard isClean else { return }
     try sync()
-    try seal(reason)
+    try seal(.close)
+    // What stays behind is no segment and goes at the next opening.
+    try? spares.close()
     guard writtenEnd > now.offset else { return }
     try failStopping { () throws(StorageError) in
       try file.truncate(to: now.offset)
@@ -304,25 +350,6 @@ package final class LogWriter {
   }
 
   // MARK: Failures
-
-  /// Writes one step of zeros behind the written blocks. Without room the log goes on growing
-  /// batch by batch.
-  private func extend() throws(StorageError) {
-    let target = writtenEnd + min(options.preallocatedByteCount, Self.extensionByteCount)
-    do throws(StorageError) {
-      var at = writtenEnd
-      while at < target {
-        let count = min(Self.zeros.count, target - at)
-        try file.write(Self.zeros.rawSpan.extracting(0..<count), at: at)
-        at += count
-      }
-    } catch {
-      guard error.code == .diskFull else { throw error }
-      try file.truncate(to: writtenEnd)
-      return
-    }
-    writtenEnd = target
-  }
 
   /// What a failed write left behind the last batch goes; the batches before it may be waiting for
   /// their sync, and get it.

@@ -52,7 +52,8 @@ package final class CompactionJob: @unchecked Sendable {
     self.context = context
     self.takeID = takeID
     builder = BlockBuilder(
-      schema: schema, symbols: context.symbols, coldBefore: plan.coldBefore)
+      schema: schema, symbols: context.symbols, coldBefore: plan.coldBefore,
+      sharing: context.sharing)
     installation.removed = Set(plan.inputs)
   }
 

@@ -22,11 +22,17 @@ package final class RemovalTally {
   func kept(
     _ block: BlockReader, of key: SeriesKey, applied: LSN
   ) throws(StorageError) -> Stretch.Source? {
+    guard let removals = lifecycles.removals(of: key) else { return .block(block) }
     let times = block.firstTime...block.lastTime
-    let bounds = block.entry.oldestLSN...block.entry.newestLSN
-    let lsns = Planted.has(.purgeTakesLaterReadings) ? 0...0 : bounds
-    switch lifecycles.removals(of: key)?.mask(times, lsns: lsns, applied: applied, through: through) {
-    case .nothing, nil: return .block(block)
+    var lsns = block.entry.oldestLSN...block.entry.newestLSN
+    if block.isShared {
+      // What is said to be gone must not be more than is.
+      let own = try block.lsns().map(\.lsn)
+      lsns = (own.min() ?? lsns.lowerBound)...(own.max() ?? lsns.upperBound)
+    }
+    if Planted.has(.purgeTakesLaterReadings) { lsns = 0...0 }
+    switch removals.mask(times, lsns: lsns, applied: applied, through: through) {
+    case .nothing: return .block(block)
     case .part(let mask): return .masked(.block(block), mask)
     case .everything(let mask):
       // The first that alone takes all: by then the last row was gone.
@@ -87,7 +93,7 @@ extension DataSegmentReader {
     var count = 0.0
     for (series, key) in directory.series.enumerated() {
       guard let removals = lifecycles.removals(of: key) else { continue }
-      for block in directory.table.rows[directory.blocks(ofSeries: series)] {
+      for block in directory.rows(ofSeries: series) {
         let times = block.firstTime...block.lastTime
         switch removals.mask(
           times, lsns: block.oldestLSN...block.newestLSN, applied: meta.appliedLSN, through: through)

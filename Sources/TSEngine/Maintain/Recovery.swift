@@ -276,7 +276,7 @@ struct Recovery {
     if Planted.has(.coverageLost) { return }
     shared.series.withLock { index in
       for (series, number) in directory.numbers.enumerated() {
-        for block in directory.table.rows[directory.blocks(ofSeries: series)]
+        for block in directory.rows(ofSeries: series)
         where block.kind == .main {
           index.insert(
             block.regular.map { Coverage.Run($0) }

@@ -254,6 +254,21 @@ package struct Salvage {
         report.losses.append(loss)
       }
     }
+    for shared in segment.shared.table.rows.indices {
+      let row = segment.shared.table.rows[shared]
+      do throws(StorageError) {
+        try SharedBlock.check(shared, in: segment)
+        report.rowCount += Int(row.rowCount)
+      } catch {
+        guard error.isDamage else { throw error }
+        bad.formUnion(segment.positions(ofShared: shared))
+        var loss = Loss(
+          file: name, bytes: (error.offset ?? 0)..<(error.offset ?? 0),
+          lsns: row.oldestLSN...row.newestLSN)
+        loss.readings = row.firstTime...row.lastTime
+        report.losses.append(loss)
+      }
+    }
     if bad.isEmpty, isWhole(meta, at: FileNames.path(source, name)) {
       try copyFile(FileNames.path(source, name), to: FileNames.path(destination, name))
       var kept = meta
@@ -279,7 +294,7 @@ package struct Salvage {
     var writer = try DataSegmentWriter(
       disk, directory: FileNames.path(destination, FileNames.dataDirectory), store: storeID,
       id: meta.id, schema: schema)
-    var builder = BlockBuilder(schema: schema, symbols: symbols)
+    var builder = BlockBuilder(schema: schema, symbols: symbols, sharing: context.sharing)
     do throws(StorageError) {
       for (series, key) in segment.series.enumerated() {
         var main: [Stretch.Source] = []

@@ -8,6 +8,8 @@ package struct Sealer {
   let context: SegmentContext
   /// Where the log is read, when not in the store itself.
   var log: (disk: any Disk, directory: String)?
+  /// What is made already of the tree over the stretch.
+  var tree: StretchTree?
   /// What befell the readings, when not all that the store knows of.
   var lifecycles: Lifecycles?
 
@@ -44,7 +46,7 @@ package struct Sealer {
       let id = nextFileID()
       var writer = try DataSegmentWriter(
         disk, directory: dataDirectory, store: storeID, id: id, schema: schema)
-      var builder = BlockBuilder(schema: schema, symbols: shared.symbols)
+      var builder = BlockBuilder(schema: schema, symbols: shared.symbols, sharing: context.sharing)
       do throws(StorageError) {
         for (key, number) in series.sorted(by: { $0.0 < $1.0 }) {
           for (_, chunks) in try rotation.head.chunks(of: [number], through: rotation.lastLSN) {
@@ -105,10 +107,11 @@ package struct Sealer {
     _ installation: inout CommitRequest.Installation
   ) throws(StorageError) {
     let log = log ?? (disk, directory)
-    let tree = try StretchTree(
-      disk: log.disk, directory: log.directory, storeID: storeID, shared: shared
-    ).build(range)
-    try add(tree, range, after: shared.chain.withLock { $0.last }, id, to: &registry, &installation)
+    var tree =
+      tree
+      ?? StretchTree(
+        disk: log.disk, directory: log.directory, storeID: storeID, shared: shared, from: range.lowerBound)
+    try add(tree.finish(through: range.upperBound), range, after: shared.chain.withLock { $0.last }, id, to: &registry, &installation)
   }
 
   /// - Parameter before: the link before this one, nil for the first.

@@ -276,6 +276,18 @@ package struct Verify {
             ))
         }
       }
+      for block in blocks.shared.table.rows.indices {
+        let row = blocks.shared.table.rows[block]
+        do throws(StorageError) {
+          try SharedBlock.check(block, in: blocks)
+          report.rowCount += Int(row.rowCount)
+        } catch {
+          try contain(error)
+          let lost = damage(error.offset ?? 0, row.oldestLSN, row.newestLSN, 0)
+          add(lost)
+          readings.append((lost, row.firstTime...max(row.firstTime, row.lastTime), nil))
+        }
+      }
       let file = try disk.open(FileNames.path(folder, name), .read)
       defer { file.close() }
       try DataSegmentReader.verify(file, store: storeID, id: meta.id, byteCount: meta.byteCount)
@@ -347,21 +359,19 @@ struct BlockCheck {
       else {
         throw StorageError(.corrupt, "a block column that its segment does not declare")
       }
-      guard holds(statistics, column, type, rows) else {
+      guard Self.holds(statistics, column, type, rowCount: rows.count) else {
         throw StorageError(.corrupt, "statistics that do not fit their column")
       }
     }
   }
 
-  private func holds(
-    _ statistics: ColumnStatistics, _ column: RowSet.Column, _ type: ColumnType, _ rows: RowSet
+  static func holds(
+    _ statistics: ColumnStatistics, _ column: RowSet.Column, _ type: ColumnType, rowCount: Int
   ) -> Bool {
-    var valid: [Int64] = []
-    for row in 0..<rows.count {
-      guard let slot = rows.slot(column.id, row: row) else { continue }
-      valid.append(type == .float ? FloatOrder.key(bits: slot) : slot)
-    }
-    guard statistics.count == rows.count, statistics.validCount == valid.count else { return false }
+    let view = SlotView(column)
+    let valid = (0..<rowCount).compactMap { view.slot($0) }
+      .map { type == .float ? FloatOrder.key(bits: $0) : $0 }
+    guard statistics.count == rowCount, statistics.validCount == valid.count else { return false }
     guard let first = valid.first, let last = valid.last, type != .symbol, type != .text else {
       return true
     }

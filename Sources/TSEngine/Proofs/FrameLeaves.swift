@@ -1,6 +1,6 @@
 /// Leaves of a frame as the log has it. What nearly every frame is, one run a probe of at most 64
 /// rows, is encoded from the frame's own arrays.
-struct FrameLeaves {
+struct FrameLeaves: Sendable {
   private let symbols: SymbolTable
   private var writer: LeafWriter
   private var schemas: [TableID: LeafSchema] = [:]
@@ -10,6 +10,9 @@ struct FrameLeaves {
     self.symbols = symbols
     writer = LeafWriter(symbols: symbols)
   }
+
+  /// What tables look like is asked for again.
+  mutating func forgetSchemas() { schemas.removeAll() }
 
   /// - Throws: `.corrupt` for a record that is none, or of a table that `schema` does not know.
   mutating func add(

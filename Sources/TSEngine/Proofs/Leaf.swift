@@ -43,8 +43,8 @@ package struct Leaf: Sendable {
 }
 
 /// A table as its leaves name it: what every leaf repeats is encoded once.
-struct LeafSchema {
-  struct Column {
+struct LeafSchema: Sendable {
+  struct Column: Sendable {
     let id: ColumnID
     let type: ColumnType
     /// Id, name and type as they stand in a leaf.
@@ -72,7 +72,7 @@ struct LeafSchema {
 }
 
 /// Writes one leaf of readings after another into its buffer (FORMAT.md, "Proofs").
-struct LeafWriter {
+struct LeafWriter: Sendable {
   /// One column of the rows of a leaf.
   struct Column {
     let schema: LeafSchema.Column

@@ -104,7 +104,7 @@ package struct LeafGroup: Sendable, Equatable {
 }
 
 /// Gathers leaves in their order into groups, holding one group's leaves at a time.
-struct LeafGrouper {
+struct LeafGrouper: Sendable {
   private(set) var groups: [LeafGroup] = []
   private(set) var count: UInt64 = 0
   private var first: LeafKey?

@@ -55,7 +55,7 @@ struct SealedLeaves {
       for directory in wanted {
         guard let series = directory.series(key) else { continue }
         for position in directory.blocks(ofSeries: series)
-        where directory.table.rows[position].meets(lsns) {
+        where directory.row(position).meets(lsns) {
           do throws(StorageError) {
             try Self.gather(directory.reader(position), key, bounds, lsns, into: &rows)
           } catch {
@@ -81,7 +81,7 @@ struct SealedLeaves {
   ) throws(StorageError) {
     for directory in try directories(lsns, skipsDamage: true) {
       for (series, key) in directory.series.enumerated() {
-        for block in directory.table.rows[directory.blocks(ofSeries: series)] where block.meets(lsns) {
+        for block in directory.rows(ofSeries: series) where block.meets(lsns) {
           body(key, block)
         }
       }
@@ -100,7 +100,7 @@ struct SealedLeaves {
     for directory in try directories(lsns, skipsDamage: false) {
       guard let series = directory.series(key.series) else { continue }
       for position in directory.blocks(ofSeries: series)
-      where directory.table.rows[position].meets(lsns) {
+      where directory.row(position).meets(lsns) {
         try Self.gather(directory.reader(position), key.series, bounds, lsns, into: &rows)
       }
     }
@@ -120,7 +120,9 @@ struct SealedLeaves {
         continue
       }
       let directory = skipsDamage ? try segment.directoryIfWhole() : try segment.directory()
-      if let directory, directory.table.rows.contains(where: { $0.meets(lsns) }) {
+      if let directory,
+        (directory.table.rows + directory.shared.table.rows).contains(where: { $0.meets(lsns) })
+      {
         directories.append(directory)
       }
     }

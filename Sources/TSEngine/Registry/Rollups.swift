@@ -28,6 +28,9 @@ package struct RollupDeclaration: Sendable, Equatable {
     return "\(every)ns"
   }
 
+  /// How the buckets over `table` are called where a table is named: `power_15m`.
+  package static func tableName(_ table: String, every: Int64) -> String { "\(table)_\(text(every: every))" }
+
   /// The nanoseconds of `15m` and the like; nil when it is none of these or not legal.
   package static func every(_ text: some StringProtocol) -> Int64? {
     guard let last = text.last, let count = Int64(text.dropLast()), count > 0 else { return nil }
@@ -112,7 +115,7 @@ extension Registry {
       else { return .refused(.invalidValue) }
       columns.append(schema.columns[index].id)
     }
-    guard types["\(table)_\(RollupDeclaration.text(every: every))"] == nil else { return .refused(.nameTaken) }
+    guard types[RollupDeclaration.tableName(table, every: every)] == nil else { return .refused(.nameTaken) }
     columns.sort()
     if rollups[schema.id, every]?.columns == columns {
       return Decision(events: [], result: .success(()))

@@ -45,8 +45,8 @@ package struct RollupPlan {
       else { continue }
       var newest: [Int64: (window: Range<Int64>, lsn: LSN)] = [:]
       for segment in live.segments where segment.table == rollup.table {
-        guard let blocks = try segment.directoryIfWhole()?.table.rows else { continue }
-        for block in blocks where block.kind == .main {
+        guard let directory = try segment.directoryIfWhole() else { continue }
+        for block in directory.positions.lazy.map({ directory.row($0) }) where block.kind == .main {
           Self.note(block, every: rollup.every, &newest)
         }
       }

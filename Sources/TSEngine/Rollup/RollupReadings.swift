@@ -103,7 +103,7 @@ struct SpanRules: Sendable, Equatable {
     switch source {
     case .rows(let rows): return longest(in: rows)
     case .open(let open): return longest(in: open.rows())
-    case .block(let block): return longest { block.statistics($0) }
+    case .block(let block): return longest { block.enclosingStatistics($0) }
     case .masked(let source, _): return try longest(in: source)
     case .merged(let sources, _):
       var span: Int64 = 0
@@ -135,8 +135,11 @@ extension DataSegmentReader {
   func longestSpan(_ rules: SpanRules) throws(StorageError) -> Int64 {
     if let (known, span) = longestSpan, known == rules { return span }
     guard let directory = try directoryIfWhole() else { return 0 }
-    let span = directory.table.rows.indices.reduce(Int64(0)) { span, block in
-      max(span, rules.longest { directory.table.statistics(block, $0) })
+    var span: Int64 = 0
+    for table in [directory.table, directory.shared.table] {
+      for block in table.rows.indices {
+        span = max(span, rules.longest { table.statistics(block, $0) })
+      }
     }
     note(longestSpan: span, by: rules)
     return span

@@ -57,7 +57,7 @@ package final class RollupSegmentReader: Sendable {
 
   /// The series it has buckets of, sorted; none when it is damaged.
   func series() throws(StorageError) -> [SeriesKey] {
-    try whole { () throws(StorageError) in try segment?.directory().series } ?? []
+    try whole { () throws(StorageError) in try segment?.directory().series }.map { Array($0) } ?? []
   }
 
   /// Its buckets of a series in `times`, as they were stored; nil when the series is not in it, or

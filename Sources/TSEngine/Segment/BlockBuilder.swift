@@ -7,16 +7,32 @@ package struct BlockBuilder {
     package var bytes: [UInt8]
   }
 
-  private var encoder = ColumnEncoder()
-  private var scratch = ByteWriter()
+  /// Which rows go into blocks that series share.
+  package struct Sharing: Sendable {
+    /// Fewer rows of a series in a cell of the grid than this do not get a block of their own ...
+    package var rowsBelow = 64
+    /// ... unless fewer members than this come together.
+    package var leastMembers = 8
+    /// A shared block is full with so many.
+    package var blockRows = 2_048
+
+    package init() {}
+  }
+
+  var encoder = ColumnEncoder()
+  var scratch = ByteWriter()
+  package let sharing: Sharing
   package let types: [ColumnID: ColumnType]
   package let symbols: SymbolTable
 
   /// Blocks that end before this instant take the cold form.
   private let coldBefore: Int64
 
-  package init(schema: TableSchema, symbols: SymbolTable, coldBefore: Int64 = .min) {
+  package init(
+    schema: TableSchema, symbols: SymbolTable, coldBefore: Int64 = .min, sharing: Sharing = Sharing()
+  ) {
     self.coldBefore = coldBefore
+    self.sharing = sharing
     types = Dictionary(uniqueKeysWithValues: schema.columns.map { ($0.id, $0.type) })
     self.symbols = symbols
   }
@@ -65,7 +81,7 @@ package struct BlockBuilder {
   }
 
   /// Tiny sections go into the index.
-  private static func place(_ section: [UInt8], in bytes: inout [UInt8]) -> Section {
+  static func place(_ section: [UInt8], in bytes: inout [UInt8]) -> Section {
     if section.count <= Section.inlineLimit { return .inline(section) }
     let offset = bytes.count
     bytes.append(contentsOf: section)
@@ -109,7 +125,7 @@ package struct BlockBuilder {
     }
   }
 
-  private mutating func encode(
+  mutating func encode(
     _ slots: Span<Int64>, _ valid: [Bool]?, _ type: ColumnType
   ) -> ColumnStatistics {
     if type == .symbol || type == .text {

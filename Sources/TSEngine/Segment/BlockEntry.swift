@@ -36,6 +36,11 @@ package struct BlockEntry: Sendable, Equatable {
   package var columns: [Column]
 
   package func column(_ id: ColumnID) -> Column? { columns.first { $0.id == id } }
+
+  /// The order of a segment's index.
+  static func isBefore(_ a: BlockEntry, _ b: BlockEntry) -> Bool {
+    (a.series, a.kind.rawValue, a.firstTime) < (b.series, b.kind.rawValue, b.firstTime)
+  }
 }
 
 /// Where the bytes of one encoded column (or time, or lsn run list) are.

@@ -4,18 +4,57 @@ package struct BlockReader: Sendable {
   package let directory: BlockDirectory
   package let position: Int
 
-  package var entry: BlockTable.Row { directory.table.rows[position] }
-  package var rowCount: Int { Int(directory.table.rows[position].rowCount) }
-  package var firstTime: Int64 { directory.table.rows[position].firstTime }
-  package var lastTime: Int64 { directory.table.rows[position].lastTime }
-  package var columns: [ColumnID] { directory.table.columns(position) }
+  package var entry: BlockTable.Row { directory.row(position) }
+  package var rowCount: Int { member?.rows.count ?? Int(directory.table.rows[position].rowCount) }
+  package var firstTime: Int64 { bounds.lowerBound }
+  package var lastTime: Int64 { bounds.upperBound }
 
-  /// Nil when the block has no such column.
-  package func statistics(_ column: ColumnID) -> ColumnStatistics? {
-    directory.table.statistics(position, column)
+  /// Its first and last instant. O(1).
+  private var bounds: ClosedRange<Int64> {
+    let own = directory.table.rows.count
+    guard position < own else { return directory.shared.times(ofMember: position - own) }
+    return directory.table.rows[position].firstTime...directory.table.rows[position].lastTime
   }
 
-  package func byteCount(_ column: ColumnID) -> Int { directory.table.byteCount(position, column) }
+  /// It is a series' part of a shared block: without statistics of its own, and its LSN bounds are those
+  /// of the whole.
+  package var isShared: Bool { position >= directory.table.rows.count }
+
+  /// Its place among the members of shared blocks, the block, and its rows in that.
+  private var member: (block: Int, number: Int, rows: Range<Int>)? {
+    let number = position - directory.table.rows.count
+    guard number >= 0 else { return nil }
+    let block = directory.shared.block(ofMember: number)
+    return (block, number, directory.shared.rows(ofMember: number, in: block))
+  }
+
+  package var columns: [ColumnID] {
+    member.map { directory.shared.table.columns($0.block) } ?? directory.table.columns(position)
+  }
+
+  /// Nil when the block has no such column, or is shared.
+  package func statistics(_ column: ColumnID) -> ColumnStatistics? {
+    isShared ? nil : directory.table.statistics(position, column)
+  }
+
+  /// As `statistics`; of a shared block those of all its rows.
+  package func enclosingStatistics(_ column: ColumnID) -> ColumnStatistics? {
+    guard let member else { return directory.table.statistics(position, column) }
+    return directory.shared.table.statistics(member.block, column)
+  }
+
+  /// Of a shared block the share of its rows.
+  package func byteCount(_ column: ColumnID) -> Int {
+    guard let member else { return directory.table.byteCount(position, column) }
+    let table = directory.shared.table
+    return table.byteCount(member.block, column) * member.rows.count
+      / max(1, Int(table.rows[member.block].rowCount))
+  }
+
+  /// What readers of a member need of its block: where its rows are, and the block's decoded parts.
+  var sharedPart: (rows: Range<Int>, block: SharedBlock)? {
+    member.map { ($0.rows, directory.sharedBlock($0.block)) }
+  }
 
   /// An opened column. Symbols are mapped from the block's own codes to the process's.
   package struct Column: Sendable {
@@ -27,31 +66,18 @@ package struct BlockReader: Sendable {
   }
 
   /// Nil when the block has no such column: null throughout.
+  /// - Precondition: it is not shared.
   /// - Throws: `.io`, `.corrupt`, `.truncated`.
   package func column(_ id: ColumnID) throws(StorageError) -> Column? {
-    guard let section = directory.table.section(position, id), let type = directory.types[id] else {
-      return nil
-    }
-    let bytes = try directory.source.bytes(of: section)
-    if type == .text {
-      var texts: [String] = []
-      let opened = try SymbolColumn(bytes, count: rowCount) {
-        texts.append($0)
-        return 0
-      }
-      let hold = TextHold(texts, of: id, in: directory.symbols)
-      return Column(
-        section: opened.section, codes: texts.indices.map { hold.code($0) }, texts: hold)
-    }
-    if type == .symbol {
-      let opened = try SymbolColumn(bytes, count: rowCount) { directory.symbols.code(of: $0) }
-      return Column(section: opened.section, codes: opened.codes)
-    }
-    return Column(section: try ColumnSection(bytes, count: rowCount), codes: nil)
+    precondition(!isShared, "columns of a shared block are opened once for all its members")
+    return try directory.column(id, directory.table.section(position, id), count: rowCount)
   }
 
   package func times() throws(StorageError) -> SampleTimes {
     if let regular = entry.regular { return .regular(regular) }
+    if let sharedPart {
+      return .explicit(Array(try sharedPart.block.instants(in: directory)[sharedPart.rows]))
+    }
     guard let section = directory.table.timeSection(position) else {
       throw StorageError(.corrupt, "block without times")
     }
@@ -64,6 +90,14 @@ package struct BlockReader: Sendable {
   }
 
   package func lsns() throws(StorageError) -> [RowSet.LSNRun] {
+    if let sharedPart {
+      var runs: [RowSet.LSNRun] = []
+      for (row, lsn) in try sharedPart.block.lsns(in: directory)[sharedPart.rows].enumerated() {
+        if runs.last?.lsn == lsn { runs.removeLast() }
+        runs.append(RowSet.LSNRun(end: row + 1, lsn: lsn))
+      }
+      return runs
+    }
     guard let section = directory.table.lsnSection(position) else {
       return [RowSet.LSNRun(end: rowCount, lsn: entry.oldestLSN)]
     }
@@ -78,7 +112,7 @@ package struct BlockReader: Sendable {
   var hasPortableLSNs: Bool { directory.baseLSN == 0 || directory.table.lsnSection(position) == nil }
 
   /// The block as it lies, for a copy: sections are fetched and checked, not decoded. O(bytes).
-  /// - Precondition: `hasPortableLSNs`.
+  /// - Precondition: `hasPortableLSNs`, and it is not shared.
   /// - Throws: `.io`, `.corrupt`, `.truncated`.
   func encoded() throws(StorageError) -> BlockBuilder.Built {
     var bytes: [UInt8] = []
@@ -107,6 +141,7 @@ package struct BlockReader: Sendable {
 
   /// Everything, decoded. O(rows × columns).
   package func rows() throws(StorageError) -> RowSet {
+    if let sharedPart { return try rows(of: sharedPart.block, sharedPart.rows) }
     var columns: [RowSet.Column] = []
     var texts: [TextHold] = []
     for id in self.columns {
@@ -117,6 +152,66 @@ package struct BlockReader: Sendable {
     var rows = RowSet(times: try times(), columns: columns, lsns: try lsns())
     rows.texts = texts
     return rows
+  }
+
+  /// Those of a member; columns that are null in all of them are left out.
+  private func rows(
+    of shared: SharedBlock, _ range: Range<Int>
+  ) throws(StorageError) -> RowSet {
+    var columns: [RowSet.Column] = []
+    var texts: [TextHold] = []
+    for id in self.columns {
+      guard let part = try shared.part(id, range, in: directory) else { continue }
+      let own = part.start..<(part.start + range.count)
+      let words = part.column.validityWords(own)
+      if let words, words.allSatisfy({ $0 == 0 }) { continue }
+      columns.append(
+        RowSet.Column(id: id, content: .values(Array(part.column.slots[own])), validity: words))
+      if let hold = part.texts { texts.append(hold) }
+    }
+    var rows = RowSet(times: try times(), columns: columns, lsns: try lsns())
+    rows.texts = texts
+    return rows
+  }
+}
+
+extension SharedBlock.Column {
+  /// The validity of `rows` from bit 0 on; nil when none of them is null.
+  func validityWords(_ rows: Range<Int>) -> [UInt64]? {
+    guard let validity else { return nil }
+    var words = [UInt64](repeating: 0, count: (rows.count + 63) / 64)
+    var validCount = 0
+    for (place, row) in rows.enumerated() where validity[row / 64] >> UInt64(row % 64) & 1 == 1 {
+      words[place / 64] |= 1 << UInt64(place % 64)
+      validCount += 1
+    }
+    return validCount == rows.count ? nil : words
+  }
+}
+
+extension BlockDirectory {
+  /// Opens a column of `count` rows; nil when there is no section, or no such column.
+  /// - Throws: `.io`, `.corrupt`, `.truncated`.
+  func column(
+    _ id: ColumnID, _ section: Section?, count: Int
+  ) throws(StorageError) -> BlockReader.Column? {
+    guard let section, let type = types[id] else { return nil }
+    let bytes = try source.bytes(of: section)
+    if type == .text {
+      var texts: [String] = []
+      let opened = try SymbolColumn(bytes, count: count) {
+        texts.append($0)
+        return 0
+      }
+      let hold = TextHold(texts, of: id, in: symbols)
+      return BlockReader.Column(
+        section: opened.section, codes: texts.indices.map { hold.code($0) }, texts: hold)
+    }
+    if type == .symbol {
+      let opened = try SymbolColumn(bytes, count: count) { self.symbols.code(of: $0) }
+      return BlockReader.Column(section: opened.section, codes: opened.codes)
+    }
+    return BlockReader.Column(section: try ColumnSection(bytes, count: count), codes: nil)
   }
 }
 

@@ -17,7 +17,7 @@ final class BulkEncoding: Sendable {
     var series: [Series] = []
     var next = 0
     /// By place in `series`; nil until it is encoded.
-    var built: [Result<[BlockBuilder.Built], StorageError>?] = []
+    var built: [Result<[BuiltBlocks.Part], StorageError>?] = []
   }
 
   /// Helpers beside the caller: the machines tsq is made for have two cores or more.
@@ -25,9 +25,11 @@ final class BulkEncoding: Sendable {
 
   private let schema: TableSchema
   private let symbols: SymbolTable
+  private let sharing: BlockBuilder.Sharing
   private let state = Mutex(State())
 
-  init(schema: TableSchema, symbols: SymbolTable) {
+  init(schema: TableSchema, symbols: SymbolTable, sharing: BlockBuilder.Sharing) {
+    self.sharing = sharing
     self.schema = schema
     self.symbols = symbols
   }
@@ -56,29 +58,39 @@ final class BulkEncoding: Sendable {
     }
     encodeAll()
     for helper in helpers { helper.join() }
+    let builder = newBuilder()
     for place in 0..<count {
       let (key, built) = state.withLock { ($0.series[place].key, $0.built[place].take()) }
       guard let built else { preconditionFailure("every series was taken by somebody") }
-      for block in try built.get() { try writer.append(block, of: key) }
+      for part in try built.get() {
+        switch part {
+        case .block(let block): try writer.append(block, of: key)
+        case .few(let rows): try writer.append(few: rows, of: key, builder)
+        }
+      }
     }
   }
 
   /// Encodes series until none is left.
   private func encodeAll() {
-    var builder = BlockBuilder(schema: schema, symbols: symbols)
+    var builder = newBuilder()
     while let (place, series) = takeNext() {
       var blocks = BuiltBlocks()
-      let result: Result<[BlockBuilder.Built], StorageError>
+      let result: Result<[BuiltBlocks.Part], StorageError>
       do throws(StorageError) {
         try SeriesRewrite.append(
           series.rows.map { .rows($0) }, superseded: series.superseded, of: series.key,
           to: &blocks, builder: &builder)
-        result = .success(blocks.blocks)
+        result = .success(blocks.parts)
       } catch {
         result = .failure(error)
       }
       state.withLock { $0.built[place] = result }
     }
+  }
+
+  private func newBuilder() -> BlockBuilder {
+    BlockBuilder(schema: schema, symbols: symbols, sharing: sharing)
   }
 
   private func takeNext() -> (place: Int, series: Series)? {

@@ -147,7 +147,7 @@ public struct BulkWriter: ~Copyable {
   ) throws(StorageError) {
     var schema = schema
     schema.id = table
-    let encoding = BulkEncoding(schema: schema, symbols: store.symbols)
+    let encoding = BulkEncoding(schema: schema, symbols: store.symbols, sharing: store.options.sharing)
     for key in keys {
       let (rows, superseded) = try newRows(of: key)
       guard !rows.isEmpty else { continue }

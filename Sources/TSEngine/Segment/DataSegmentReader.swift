@@ -10,6 +10,8 @@ package struct SegmentContext: Sendable {
   package let sections: BlockCache
   package let directories: DirectoryCache
   package let open: OpenFiles
+  /// For whoever writes others from them.
+  package let sharing: BlockBuilder.Sharing
   /// Numbers series; nil where nobody asks for them.
   package var catalog: SeriesCatalog?
   /// What keeps the files, in a process that does not write.
@@ -24,6 +26,7 @@ package struct SegmentContext: Sendable {
     self.storeID = storeID
     self.symbols = symbols
     self.catalog = catalog
+    sharing = options.sharing
     sections = BlockCache(byteLimit: options.cacheByteLimit)
     directories = DirectoryCache(byteLimit: options.indexByteLimit)
     open = OpenFiles(limit: options.openFileLimit)
@@ -102,7 +105,7 @@ package final class DataSegmentReader: Sendable {
     let directory = try load(sections: context.sections)
     context.directories.insert(directory, id)
     let isRetired = known.withLock { known in
-      known.blockCount = directory.table.rows.count
+      known.blockCount = directory.positions.count
       return known.isRetired
     }
     if isRetired { context.directories.forget(id) }
@@ -198,7 +201,7 @@ package final class DataSegmentReader: Sendable {
     let tail = try readTail(
       { (range) throws(StorageError) in try file.bytes(range) }, byteCount: byteCount)
     let index = try SegmentIndex(decoding: tail.index.rawSpan, sectionLimit: tail.sectionEnd)
-    let blocks = index.blocks.rows
+    let blocks = index.blocks.rows + index.shared.table.rows
     var meta = Manifest.DataSegment(
       id: id, table: index.table, rowCount: blocks.reduce(0) { $0 + Int($1.rowCount) },
       byteCount: byteCount, firstTime: blocks.map(\.firstTime).min() ?? 0,
@@ -294,7 +297,7 @@ private final class SegmentSections: SectionSource {
 
 extension SeriesCatalog {
   /// The numbers of `keys`, given where they are new. One lock for all.
-  func numbers(of keys: [SeriesKey]) -> [Int32] {
+  func numbers(of keys: SeriesNames) -> [Int32] {
     withLock { index in
       keys.map { Int32(index.number(table: $0.table, device: $0.device, probe: $0.probe)) }
     }

@@ -15,6 +15,11 @@ package struct DataSegmentWriter: BlockSink, ~Copyable {
   private var sectionsCRC: UInt32 = 0
   private var series: [SeriesKey] = []
   private var blocks: [BlockEntry] = []
+  private var shared: [SegmentIndex.Shared] = []
+  /// Rows that wait for more of their kind, and who builds their block.
+  private var few: [BlockBuilder.Few] = []
+  private var fewRowCount = 0
+  private var builder: BlockBuilder?
 
   /// Creates the unfinished file, replacing one that a crash left behind.
   /// - Throws: `.io`, `.diskFull`.
@@ -37,20 +42,61 @@ package struct DataSegmentWriter: BlockSink, ~Copyable {
       ).bytes())
   }
 
-  package var isEmpty: Bool { blocks.isEmpty }
+  package var isEmpty: Bool { blocks.isEmpty && shared.isEmpty && few.isEmpty }
   package var byteCount: Int { pendingOffset + pending.count }
 
-  /// Appends a block of `key`; keys in order, the blocks of a key in order of (kind, time).
   package mutating func append(
     _ block: BlockBuilder.Built, of key: SeriesKey
   ) throws(StorageError) {
+    add(block, series: note(key))
+    if pending.count >= Self.flushByteCount { try flush() }
+  }
+
+  package mutating func append(
+    few rows: RowSet, of key: SeriesKey, _ builder: BlockBuilder
+  ) throws(StorageError) {
+    if self.builder == nil { self.builder = builder }
+    few.append(BlockBuilder.Few(series: note(key), rows: rows))
+    fewRowCount += rows.count
+    if fewRowCount >= builder.sharing.blockRows { endShared() }
+    if pending.count >= Self.flushByteCount { try flush() }
+  }
+
+  /// The number of `key` in this file.
+  private mutating func note(_ key: SeriesKey) -> Int {
     if series.last != key {
       precondition(series.last.map { $0 < key } ?? true, "series out of order")
       series.append(key)
     }
+    return series.count - 1
+  }
+
+  /// Makes a shared block of the rows that wait; blocks of their own where they are of few.
+  private mutating func endShared() {
+    // Taken out and put back, so that its scratch is not copied.
+    guard !few.isEmpty, var builder = builder.take() else { return }
+    if few.count < builder.sharing.leastMembers {
+      for part in few { add(builder.build(part.rows, series: 0), series: part.series) }
+    } else {
+      var built = builder.build(few)
+      let before = shared.last?.entry
+      built.block.entry = placed(built.block, before)
+      shared.append(SegmentIndex.Shared(entry: built.block.entry, members: built.members))
+    }
+    self.builder = builder
+    few.removeAll(keepingCapacity: true)
+    fewRowCount = 0
+  }
+
+  private mutating func add(_ block: BlockBuilder.Built, series: Int) {
+    var entry = placed(block, blocks.last)
+    entry.series = series
+    blocks.append(entry)
+  }
+
+  /// The entry of `block`, whose sections come to lie in the file.
+  private mutating func placed(_ block: BlockBuilder.Built, _ before: BlockEntry?) -> BlockEntry {
     var entry = block.entry
-    entry.series = series.count - 1
-    let before = blocks.last
     // Sections that repeat the block before (times and LSN runs of sibling probes) share its bytes.
     entry.timeSection = place(entry.timeSection, block.bytes, same: before?.timeSection)
     entry.lsnSection = place(entry.lsnSection, block.bytes, same: before?.lsnSection)
@@ -59,8 +105,7 @@ package struct DataSegmentWriter: BlockSink, ~Copyable {
       entry.columns[index].section =
         place(entry.columns[index].section, block.bytes, same: same) ?? .inline([])
     }
-    blocks.append(entry)
-    if pending.count >= Self.flushByteCount { try flush() }
+    return entry
   }
 
   private mutating func place(
@@ -85,6 +130,8 @@ package struct DataSegmentWriter: BlockSink, ~Copyable {
   private mutating func flush() throws(StorageError) {
     sectionsCRC = CRC32C.checksum(pending.bytes, continuing: sectionsCRC)
     try file.write(pending.bytes.rawSpan, at: pendingOffset)
+    // Little by little: what the sync would write at once, those of the log would wait for.
+    file.startWriteback(pendingOffset..<(pendingOffset + pending.count))
     pendingOffset += pending.count
     pending.bytes.removeAll(keepingCapacity: true)
   }
@@ -110,11 +157,17 @@ package struct DataSegmentWriter: BlockSink, ~Copyable {
 
   /// - Returns: bytes of the whole file, which is durable.
   private mutating func writeTail() throws(StorageError) -> Int {
+    endShared()
     try flush()
+    // Blocks that waited to be shared and were not came behind their place.
+    if !zip(blocks, blocks.dropFirst()).allSatisfy({ !BlockEntry.isBefore($1, $0) }) {
+      blocks.sort(by: BlockEntry.isBefore)
+    }
     let sectionEnd = pendingOffset
     var tail = ByteWriter()
     SegmentIndex.encode(
-      table: schema.id, columns: schema.columns, series: series, blocks: blocks, into: &tail)
+      table: schema.id, columns: schema.columns, series: series, blocks: blocks, shared: shared,
+      into: &tail)
     let indexByteCount = tail.count
     var trailer = ByteWriter(reserving: SegmentFormat.trailerByteCount)
     trailer.put(UInt64(sectionEnd))
@@ -143,12 +196,13 @@ package struct DataSegmentWriter: BlockSink, ~Copyable {
   }
 
   private func meta(byteCount: Int) -> Manifest.DataSegment {
+    let all = blocks + shared.map(\.entry)
     var meta = Manifest.DataSegment(
-      id: id, table: schema.id, rowCount: blocks.reduce(0) { $0 + $1.rowCount },
-      byteCount: byteCount, firstTime: blocks.map(\.firstTime).min() ?? 0,
-      lastTime: blocks.map(\.lastTime).max() ?? 0, oldestLSN: blocks.map(\.oldestLSN).min() ?? 0,
-      newestLSN: blocks.map(\.newestLSN).max() ?? 0)
-    for block in blocks { meta.note(lastTime: block.lastTime, isCold: block.isCold) }
+      id: id, table: schema.id, rowCount: all.reduce(0) { $0 + $1.rowCount },
+      byteCount: byteCount, firstTime: all.map(\.firstTime).min() ?? 0,
+      lastTime: all.map(\.lastTime).max() ?? 0, oldestLSN: all.map(\.oldestLSN).min() ?? 0,
+      newestLSN: all.map(\.newestLSN).max() ?? 0)
+    for block in all { meta.note(lastTime: block.lastTime, isCold: block.isCold) }
     return meta
   }
 

@@ -5,6 +5,7 @@ package final class ManifestLog {
   /// Edits after which the state is written anew, at least; and not before they are twice the
   /// state's own, so that rolling costs an edit twice its bytes however many segments there are.
   private static let rollEditCount = 4096
+  private static let spareByteCount = 1 << 20
 
   private let reader: LogReader
   private let writer: LogWriter
@@ -20,7 +21,7 @@ package final class ManifestLog {
   /// Recovers the manifest of a store and opens it for writing.
   /// - Throws: `.corrupt` when edits were lost: which files are live is unknown then.
   package init(
-    _ disk: any Disk, clock: any Clock, store: String, storeID: StoreID
+    _ disk: any Disk, clock: any Clock, store: String, storeID: StoreID, log: LogWriter.Options = .init()
   ) throws(StorageError) {
     let directory = FileNames.path(store, FileNames.manifestDirectory)
     reader = LogReader(disk, store: directory, storeID: storeID)
@@ -43,7 +44,7 @@ package final class ManifestLog {
         file: $0.file, offset: $0.bytes.lowerBound, byteCount: $0.bytes.count, firstLSN: 0, lastLSN: 0)
     }
     var options = LogWriter.Options()
-    options.preallocatedByteCount = 0
+    options.preallocatedByteCount = min(log.preallocatedByteCount, Self.spareByteCount)
     writer = try LogWriter(
       disk, clock: clock, store: directory, storeID: storeID, after: outcome.scan, options: options)
     state = manifest
@@ -71,6 +72,8 @@ package final class ManifestLog {
   package var isFailStopped: Bool { writer.isFailStopped }
 
   package func close() throws(StorageError) { try writer.close() }
+
+  var spares: LogSpares { writer.spares }
 
   /// As `close`, for a manifest that is complete: also says when the witness of its last edits did
   /// not reach the disk.

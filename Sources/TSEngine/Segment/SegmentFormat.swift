@@ -7,7 +7,7 @@
 ///     +--------------------------------------------------------------------+
 ///     | sections: encoded columns, times, lsn runs, back to back           |
 ///     +--------------------------------------------------------------------+
-///     | index: schema, series, blocks (SegmentIndex)                       |
+///     | index: schema, series, blocks, shared blocks (SegmentIndex)        |
 ///     +--------------------------------------------------------------------+
 ///     | trailer, 40 bytes                                                  |
 ///     |   index offset u64 | index length u64 | index crc u32              |
@@ -36,6 +36,19 @@ package enum SegmentFormat {
     static let regularSameStep: UInt8 = 1
     static let regular: UInt8 = 2
     static let explicit: UInt8 = 3
+  }
+
+  /// Of an index that has shared blocks: a table of number 0, which there is not, then the form.
+  enum IndexForm {
+    static let mark: UInt8 = 0
+    static let shared: UInt8 = 2
+  }
+
+  /// Of a shared block.
+  enum SharedTimeForm {
+    /// Equal steps in each member.
+    static let even: UInt8 = 1
+    static let steps: UInt8 = 2
   }
 
   enum LSNForm { static let single: UInt8 = 1, runs: UInt8 = 2 }

@@ -5,17 +5,31 @@ package struct SegmentIndex: Sendable {
   package var table: TableID
   package var columns: [ColumnSchema]
   /// Sorted by (device, probe).
-  package var series: [SeriesKey]
+  package var series: SeriesNames
   package var blocks = BlockTable()
+  /// Blocks of several series.
+  package var shared = SharedBlocks()
   /// First block of each series, and one past the end.
   package var firstBlock: [UInt32] = [0]
+
+  /// Without blocks.
+  package init(table: TableID, columns: [ColumnSchema], series: SeriesNames) {
+    self.table = table
+    self.columns = columns
+    self.series = series
+    firstBlock = [UInt32](repeating: 0, count: series.count + 1)
+  }
 
   // MARK: Encoding
 
   package static func encode(
     table: TableID, columns: [ColumnSchema], series: [SeriesKey], blocks: [BlockEntry],
-    into out: inout ByteWriter
+    shared: [Shared] = [], into out: inout ByteWriter
   ) {
+    if !shared.isEmpty {
+      out.put(SegmentFormat.IndexForm.mark)
+      out.put(SegmentFormat.IndexForm.shared)
+    }
     out.varint(UInt64(table))
     out.varint(columns.count)
     for column in columns {
@@ -23,18 +37,23 @@ package struct SegmentIndex: Sendable {
       out.put(column.type.rawValue)
       out.string(column.name)
     }
-    out.varint(series.count)
-    for key in series {
-      out.string(key.device)
-      out.zigzag(Int64(key.probe))
+    if shared.isEmpty {
+      out.varint(series.count)
+      for key in series {
+        out.string(key.device)
+        out.zigzag(Int64(key.probe))
+      }
+    } else {
+      SeriesNames.encode(series, into: &out)
     }
     out.varint(blocks.count)
     var before = Before()
     for block in blocks { encode(block, &before, into: &out) }
+    if !shared.isEmpty { encode(shared, into: &out) }
   }
 
   /// What the next block is written against.
-  private struct Before {
+  struct Before {
     var block: BlockEntry?
     var sectionEnd = SegmentFormat.headerByteCount
   }
@@ -61,6 +80,14 @@ package struct SegmentIndex: Sendable {
       out.varint(UInt64(bitPattern: block.lastTime &- block.firstTime))
       encode(block.timeSection ?? .inline([]), before.block?.timeSection, &before, into: &out)
     }
+    encodeRest(block, &before, into: &out)
+    before.block = block
+  }
+
+  /// LSNs and columns.
+  static func encodeRest(
+    _ block: BlockEntry, _ before: inout Before, into out: inout ByteWriter
+  ) {
     out.zigzag(Int64(bitPattern: block.oldestLSN &- (before.block?.oldestLSN ?? 0)))
     out.varint(block.newestLSN - block.oldestLSN)
     if let section = block.lsnSection {
@@ -75,10 +102,9 @@ package struct SegmentIndex: Sendable {
       encode(column.section, before.block?.column(column.id)?.section, &before, into: &out)
       column.statistics.encode(into: &out)
     }
-    before.block = block
   }
 
-  private static func encode(
+  static func encode(
     _ section: Section, _ same: Section?, _ before: inout Before, into out: inout ByteWriter
   ) {
     if section == same {
@@ -109,7 +135,16 @@ package struct SegmentIndex: Sendable {
     decoding bytes: RawSpan, sectionLimit: Int, baseLSN: LSN = 0
   ) throws(StorageError) {
     var reader = ByteReader(bytes)
-    table = TableID(try reader.count(limit: Int(TableID.max)))
+    var isShared = false
+    var first = try reader.count(limit: Int(TableID.max))
+    if first == Int(SegmentFormat.IndexForm.mark) {
+      guard try reader.next(UInt8.self) == SegmentFormat.IndexForm.shared else {
+        throw StorageError(.corrupt, "unknown form of an index", offset: reader.offset)
+      }
+      isShared = true
+      first = try reader.count(limit: Int(TableID.max))
+    }
+    table = TableID(first)
     columns = []
     for _ in 0..<(try reader.count(limit: Int(ColumnID.max))) {
       let id = ColumnID(try reader.count(limit: Int(ColumnID.max)))
@@ -118,12 +153,9 @@ package struct SegmentIndex: Sendable {
       }
       columns.append(ColumnSchema(id: id, name: try reader.string(limit: 1024), type: type))
     }
-    series = []
-    for _ in 0..<(try reader.count(limit: reader.remaining)) {
-      let device = try reader.string(limit: 128)
-      let probe = Int32(truncatingIfNeeded: try reader.zigzag())
-      series.append(SeriesKey(table: table, device: device, probe: probe))
-    }
+    series =
+      isShared
+      ? try SeriesNames(against: &reader, table: table) : try SeriesNames(texts: &reader, table: table)
     let blockCount = try reader.count(limit: reader.remaining)
     // A column of a block takes four bytes and more: damage must not make this large.
     blocks.reserve(
@@ -144,6 +176,10 @@ package struct SegmentIndex: Sendable {
       blocks.append(block)
     }
     while firstBlock.count <= series.count { firstBlock.append(UInt32(blockCount)) }
+    if isShared {
+      shared = try Self.decodeShared(
+        &reader, seriesCount: series.count, sectionLimit: sectionLimit, baseLSN: baseLSN)
+    }
     guard reader.isAtEnd else {
       throw StorageError(.corrupt, "bytes behind the index", offset: reader.offset)
     }
@@ -164,6 +200,15 @@ package struct SegmentIndex: Sendable {
       oldestLSN: 0, newestLSN: 0, columns: [])
     block.isCold = kindByte & SegmentFormat.coldKind != 0
     try decodeTimes(&reader, &before, &block, sectionLimit)
+    try decodeRest(&reader, &before, &block, sectionLimit)
+    return block
+  }
+
+  /// LSNs and columns.
+  static func decodeRest(
+    _ reader: inout ByteReader, _ before: inout Before, _ block: inout BlockEntry,
+    _ sectionLimit: Int
+  ) throws(StorageError) {
     block.oldestLSN =
       (before.block?.oldestLSN ?? 0) &+ UInt64(bitPattern: try reader.zigzag())
     block.newestLSN = block.oldestLSN &+ (try reader.varint())
@@ -181,7 +226,6 @@ package struct SegmentIndex: Sendable {
       let statistics = try ColumnStatistics.decode(&reader)
       block.columns.append(.init(id: id, section: section, statistics: statistics))
     }
-    return block
   }
 
   private static func decodeTimes(
@@ -215,7 +259,7 @@ package struct SegmentIndex: Sendable {
     block.lastTime = regular.last
   }
 
-  private static func decodeSection(
+  static func decodeSection(
     _ reader: inout ByteReader, _ same: Section?, _ before: inout Before, _ limit: Int
   ) throws(StorageError) -> Section {
     switch try reader.next(UInt8.self) {

@@ -65,7 +65,7 @@ package struct SeriesRewrite {
   /// Whether writing the rows of `block` anew would give the same block: alone in its cell of the grid,
   /// of the form that is wanted, with LSNs that mean the same in another file.
   private func isFinal(_ block: BlockReader, before next: Int64?, _ builder: BlockBuilder) -> Bool {
-    guard (Self.leastCopiedRows...BlockGrid.maxRows).contains(block.rowCount), builder.isCold(block.lastTime) == block.entry.isCold,
+    guard !block.isShared, (Self.leastCopiedRows...BlockGrid.maxRows).contains(block.rowCount), builder.isCold(block.lastTime) == block.entry.isCold,
       block.hasPortableLSNs, builder.knows(columns: block.columns),
       let cell = BlockGrid.cell(first: block.firstTime, last: block.lastTime, rowCount: block.rowCount)
     else { return false }
@@ -111,7 +111,23 @@ package struct SeriesRewrite {
     var cuts = BlockGrid.cuts(all.times)
     rows = RowAccumulator()
     if !isLast, let open = cuts.popLast() { rows.append(all, open) }
-    for cut in cuts { try writer.append(builder.build(all, cut, series: 0), of: key) }
+    for cut in cuts {
+      if cut.count < builder.sharing.rowsBelow, all.times.mayBeShared(cut) {
+        try writer.append(few: all.slice(cut), of: key, builder)
+      } else {
+        try writer.append(builder.build(all, cut, series: 0), of: key)
+      }
+    }
+  }
+}
+
+extension SampleTimes {
+  /// Whether a shared block can say the instants of `range`: whole steps that do not overflow.
+  fileprivate func mayBeShared(_ range: Range<Int>) -> Bool {
+    let (first, last) = (tick(range.lowerBound), tick(range.upperBound - 1))
+    if last.subtractingReportingOverflow(first).overflow { return false }
+    guard case .regular(let regular) = self, range.count > 1 else { return true }
+    return regular.stepDenominator == 1
   }
 }
 

@@ -228,7 +228,7 @@ package struct SeriesSources {
     let blocks = directory.blocks(ofSeries: series)
     if before == 0 { sources.reserveCapacity(blocks.count) }
     for position in blocks {
-      let row = directory.table.rows[position]
+      let row = directory.row(position)
       if row.kind == kind, row.firstTime <= times.upperBound, row.lastTime >= times.lowerBound,
         row.oldestLSN <= through
       {
@@ -236,18 +236,6 @@ package struct SeriesSources {
       }
     }
     return sources.count - before
-  }
-}
-
-extension [SeriesKey] {
-  /// The index of `key` in this sorted array, or nil. O(log n).
-  func sortedIndex(of key: SeriesKey) -> Int? {
-    var (low, high) = (0, count)
-    while low < high {
-      let middle = (low + high) / 2
-      if self[middle] < key { low = middle + 1 } else { high = middle }
-    }
-    return low < count && self[low] == key ? low : nil
   }
 }
 

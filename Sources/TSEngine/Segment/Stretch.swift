@@ -64,7 +64,7 @@ public struct Stretch: Sendable {
   /// Statistics over all rows of the stretch, or nil where reading is the only way to know.
   /// O(columns), no I/O. A column that the rows do not have is null throughout.
   package func statistics(of column: ColumnID) -> ColumnStatistics? {
-    guard case .block(let block) = source else { return nil }
+    guard case .block(let block) = source, !block.isShared else { return nil }
     return block.statistics(column)
       ?? ColumnStatistics(count: rowCount, nullCount: rowCount)
   }

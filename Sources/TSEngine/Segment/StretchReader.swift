@@ -7,6 +7,8 @@ package struct StretchReader: Sendable {
     case absent
     case rows(RowSet.Column)
     case section(BlockReader.Column)
+    /// Of a shared block: the stretch's rows begin at `start`.
+    case shared(SharedBlock.Column, start: Int)
   }
 
   private enum LSNs: Sendable {
@@ -34,10 +36,21 @@ package struct StretchReader: Sendable {
     sampleTimes = try block.times()
     var opened: [Column] = []
     opened.reserveCapacity(ids.count)
+    lsnSource = .block(block)
+    if let part = block.sharedPart {
+      var holds: [TextHold] = []
+      for id in ids {
+        let own = try part.block.part(id, part.rows, in: block.directory)
+        if let hold = own?.texts { holds.append(hold) }
+        opened.append(own.map { .shared($0.column, start: $0.start) } ?? .absent)
+      }
+      columns = opened
+      texts = holds
+      return
+    }
     for id in ids { opened.append(try block.column(id).map { .section($0) } ?? .absent) }
     columns = opened
     texts = opened.compactMap { if case .section(let column) = $0 { column.texts } else { nil } }
-    lsnSource = .block(block)
   }
 
   package var pageCount: Int { (rowCount + Self.pageRows - 1) / Self.pageRows }
@@ -84,7 +97,15 @@ package struct StretchReader: Sendable {
     case .section(let column):
       guard let value = column.section.constantSlot else { return nil }
       return column.global(value)
+    case .shared(let column, let start):
+      let value = column.slots[start]
+      for row in 1..<rowCount where column.slots[start + row] != value { return nil }
+      return column.validity == nil || isAllValid(column, start) ? value : nil
     }
+  }
+
+  private func isAllValid(_ column: SharedBlock.Column, _ start: Int) -> Bool {
+    column.validityWords(start..<(start + rowCount)) == nil
   }
 
   /// True when every row of the column is null.
@@ -93,6 +114,8 @@ package struct StretchReader: Sendable {
     case .absent: true
     case .rows: false
     case .section(let column): column.section.isAllNull
+    case .shared(let column, let start):
+      column.validityWords(start..<(start + rowCount))?.allSatisfy { $0 == 0 } ?? false
     }
   }
 
@@ -103,6 +126,7 @@ package struct StretchReader: Sendable {
     case .absent: return nil
     case .rows: return constant(column).map { $0...$0 }
     case .section(let column): return column.codes == nil ? column.section.bounds(page: page) : nil
+    case .shared: return nil
     }
   }
 
@@ -121,6 +145,8 @@ package struct StretchReader: Sendable {
       case .values(let slots): for row in first..<end { out[row &- first] = slots[row] }
       case .constant(let value): for row in first..<end { out[row &- first] = value }
       }
+    case .shared(let column, let start):
+      for row in first..<end { out[row &- first] = column.slots[start &+ row] }
     case .section(let column):
       var part = out._mutatingExtracting(0..<(end - first))
       column.section.decode(pages: pages, into: &part)
@@ -142,6 +168,13 @@ package struct StretchReader: Sendable {
       return mask & Self.rowMask(rowCount(page: page))
     case .section(let column):
       return column.section.hasNulls(page: page) ? column.section.validity(page: page) : nil
+    case .shared(let column, let start):
+      guard column.validity != nil else { return nil }
+      let first = start + page * Self.pageRows
+      guard let words = column.validityWords(first..<(first + rowCount(page: page))) else { return nil }
+      var mask = SIMD4<UInt64>(repeating: 0)
+      for word in words.indices { mask[word] = words[word] }
+      return mask
     }
   }
 
@@ -156,7 +189,7 @@ package struct StretchReader: Sendable {
     case .absent: return mask
     case .section(let opened) where opened.codes == nil:
       return opened.section.select(page: page, in: range)
-    case .section:
+    case .section, .shared:
       var slots = [Int64](repeating: 0, count: count)
       var span = slots.mutableSpan
       try decode(column, pages: page..<(page + 1), into: &span)

@@ -51,8 +51,8 @@ import Testing
       var taken: [(rows: OpenRows, cells: [String])] = []
       for (index, run) in batch.runs.enumerated() {
         let lsn = LSN(10 + index / 2)
-        if open == nil { open = OpenRows(for: run, of: batch, shapes: &shapes) }
-        open?.append(run, of: batch, lsn: lsn, shapes: &shapes)
+        if open == nil { open = OpenRows(for: index, of: batch, shapes: &shapes) }
+        open?.append(index, of: batch, lsn: lsn, shapes: &shapes)
         plain.append(run, of: batch, lsn: lsn)
         let now = try #require(open)
         #expect(Self.cells(now.rows()) == Self.cells(plain.rows()), "seed \(seed), run \(index)")
@@ -80,8 +80,8 @@ import Testing
       batch.beginRun(probe: 1, times: .regular(times))
       batch.add(1, (0..<100).map { Int64($0) })
     }
-    var open = OpenRows(for: batch.runs[0], of: batch, shapes: &shapes)
-    for run in batch.runs { open.append(run, of: batch, lsn: 7, shapes: &shapes) }
+    var open = OpenRows(for: 0, of: batch, shapes: &shapes)
+    for run in batch.runs.indices { open.append(run, of: batch, lsn: 7, shapes: &shapes) }
     #expect(open.lastTime == second.last && open.count == 200)
     let times = open.rows().times
     #expect((0..<200).allSatisfy { times.tick($0) == ($0 < 100 ? first.tick($0) : second.tick($0 - 100)) })

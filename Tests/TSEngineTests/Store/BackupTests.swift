@@ -83,7 +83,7 @@ import Testing
 
   /// R16: rows, superseded versions and events at every LSN and time, from one backup.
   @Test func aBackupRestoresToEveryMomentOfTheStore() throws {
-    let bench = StoreBench(seed: 3)
+    let bench = StoreBench(seed: 3, sharing: .small(3))
     let store = try bench.open()
     let moments = try Self.history(bench, store)
     let report = try store.backup(to: "b")
@@ -114,7 +114,7 @@ import Testing
 
   /// The digest of a restored store is that of a replay of the source to the same LSN.
   @Test func T05aRestoredRegistryIsAReplayToThatLSN() throws {
-    let bench = StoreBench(seed: 4)
+    let bench = StoreBench(seed: 4, sharing: .small(5))
     let store = try bench.open()
     _ = try Self.history(bench, store)
     _ = try store.backup(to: "b")
@@ -223,7 +223,7 @@ import Testing
   /// The store seals, compacts, loads and appends between any two files that are read.
   @Test func aBackupOfAStoreThatGoesOnIsOneMomentOfIt() throws {
     for seed in 0..<seedCount(12) {
-      let bench = StoreBench(seed: UInt64(seed))
+      let bench = StoreBench(seed: UInt64(seed), sharing: .small(UInt64(seed)))
       let store = try bench.open()
       _ = try Self.history(bench, store)
       var moments: [LSN: Moment] = [:]

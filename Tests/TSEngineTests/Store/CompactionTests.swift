@@ -345,7 +345,8 @@ import Testing
     var sink = BuiltBlocks()
     let result = try SeriesRewrite.append(
       sources, of: SeriesKey(table: 1, device: "m1", probe: 1), to: &sink, builder: &builder)
-    return (result.copiedBlocks, sink.blocks)
+    let blocks = sink.parts.compactMap { if case .block(let block) = $0 { block } else { nil } }
+    return (result.copiedBlocks, blocks)
   }
 
   @Test func aBlockAloneInItsCellIsCopiedAsItLies() throws {

@@ -37,7 +37,7 @@ private struct DeclaredTableModelRun {
 
   init(seed: UInt64) throws {
     self.seed = seed
-    bench = StoreBench(seed: seed)
+    bench = StoreBench(seed: seed, sharing: .small(seed))
     store = try bench.open()
     random = SimRandom(seed: seed &* 977 &+ 3)
   }

@@ -37,7 +37,7 @@ struct LifecycleModelRun {
 
   init(seed: UInt64) throws {
     self.seed = seed
-    bench = StoreBench(seed: seed)
+    bench = StoreBench(seed: seed, sharing: .small(seed))
     store = try bench.open(Self.keepsRemoved)
     maker = BatchMaker(seed: seed &+ 500_000, start: StoreBench.start)
     random = SimRandom(seed: seed &* 131 &+ 5)

@@ -138,7 +138,7 @@ import Testing
   /// blocks leads to the root that was made from the log.
   @Test func rowsOfEveryShapeAreProven() throws {
     for seed in 0..<seedCount(4) {
-      let bench = StoreBench(seed: UInt64(seed))
+      let bench = StoreBench(seed: UInt64(seed), sharing: .small(UInt64(seed)))
       let store = try bench.open()
       var maker = BatchMaker(seed: UInt64(seed), start: start)
       for round in 0..<60 {

@@ -41,7 +41,7 @@ struct RollupModelRun {
 
   init(seed: UInt64) throws {
     self.seed = seed
-    bench = StoreBench(seed: seed)
+    bench = StoreBench(seed: seed, sharing: .small(seed))
     maker = BatchMaker(seed: seed &+ 900_000, start: StoreBench.start)
     random = SimRandom(seed: seed &* 77 &+ 3)
     store = try Self.open(bench, seed)

@@ -17,8 +17,9 @@ import Testing
     return (report, try Store.open(destination, bench.options()))
   }
 
-  @Test func aWholeStoreIsCopiedWholeWithItsLSNsAndTimes() throws {
-    let sample = try StoreDamageTests.sample()
+  @Test(arguments: [UInt64(4), 1])
+  func aWholeStoreIsCopiedWholeWithItsLSNsAndTimes(sharing: UInt64) throws {
+    let sample = try StoreDamageTests.sample(.small(sharing))
     let before = sample.disk.allContents()
     let bench = StoreBench(seed: 5, disk: SimDisk(copyOf: sample.disk))
     let original = try bench.openReader()
@@ -37,8 +38,9 @@ import Testing
     #expect(throws: StorageError.self) { _ = try Self.salvage(sample.disk) }
   }
 
-  @Test(arguments: 0..<4) func whatIsGoodIsCopiedAndWhatIsNotIsNamed(part: Int) throws {
-    let sample = try StoreDamageTests.sample()
+  @Test(arguments: 0..<4, [UInt64(4), 1])
+  func whatIsGoodIsCopiedAndWhatIsNotIsNamed(part: Int, sharing: UInt64) throws {
+    let sample = try StoreDamageTests.sample(.small(sharing))
     let reader = try StoreBench(seed: 5, disk: SimDisk(copyOf: sample.disk)).openReader()
     var lsns: [RowKey: LSN] = [:]
     for table in [TableID(1), TableID(1).quarantine] {

@@ -18,12 +18,16 @@ struct StoreBench {
   let clock: SimClock
   let seed: UInt64
   let checkpointSegmentLimit: Int
+  let sharing: BlockBuilder.Sharing
 
-  /// - Parameter checkpointSegmentLimit: 1 has the series checkpoint written at every occasion.
+  /// - Parameters:
+  ///   - checkpointSegmentLimit: 1 has the series checkpoint written at every occasion.
+  ///   - sharing: which rows go into shared blocks; as a server does by default.
   init(
     seed: UInt64 = 1, disk: SimDisk? = nil, clock: SimClock = SimClock(nanos: start),
-    checkpointSegmentLimit: Int = .max
+    checkpointSegmentLimit: Int = .max, sharing: BlockBuilder.Sharing = BlockBuilder.Sharing()
   ) {
+    self.sharing = sharing
     self.seed = seed
     self.checkpointSegmentLimit = checkpointSegmentLimit
     self.disk = disk ?? SimDisk(seed: seed)
@@ -40,6 +44,7 @@ struct StoreBench {
     options.tailKeptByteCount = 0
     options.checkpointSegmentLimit = checkpointSegmentLimit
     options.removalGraceNanos = 0
+    options.sharing = sharing
     // Small enough that the few rows of a test are divided.
     options.compaction.targetByteCount = 20_000
     options.disk = disk
@@ -57,6 +62,19 @@ struct StoreBench {
   }
   func openReader() throws(StorageError) -> Store {
     try Store.open(Self.path, options(readOnly: true))
+  }
+}
+
+extension BlockBuilder.Sharing {
+  /// So that few series of few rows share blocks, and some have blocks of their own: otherwise for
+  /// every seed, as a server does for every fifth.
+  static func small(_ seed: UInt64) -> BlockBuilder.Sharing {
+    var sharing = BlockBuilder.Sharing()
+    if seed % 5 == 4 { return sharing }
+    sharing.rowsBelow = [8, 25, 64, 2_000][Int(seed / 5 % 4)]
+    sharing.leastMembers = 1 + Int(seed % 3)
+    sharing.blockRows = [20, 90, 2_048][Int(seed / 2 % 3)]
+    return sharing
   }
 }
 

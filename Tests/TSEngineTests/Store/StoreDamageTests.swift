@@ -15,8 +15,8 @@ import Testing
   }
 
   /// Sealed, compacted, superseded, bulk, quarantined and unsealed rows, events, a message.
-  static func sample() throws -> Sample {
-    let bench = StoreBench(seed: 4)
+  static func sample(_ sharing: BlockBuilder.Sharing = BlockBuilder.Sharing()) throws -> Sample {
+    let bench = StoreBench(seed: 4, sharing: sharing)
     var model = StoreModel()
     var store = try bench.open()
     func append(_ batch: FrameBatch, messages: [ReceivedMessage] = []) throws {

@@ -21,7 +21,7 @@ final class StoreLife {
   private var random: SimRandom
 
   init(seed: UInt64) {
-    bench = StoreBench(seed: seed, checkpointSegmentLimit: 1)
+    bench = StoreBench(seed: seed, checkpointSegmentLimit: 1, sharing: .small(seed))
     maker = BatchMaker(seed: seed, start: StoreBench.start)
     random = SimRandom(seed: seed)
   }

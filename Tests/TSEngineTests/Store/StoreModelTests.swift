@@ -32,7 +32,7 @@ struct StoreModelRun {
   init(seed: UInt64) throws {
     self.seed = seed
     // Half of the runs open with a series checkpoint.
-    bench = StoreBench(seed: seed, checkpointSegmentLimit: seed % 2 == 0 ? 1 : .max)
+    bench = StoreBench(seed: seed, checkpointSegmentLimit: seed % 2 == 0 ? 1 : .max, sharing: .small(seed))
     store = try bench.open()
     maker = BatchMaker(seed: seed, start: StoreBench.start)
     random = SimRandom(seed: seed &* 31 &+ 7)

@@ -7,7 +7,7 @@ import Testing
 @Suite struct ThreadLimitTests {
   private struct NoThreads: Scheduler {
     func run(
-      _ name: String, _ step: @escaping @Sendable () -> StepOutcome
+      _ name: String, yields: Bool, _ step: @escaping @Sendable () -> StepOutcome
     ) throws(StorageError) -> any Wakeable {
       throw StorageError(.io, "no thread can be started", errno: EAGAIN)
     }

@@ -56,7 +56,7 @@ package final class SimScheduler: Scheduler {
   package init(clock: any Clock) { self.clock = clock }
 
   package func run(
-    _ name: String, _ step: @escaping @Sendable () -> StepOutcome
+    _ name: String, yields: Bool, _ step: @escaping @Sendable () -> StepOutcome
   ) -> any Wakeable {
     let task = Task(name, step)
     tasks.withLock { $0.append(task) }
