@@ -117,6 +117,8 @@ public struct BulkWriter: ~Copyable {
     installation.creator = creator
     installation.comparedLSN = store.durableLSN
     let registry = store.registry
+    // Its rows would only expire.
+    guard registry.types.isLive(schema.id) else { throw StorageError(.invalid, "unknown table") }
     policy = registry.types[schema.id]?.conflictPolicy ?? .last
     floor = registry.lifecycles.floor(of: schema.id)
     do throws(StorageError) {

@@ -165,7 +165,7 @@ import Testing
   // MARK: The form
 
   @Test func whatGoesInComesOut() throws {
-    for seed in 0..<UInt64(seedCount(400)) {
+    for seed in 0..<UInt64(seedCount(60)) {
       let sample = Sample(seed: seed)
       let base: LSN = seed % 3 == 0 ? 1_000 : 0
       let directory = try sample.directory(baseLSN: base)
@@ -340,7 +340,7 @@ import Testing
   func aFlippedBitInASharedBlockIsNeverAWrongValue(sharing: UInt64) throws {
     let sample = try StoreDamageTests.sample(.small(sharing))
     for file in sample.files where file.path.hasSuffix(".data") {
-      for bit in stride(from: Int(sharing), to: file.byteCount * 8, by: 1 + 250_000 / seedCount(1000)) {
+      for bit in stride(from: Int(sharing), to: file.byteCount * 8, by: 1 + 250_000 / seedCount(300)) {
         let disk = SimDisk(copyOf: sample.disk)
         disk.flipBit(file.path, bit)
         _ = try StoreDamageTests.read(
