@@ -85,9 +85,21 @@ extension Store {
         }
       }
     }
-    if (try? followLog(writing)) == true { return .again }
+    if followLogWhenDue(writing) { return .again }
     // Derived: where it fails, the next opening reads the indexes.
     return (try? checkpointStep()) == true ? .again : .idle(nanos: Self.periodNanos)
+  }
+
+  private func followLogWhenDue(_ writing: Writing) -> Bool {
+    let now = options.clock.monotonicNanos()
+    guard now >= writing.nextFollowNanos.withLock({ $0 }) else { return false }
+    do throws(StorageError) {
+      return try followLog(writing)
+    } catch {
+      // The sealing tells of it.
+      writing.nextFollowNanos.withLock { $0 = now + Self.sealRetryNanos }
+      return false
+    }
   }
 
   /// Takes one complete segment of the log into the tree of the next sealing, so that its hashes are not all to be
@@ -103,7 +115,7 @@ extension Store {
         writing.tree.withLock { [tree] in $0 = tree }
         return false
       }
-      let hasRead = try tree.follow()
+      let hasRead = try tree.follow(before: current)
       writing.tree.withLock { [tree] in $0 = tree }
       return hasRead
     }
@@ -155,6 +167,7 @@ extension Store {
         shared.activity.withLock { $0.sealingFailure = nil }
       }
       try removeSealedLog(keeping: options.tailKeptByteCount)
+      for spares in writing.writer.spares { try? spares.trimLeft() }
     }
   }
 

@@ -34,6 +34,8 @@ public final class Store: Sendable {
     let isClosed = Mutex(false)
     /// Over what is unsealed of the log, as far as it is complete. Of `lane`.
     let tree = Mutex<StretchTree?>(nil)
+    /// When (monotonic) the log is followed again, after it could not be.
+    let nextFollowNanos = Mutex<Int64>(.min)
     /// Held for a step of compaction; sealing does not wait for it.
     let compactionLane = SerialLane()
     let compaction = Mutex(Compaction())

@@ -59,12 +59,14 @@ import Testing
     #expect(try LogBench.scan(bench.disk).1.count == 21)
   }
 
-  @Test func aSegmentThatWasLeftLosesItsZerosInAStep() throws {
+  @Test func aSegmentThatWasLeftLosesItsZerosWhenNobodyReadsIt() throws {
     let writer = try bench.open(ahead: 65_536).writer
     try writer.commit([1])
     try writer.rotate()
     #expect(byteCount(1) == 4_096 + 65_536)
     prepare(writer)
+    #expect(byteCount(1) == 4_096 + 65_536)
+    try writer.spares.trimLeft()
     #expect(byteCount(1) == 3 * 4_096)
     #expect(try LogBench.scan(bench.disk).0.damaged.isEmpty)
   }
@@ -116,6 +118,23 @@ import Testing
       #expect(opened.records.map(\.lsn) == [1])
       #expect(try opened.writer.commit([2]) == 2)
     }
+  }
+
+  /// R4: what reads as zeros and was not prepared is damage: the only file of a log, one cut short, two in a row.
+  @Test(arguments: [0, 1, 2]) func zerosWhereASegmentWasAreDamage(way: Int) throws {
+    let writer = try bench.open(ahead: 8_192).writer
+    try writer.commit([1])
+    if way > 0 { try writer.rotate() }
+    bench.disk.restart()
+    for id in try segments().suffix(way == 2 ? 2 : 1) {
+      bench.disk.damage(LogBench.segment(id)) { bytes in
+        bytes = [UInt8](repeating: 0, count: way == 1 ? 0 : bytes.count)
+      }
+    }
+    let before = try segments()
+    let opened = try bench.open()
+    #expect(!opened.outcome.scan.damaged.isEmpty)
+    #expect(Set(before.prefix(1)).isSubset(of: try segments()), "nothing is healed by deletion")
   }
 
   /// A damaged header is no torn one where batches follow.

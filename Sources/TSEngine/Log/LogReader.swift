@@ -57,12 +57,14 @@ package struct LogReader: Sendable {
     }
 
     /// Reads the next segment, if another follows it: then nothing comes to it any more.
+    /// - Parameter current: what begins here or later is left for another time.
     /// - Returns: false when there is none.
     mutating func readComplete(
+      before current: UInt64,
       _ onBatch: (LogBatchInfo, RawSpan) throws(StorageError) -> Void
     ) throws(StorageError) -> Bool {
       let heads = try heads()
-      guard heads.count > 1 else {
+      guard heads.count > 1, heads[0].id < current else {
         nextID = heads.first?.id ?? nextID
         return false
       }
@@ -120,17 +122,25 @@ package struct LogReader: Sendable {
       if let header = head.header, header.firstLSN <= lsn { heads.removeAll() }
       heads.append(head)
     }
-    while let last = heads.last, last.header == nil, try isPrepared(last) { heads.removeLast() }
-    return heads
+    guard let last = heads.last, last.header == nil else { return heads }
+    heads.removeLast()
+    if try isPrepared(last) { return heads }
+    // It may have begun between the two looks.
+    let file = try disk.open(path(last.id), .read)
+    defer { file.close() }
+    return heads + [try SegmentHead(last.id, file, storeID)]
   }
 
-  /// A file that was made for the next segment and is none yet: zeros, but for a header that was torn.
+  /// A file that was made for the next segment and is none yet: zeros, but for a header that was torn. There is one
+  /// at most, behind a segment, and it was never shorter than it is.
   private func isPrepared(_ head: SegmentHead) throws(StorageError) -> Bool {
-    if head.isUnreadable { return false }
+    guard !head.isUnreadable, try segmentIDs().contains(where: { $0 < head.id }) else { return false }
     let file = try disk.open(path(head.id), .read)
     defer { file.close() }
     var window = try SegmentWindow(file)
-    return try window.isZero(from: LogFormat.SegmentHeader.byteCount) && window.unreadable.isEmpty
+    let start = LogFormat.SegmentHeader.byteCount
+    let isZero = try window.isZero(from: start)
+    return isZero && window.byteCount > start && window.unreadable.isEmpty
   }
 }
 

@@ -72,7 +72,7 @@ package struct LogRepair {
 
   /// A file that was made for the next segment gives its name back.
   private func removePrepared(behind scan: LogScan) throws(StorageError) {
-    let last = scan.segments.last?.id ?? 0
+    guard let last = scan.segments.last?.id else { return }
     let prepared = try reader.segmentIDs().filter { $0 > last }
     for id in prepared { try disk.remove(reader.path(id)) }
     if !prepared.isEmpty { try disk.syncDirectory(reader.directory) }

@@ -69,13 +69,23 @@ struct LogSegmentFactory {
     let file: any DiskFile
     do throws(StorageError) {
       file = try disk.open(path, .readWrite)
-      try file.write(bytes.rawSpan, at: 0)
+      do throws(StorageError) {
+        try file.write(bytes.rawSpan, at: 0)
+      } catch {
+        file.close()
+        throw error
+      }
     } catch {
       if disk.exists(path) { try disk.remove(path) }
       try disk.syncDirectory(directory)
       return nil
     }
-    try file.sync()
+    do throws(StorageError) {
+      try file.sync()
+    } catch {
+      file.close()
+      throw error
+    }
     return Made(file: file, crc: LogSegmentHeader.crc(of: bytes), byteCount: byteCount)
   }
 }

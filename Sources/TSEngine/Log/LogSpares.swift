@@ -6,7 +6,7 @@ import Synchronization
 /// WAL segments for the same reason).
 ///
 /// The writer asks for a segment and takes it when it is ready; whoever steps makes it, a piece at a
-/// time, and cuts off what segments that were left did not use. Nothing acknowledged depends on any of it:
+/// time. Zeros that segments which were left did not use are cut off when nobody reads them. Nothing acknowledged depends on any of it:
 /// what fails is given up and tried again later.
 final class LogSpares: Sendable {
   struct Spare: Sendable, Equatable {
@@ -79,7 +79,10 @@ final class LogSpares: Sendable {
     }
   }
 
-  /// As above; what is not ready is given up, so that the caller may make a file of that name. Waits for a
+  /// Takes back what was taken and not begun.
+  func putBack(_ spare: Spare) { state.withLock { $0.ready = spare } }
+
+  /// As `take`; what is not ready is given up, so that the caller may make a file of that name. Waits for a
   /// step under way.
   func takeOrGiveUp(_ segmentID: UInt64) throws(StorageError) -> Spare? {
     try lane.run { () throws(StorageError) in
@@ -89,7 +92,7 @@ final class LogSpares: Sendable {
     }
   }
 
-  /// A segment was left; bytes behind `byteCount` are to go, in a step.
+  /// A segment was left; bytes behind `byteCount` are to go, with `trimLeft`.
   func trim(_ path: String, to byteCount: Int) {
     state.withLock { $0.untrimmed.append((path, byteCount)) }
   }
@@ -99,6 +102,13 @@ final class LogSpares: Sendable {
     try lane.run { () throws(StorageError) in
       try abandon()
       if let ready = state.withLock({ $0.ready.take() }) { try disk.remove(path(ready.segmentID)) }
+    }
+    try trimLeft()
+  }
+
+  /// Cuts off what segments that were left did not use. For moments in which nobody of this process reads them.
+  func trimLeft() throws(StorageError) {
+    try lane.run { () throws(StorageError) in
       while try trimNext() {}
     }
   }
@@ -110,9 +120,7 @@ final class LogSpares: Sendable {
   func step() -> StepOutcome {
     do throws(StorageError) {
       return try lane.run { () throws(StorageError) in
-        var hasWorked = try trimNext()
-        if !hasWorked { hasWorked = try makePiece() }
-        return .idle(nanos: hasWorked ? Self.restNanos : 1_000_000_000)
+        .idle(nanos: try makePiece() ? Self.restNanos : 1_000_000_000)
       }
     } catch {
       let next = clock.monotonicNanos() + Self.retryNanos
@@ -123,7 +131,7 @@ final class LogSpares: Sendable {
   }
 
   /// Something waits for a step.
-  var hasWork: Bool { state.withLock { $0.wanted != nil || !$0.untrimmed.isEmpty } }
+  var hasWork: Bool { state.withLock { $0.wanted != nil } }
 
   private func path(_ segmentID: UInt64) -> String {
     FileNames.path(directory, FileNames.logSegment(segmentID))

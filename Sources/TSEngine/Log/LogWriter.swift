@@ -253,8 +253,13 @@ package final class LogWriter {
     guard options.preallocatedByteCount > 0 else { return }
     let (end, id) = (now.offset + byteCount, header.segmentID + 1)
     if end > writtenEnd, now.batchCount > 0, let spare = spares.take(id) {
-      try sync()
-      try seal(.rotate)
+      do throws(StorageError) {
+        try sync()
+        try seal(.rotate)
+      } catch {
+        spares.putBack(spare)
+        throw error
+      }
       let left = now.offset
       if try begin(spare) { leftByteCount += left }
     } else if 2 * end > writtenEnd {

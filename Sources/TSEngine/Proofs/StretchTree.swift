@@ -31,9 +31,11 @@ struct StretchTree: Sendable {
   var nextSegmentID: UInt64 { log.nextID ?? 0 }
 
   /// Takes in the oldest complete segment of the log that is not; false when there is none.
+  /// - Parameter current: the segment that was written a moment ago: what the registry and the manifest say by now
+  ///   holds for all before it.
   /// - Throws: as `finish`; the tree is of no use then.
-  mutating func follow() throws(StorageError) -> Bool {
-    try read { (log, body) throws(StorageError) in try log.readComplete(body) }
+  mutating func follow(before current: UInt64) throws(StorageError) -> Bool {
+    try read { (log, body) throws(StorageError) in try log.readComplete(before: current, body) }
   }
 
   /// Takes in the rest through `last`.
