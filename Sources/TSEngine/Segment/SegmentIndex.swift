@@ -211,7 +211,10 @@ package struct SegmentIndex: Sendable {
   ) throws(StorageError) {
     block.oldestLSN =
       (before.block?.oldestLSN ?? 0) &+ UInt64(bitPattern: try reader.zigzag())
-    block.newestLSN = block.oldestLSN &+ (try reader.varint())
+    let (newest, isBeyond) = block.oldestLSN.addingReportingOverflow(try reader.varint())
+    // A base of less than 2^63 may be added.
+    if isBeyond || newest >> 63 != 0 { throw StorageError(.corrupt, "impossible LSNs of a block", offset: reader.offset) }
+    block.newestLSN = newest
     switch try reader.next(UInt8.self) {
     case SegmentFormat.LSNForm.single: break
     case SegmentFormat.LSNForm.runs:
