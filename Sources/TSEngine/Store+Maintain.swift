@@ -85,51 +85,8 @@ extension Store {
         }
       }
     }
-    if followLogWhenDue(writing) { return .again }
     // Derived: where it fails, the next opening reads the indexes.
     return (try? checkpointStep()) == true ? .again : .idle(nanos: Self.periodNanos)
-  }
-
-  private func followLogWhenDue(_ writing: Writing) -> Bool {
-    let now = options.clock.monotonicNanos()
-    guard now >= writing.nextFollowNanos.withLock({ $0 }) else { return false }
-    do throws(StorageError) {
-      let hasRead = try followLog(writing)
-      // A quarter of a core at most: under a full load the rest is left to the sealing.
-      let end = options.clock.monotonicNanos()
-      writing.nextFollowNanos.withLock { $0 = end + 3 * (end - now) }
-      return hasRead
-    } catch {
-      // The sealing tells of it.
-      writing.nextFollowNanos.withLock { $0 = now + Self.sealRetryNanos }
-      return false
-    }
-  }
-
-  /// Takes one complete segment of the log into the tree of the next sealing, so that its hashes are not all to be
-  /// made at once.
-  /// - Returns: false when there is none.
-  private func followLog(_ writing: Writing) throws(StorageError) -> Bool {
-    try writing.lane.run { () throws(StorageError) in
-      let sealed = shared.live.withLock { $0.manifest.sealedLSN }
-      // Taken out: of no use after a failure.
-      var tree = takeTree(writing, after: sealed)
-      let current = shared.activity.withLock { $0.segmentID }
-      guard tree.nextSegmentID < current, pendingRotations().isEmpty, failure == nil else {
-        writing.tree.withLock { [tree] in $0 = tree }
-        return false
-      }
-      let hasRead = try tree.follow(before: current)
-      writing.tree.withLock { [tree] in $0 = tree }
-      return hasRead
-    }
-  }
-
-  private func takeTree(_ writing: Writing, after sealed: LSN) -> StretchTree {
-    let begun = writing.tree.withLock { $0.take() }
-    if let begun, begun.first == sealed + 1 { return begun }
-    return StretchTree(
-      disk: options.disk, directory: directory, storeID: storeID, shared: shared, from: sealed + 1)
   }
 
   private var isSealingDue: Bool {
@@ -161,11 +118,10 @@ extension Store {
             rotations.append(rotation)
           }
         }
-        var sealer = Sealer(
+        let installation = try Sealer(
           disk: options.disk, directory: directory, storeID: storeID, shared: shared,
-          context: segments)
-        sealer.tree = takeTree(writing, after: shared.live.withLock { $0.manifest.sealedLSN })
-        let installation = try sealer.seal(rotation, nextFileID: takeFileID)
+          context: segments
+        ).seal(rotation, nextFileID: takeFileID)
         _ = try install(installation)
         shared.rotations.withLock { $0.removeAll { $0.logSegment == rotation.logSegment } }
         shared.activity.withLock { $0.sealingFailure = nil }

@@ -32,10 +32,6 @@ public final class Store: Sendable {
     /// Makes the next segments of log and manifest.
     let preparer = Mutex<(any Wakeable)?>(nil)
     let isClosed = Mutex(false)
-    /// Over what is unsealed of the log, as far as it is complete. Of `lane`.
-    let tree = Mutex<StretchTree?>(nil)
-    /// When (monotonic) the log is followed again, after it could not be.
-    let nextFollowNanos = Mutex<Int64>(.min)
     /// Held for a step of compaction; sealing does not wait for it.
     let compactionLane = SerialLane()
     let compaction = Mutex(Compaction())

@@ -357,11 +357,10 @@ package final class CommitWriter: @unchecked Sendable {
 
   private func tellMaintenance() {
     let (needsWitness, byteCount) = (log.needsIdleSeal, log.rotationByteCount)
-    let (oldest, segmentID) = (firstUnsealedNanos, log.segmentID)
+    let oldest = firstUnsealedNanos
     shared.activity.withLock { activity in
       activity.needsWitness = needsWitness
       activity.segmentByteCount = byteCount
-      activity.segmentID = segmentID
       activity.oldestCommitNanos = oldest
     }
   }

@@ -50,8 +50,6 @@ package final class Shared: Sendable {
     /// The last batch has no witness yet.
     package var needsWitness = false
     package var segmentByteCount = 0
-    /// The segment of the log that is written.
-    package var segmentID: UInt64 = 0
     /// Commit time of the oldest unsealed batch of this process.
     package var oldestCommitNanos: Int64 = .max
     /// Why the last sealing failed; nil since one succeeded.

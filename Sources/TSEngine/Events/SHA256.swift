@@ -74,6 +74,22 @@ package struct SHA256: Sendable {
     return state
   }
 
+  /// Makes whole blocks of a message, as section 5.1.1 has it: a bit, zeros, its length.
+  static func pad(_ message: inout [UInt8]) {
+    let bitCount = UInt64(message.count) << 3
+    message.append(0x80)
+    let over = (message.count + 8) % blockByteCount
+    if over > 0 { message.appendZeros(blockByteCount - over) }
+    for byte in 0..<8 { message.append(UInt8(truncatingIfNeeded: bitCount >> UInt64(56 - 8 * byte))) }
+  }
+
+  /// The words of the digest of a message that `pad` made whole blocks of.
+  static func words(ofPadded blocks: RawSpan) -> InlineArray<8, UInt32> {
+    var hash = SHA256()
+    hash.compress(blocks)
+    return hash.state
+  }
+
   /// Fills the last block with zeros; a whole one is compressed.
   private mutating func padRest(to count: Int) {
     while restCount < count {

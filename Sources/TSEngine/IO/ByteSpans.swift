@@ -33,6 +33,6 @@ extension [UInt8] {
   }
 
   package mutating func appendZeros(_ count: Int) {
-    append(contentsOf: [UInt8](repeating: 0, count: count))
+    append(addingCapacity: count) { $0.append(repeating: 0, count: count) }
   }
 }

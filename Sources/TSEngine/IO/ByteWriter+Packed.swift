@@ -47,12 +47,26 @@ extension ByteWriter {
 
   @inline(__always)
   mutating func varint(_ value: UInt64) {
+    if value < 1 << 28, byteCount - count >= 4 { return shortVarint(UInt32(truncatingIfNeeded: value)) }
     var rest = value
     while rest >= 0x80 {
       put(UInt8(truncatingIfNeeded: rest) | 0x80)
       rest >>= 7
     }
     put(UInt8(truncatingIfNeeded: rest))
+  }
+
+  /// Of at most 28 bits, without a branch for each byte: how many there are cannot be foretold.
+  /// - Precondition: room for four bytes.
+  @inline(__always)
+  private mutating func shortVarint(_ value: UInt32) {
+    let size = max(1, (38 &- value.leadingZeroBitCount) / 7)
+    let groups =
+      value & 0x7F | (value & 0x3F80) << 1 | (value & 0x1F_C000) << 2 | (value & 0xFE0_0000) << 3
+    let more = 0x0080_8080 & (1 << UInt32(8 &* (size &- 1)) &- 1) as UInt32
+    let end = count &+ size
+    put(groups | more)
+    count = end
   }
 
   @inline(__always)

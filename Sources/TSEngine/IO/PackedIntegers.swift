@@ -21,26 +21,46 @@
     (self.count, self.low, self.width) = (count, low, width)
   }
 
-  /// - Precondition: `room` has room for `count`.
-  func append(to room: inout OutputSpan<Int64>) {
-    switch width {
-    case 1: append(UInt8.self, to: &room)
-    case 2: append(UInt16.self, to: &room)
-    case 4: append(UInt32.self, to: &room)
-    case 8: append(UInt64.self, to: &room)
-    default: for _ in 0..<count { room.append(low) }
+  /// The value at `index`; traps when there is none.
+  subscript(index: Int) -> Int64 {
+    precondition(index >= 0 && index < count, "an index of the values")
+    var difference: UInt64 = 0
+    for byte in 0..<width {
+      difference |= UInt64(differences.byte(at: index * width + byte)) << UInt64(8 * byte)
     }
+    return low &+ Int64(bitPattern: difference)
+  }
+
+  /// Whether all are the same; nothing promises that those who wrote them took no bytes for that.
+  var isConstant: Bool {
+    for index in width..<max(width, differences.byteCount)
+    where differences.byte(at: index) != differences.byte(at: index - width) { return false }
+    return true
   }
 
   @inline(__always)
-  private func append<Field: FixedWidthInteger & BitwiseCopyable>(
-    _: Field.Type, to room: inout OutputSpan<Int64>
-  ) {
+  func forEach(_ body: (Int64) -> Void) {
+    switch width {
+    case 1: forEach(UInt8.self, body)
+    case 2: forEach(UInt16.self, body)
+    case 4: forEach(UInt32.self, body)
+    case 8: forEach(UInt64.self, body)
+    default: for _ in 0..<count { body(low) }
+    }
+  }
+
+  /// - Precondition: `room` has room for `count`.
+  func append(to room: inout OutputSpan<Int64>) {
+    forEach { room.append($0) }
+  }
+
+  @inline(__always)
+  private func forEach<Field: FixedWidthInteger & BitwiseCopyable>(_: Field.Type, _ body: (Int64) -> Void) {
     for index in 0..<count {
       // SAFETY: `init` took `count` fields of this width.
       let field = unsafe differences.unsafeLoadUnaligned(
         fromUncheckedByteOffset: index &* MemoryLayout<Field>.size, as: Field.self)
-      room.append(low &+ Int64(truncatingIfNeeded: UInt64(Field(littleEndian: field))))
+      body(low &+ Int64(truncatingIfNeeded: UInt64(Field(littleEndian: field))))
     }
   }
 }

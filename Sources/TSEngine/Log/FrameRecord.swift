@@ -154,11 +154,7 @@ package enum FrameRecord {
     schema: (TableID) -> TableSchema?
   ) throws(StorageError) -> TableID {
     var reader = ByteReader(bytes)
-    guard try reader.next(UInt8.self) == version else {
-      throw StorageError(.unsupportedVersion, "frame record of an unknown version", offset: 0)
-    }
-    let table = TableID(try reader.count(limit: Int(TableID.max)))
-    let device = try reader.string(limit: 128)
+    let (table, device) = try head(&reader)
     let runCount = try reader.count(limit: maxRows)
     // Taken out and put back, so that the arrays are not copied.
     var batch = batches.removeValue(forKey: table) ?? FrameBatch(table: table)
@@ -167,7 +163,7 @@ package enum FrameRecord {
     let texts = schema(table)?.columns.filter { $0.type == .text }.map(\.id) ?? []
     for _ in 0..<runCount {
       let probe = Int32(truncatingIfNeeded: try reader.zigzag())
-      let times = try decodeTimes(&reader)
+      guard let times = try times(&reader, atMost: maxRows) else { continue }
       batch.beginRun(probe: probe, times: times)
       for _ in 0..<(try reader.count(limit: Int(ColumnID.max))) {
         let column = ColumnID(try reader.count(limit: Int(ColumnID.max)))
@@ -186,7 +182,22 @@ package enum FrameRecord {
     return table
   }
 
-  private static func decodeTimes(_ reader: inout ByteReader) throws(StorageError) -> SampleTimes {
+  /// Table and device; `reader` stands before the number of runs then.
+  /// - Throws: as `decode`.
+  static func head(
+    _ reader: inout ByteReader
+  ) throws(StorageError) -> (table: TableID, device: String) {
+    guard try reader.next(UInt8.self) == version else {
+      throw StorageError(.unsupportedVersion, "frame record of an unknown version", offset: 0)
+    }
+    let table = TableID(try reader.count(limit: Int(TableID.max)))
+    return (table, try reader.string(limit: 128))
+  }
+
+  /// Nil when they are more than `limit`.
+  static func times(
+    _ reader: inout ByteReader, atMost limit: Int
+  ) throws(StorageError) -> SampleTimes? {
     switch try reader.next(UInt8.self) {
     case TimeKind.regular:
       let start = try reader.next(Int64.self)
@@ -197,9 +208,10 @@ package enum FrameRecord {
         let times = RegularTimes(
           start: start, count: count, stepNumerator: numerator, stepDenominator: denominator)
       else { throw StorageError(.corrupt, "impossible regular times", offset: reader.offset) }
-      return .regular(times)
+      return count > limit ? nil : .regular(times)
     case TimeKind.explicit:
       let count = try reader.count(limit: maxRows)
+      if count > limit { return nil }
       let instants = try unpack(&reader, count: count)
       guard count > 0, zip(instants, instants.dropFirst()).allSatisfy({ $0 < $1 }) else {
         throw StorageError(.corrupt, "instants not increasing", offset: reader.offset)

@@ -1,5 +1,5 @@
 /// Reads the log in order, checks everything, changes nothing.
-package struct LogReader: Sendable {
+package struct LogReader {
   private let disk: any Disk
   private let storeID: StoreID
   /// The folder of the segments.
@@ -31,72 +31,16 @@ package struct LogReader: Sendable {
     from lsn: LSN = 0, through last: LSN = .max, durableLogLSN: LSN = 0,
     onBatch: (LogBatchInfo, RawSpan) throws(StorageError) -> Void
   ) throws(StorageError) -> LogScan {
-    var following = Following(
-      reader: self, first: lsn, pass: LogPass(storeID: storeID, directory: directory, durableLogLSN: durableLogLSN))
-    _ = try following.readRest(through: last, onBatch)
-    following.pass.scan.settleBurned()
-    return following.pass.scan
-  }
-
-  /// A pass that begins with the segment that holds `lsn` and is gone on with as the log grows.
-  func following(from lsn: LSN) -> Following {
-    Following(
-      reader: self, first: lsn, pass: LogPass(storeID: storeID, directory: directory, durableLogLSN: 0))
-  }
-
-  /// A pass over the log, as far as it has come.
-  struct Following: Sendable {
-    let reader: LogReader
-    let first: LSN
-    fileprivate(set) var pass: LogPass
-    /// The segment that is read next; nil before the first.
-    private(set) var nextID: UInt64?
-
-    fileprivate init(reader: LogReader, first: LSN, pass: LogPass) {
-      (self.reader, self.first, self.pass) = (reader, first, pass)
-    }
-
-    /// Reads the next segment, if another follows it: then nothing comes to it any more.
-    /// - Parameter current: what begins here or later is left for another time.
-    /// - Returns: false when there is none.
-    mutating func readComplete(
-      before current: UInt64,
-      _ onBatch: (LogBatchInfo, RawSpan) throws(StorageError) -> Void
-    ) throws(StorageError) -> Bool {
-      let heads = try heads()
-      guard heads.count > 1, heads[0].id < current else {
-        nextID = heads.first?.id ?? nextID
-        return false
-      }
-      try read(heads[0], next: heads[1], onBatch)
-      return true
-    }
-
-    /// Reads what is there, but for segments that begin above `last`.
-    /// - Returns: false.
-    mutating func readRest(
-      through last: LSN, _ onBatch: (LogBatchInfo, RawSpan) throws(StorageError) -> Void
-    ) throws(StorageError) -> Bool {
-      let heads = try heads().filter { $0.header?.firstLSN ?? 0 <= last }
-      for (index, head) in heads.enumerated() {
-        try read(head, next: index + 1 < heads.count ? heads[index + 1] : nil, onBatch)
-      }
-      return false
-    }
-
-    private func heads() throws(StorageError) -> [SegmentHead] {
-      try reader.heads(from: first, startingAt: nextID ?? 0)
-    }
-
-    private mutating func read(
-      _ head: SegmentHead, next: SegmentHead?,
-      _ onBatch: (LogBatchInfo, RawSpan) throws(StorageError) -> Void
-    ) throws(StorageError) {
-      let file = try reader.disk.open(reader.path(head.id), .read)
+    let heads = try self.heads(from: lsn).filter { $0.header?.firstLSN ?? 0 <= last }
+    var pass = LogPass(storeID: storeID, directory: directory, durableLogLSN: durableLogLSN)
+    for (index, head) in heads.enumerated() {
+      let next = index + 1 < heads.count ? heads[index + 1] : nil
+      let file = try disk.open(path(head.id), .read)
       defer { file.close() }
       try pass.read(head, file, next: next, onBatch)
-      nextID = head.id + 1
     }
+    pass.scan.settleBurned()
+    return pass.scan
   }
 
   /// Removes every segment before `segmentID`, oldest first and one at a time, so that a crash
@@ -112,9 +56,9 @@ package struct LogReader: Sendable {
   func path(_ id: UInt64) -> String { FileNames.path(directory, FileNames.logSegment(id)) }
 
   /// Ids and checked headers of the segments to read.
-  private func heads(from lsn: LSN, startingAt first: UInt64) throws(StorageError) -> [SegmentHead] {
+  private func heads(from lsn: LSN) throws(StorageError) -> [SegmentHead] {
     var heads: [SegmentHead] = []
-    for id in try segmentIDs() where id >= first {
+    for id in try segmentIDs() {
       let file = try disk.open(path(id), .read)
       defer { file.close() }
       let head = try SegmentHead(id, file, storeID)

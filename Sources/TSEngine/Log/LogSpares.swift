@@ -18,6 +18,8 @@ final class LogSpares: Sendable {
   private struct State: Sendable {
     var wanted: Spare?
     var ready: Spare?
+    /// What is wanted, as far as it is written. Of `lane`.
+    var making: Making?
     /// Segments that were left, and the bytes they use.
     var untrimmed: [(path: String, byteCount: Int)] = []
     /// No new try before; by the monotonic clock.
@@ -45,8 +47,6 @@ final class LogSpares: Sendable {
   private let state = Mutex(State())
   /// Held by a step and by whoever gives a spare up.
   private let lane = SerialLane()
-  /// Of the lane.
-  private let making = Mutex<Making?>(nil)
 
   /// - Parameter directory: the folder of the segments.
   init(_ disk: any Disk, clock: any Clock, directory: String) {
@@ -140,13 +140,13 @@ final class LogSpares: Sendable {
   private func makePiece() throws(StorageError) -> Bool {
     guard let wanted = state.withLock({ $0.wanted }) else { return false }
     var piece: Making
-    if let begun = making.withLock({ $0 }) {
+    if let begun = state.withLock({ $0.making }) {
       piece = begun
     } else {
       let temporary = FileNames.temporary(path(wanted.segmentID))
       if disk.exists(temporary) { try disk.remove(temporary) }
       piece = Making(spare: wanted, file: try disk.open(temporary, .create), path: temporary)
-      making.withLock { [piece] in $0 = piece }
+      state.withLock { [piece] in $0.making = piece }
     }
     let start = piece.byteCount
     let end = min(piece.spare.byteCount, start + Self.pieceByteCount)
@@ -157,14 +157,14 @@ final class LogSpares: Sendable {
     }
     if end < piece.spare.byteCount {
       piece.file.startWriteback(start..<end)
-      making.withLock { [piece] in $0 = piece }
+      state.withLock { [piece] in $0.making = piece }
       return true
     }
     try piece.file.sync()
     piece.file.close()
     let name = path(piece.spare.segmentID)
     try disk.rename(piece.path, to: name)
-    making.withLock { $0 = nil }
+    state.withLock { $0.making = nil }
     do throws(StorageError) {
       try disk.syncDirectory(directory)
     } catch {
@@ -190,7 +190,7 @@ final class LogSpares: Sendable {
   /// Gives up what is wanted and not ready.
   private func abandon() throws(StorageError) {
     state.withLock { $0.wanted = nil }
-    guard let begun = making.withLock({ $0.take() }) else { return }
+    guard let begun = state.withLock({ $0.making.take() }) else { return }
     begun.file.close()
     if disk.exists(begun.path) { try disk.remove(begun.path) }
   }

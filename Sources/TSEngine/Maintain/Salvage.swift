@@ -238,34 +238,18 @@ package struct Salvage {
       return
     }
     var bad: Set<Int> = []
-    for index in segment.table.rows.indices {
-      let block = segment.reader(index)
+    for block in segment.storedBlocks {
       do throws(StorageError) {
-        try BlockCheck(block).run()
-        report.rowCount += block.rowCount
+        try block.check()
+        report.rowCount += Int(block.row.rowCount)
       } catch {
         guard error.isDamage else { throw error }
-        bad.insert(index)
+        bad.formUnion(block.positions)
         var loss = Loss(
           file: name, bytes: (error.offset ?? 0)..<(error.offset ?? 0),
-          lsns: block.entry.oldestLSN...block.entry.newestLSN)
-        loss.readings = block.entry.firstTime...block.entry.lastTime
-        loss.device = segment.series(ofBlock: index).device
-        report.losses.append(loss)
-      }
-    }
-    for shared in segment.shared.table.rows.indices {
-      let row = segment.shared.table.rows[shared]
-      do throws(StorageError) {
-        try SharedBlock.check(shared, in: segment)
-        report.rowCount += Int(row.rowCount)
-      } catch {
-        guard error.isDamage else { throw error }
-        bad.formUnion(segment.positions(ofShared: shared))
-        var loss = Loss(
-          file: name, bytes: (error.offset ?? 0)..<(error.offset ?? 0),
-          lsns: row.oldestLSN...row.newestLSN)
-        loss.readings = row.firstTime...row.lastTime
+          lsns: block.row.oldestLSN...block.row.newestLSN)
+        loss.readings = block.row.firstTime...block.row.lastTime
+        if let device = block.device { loss.device = device }
         report.losses.append(loss)
       }
     }

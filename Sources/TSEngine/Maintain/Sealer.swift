@@ -8,8 +8,6 @@ package struct Sealer {
   let context: SegmentContext
   /// Where the log is read, when not in the store itself.
   var log: (disk: any Disk, directory: String)?
-  /// What is made already of the tree over the stretch.
-  var tree: StretchTree?
   /// What befell the readings, when not all that the store knows of.
   var lifecycles: Lifecycles?
 
@@ -107,11 +105,10 @@ package struct Sealer {
     _ installation: inout CommitRequest.Installation
   ) throws(StorageError) {
     let log = log ?? (disk, directory)
-    var tree =
-      tree
-      ?? StretchTree(
-        disk: log.disk, directory: log.directory, storeID: storeID, shared: shared, from: range.lowerBound)
-    try add(tree.finish(through: range.upperBound), range, after: shared.chain.withLock { $0.last }, id, to: &registry, &installation)
+    let tree = try StretchTree(
+      disk: log.disk, directory: log.directory, storeID: storeID, shared: shared
+    ).build(range)
+    try add(tree, range, after: shared.chain.withLock { $0.last }, id, to: &registry, &installation)
   }
 
   /// - Parameter before: the link before this one, nil for the first.

@@ -260,32 +260,16 @@ package struct Verify {
       let blocks = try DataSegmentReader(context, meta).uncached()
       report.fileCount += 1
       report.byteCount += meta.byteCount
-      for position in blocks.table.rows.indices {
-        let block = blocks.reader(position)
+      for block in blocks.storedBlocks {
+        let row = block.row
         do throws(StorageError) {
-          try BlockCheck(block).run()
-          report.rowCount += block.rowCount
-        } catch {
-          try contain(error)
-          let lost = damage(error.offset ?? 0, block.entry.oldestLSN, block.entry.newestLSN, 0)
-          add(lost)
-          readings.append(
-            (
-              lost, block.entry.firstTime...max(block.entry.firstTime, block.entry.lastTime),
-              blocks.series(ofBlock: position).device
-            ))
-        }
-      }
-      for block in blocks.shared.table.rows.indices {
-        let row = blocks.shared.table.rows[block]
-        do throws(StorageError) {
-          try SharedBlock.check(block, in: blocks)
+          try block.check()
           report.rowCount += Int(row.rowCount)
         } catch {
           try contain(error)
           let lost = damage(error.offset ?? 0, row.oldestLSN, row.newestLSN, 0)
           add(lost)
-          readings.append((lost, row.firstTime...max(row.firstTime, row.lastTime), nil))
+          readings.append((lost, row.firstTime...max(row.firstTime, row.lastTime), block.device))
         }
       }
       let file = try disk.open(FileNames.path(folder, name), .read)

@@ -153,7 +153,14 @@ public struct FrameBatch: Sendable {
   public mutating func add(_ column: ColumnID, _ slots: Span<Int32>) {
     let start = values.count
     values.append(addingCapacity: slots.count) { room in
-      for index in slots.indices { room.append(Int64(slots[index])) }
+      unsafe room.withUnsafeMutableBufferPointer { buffer, filled in
+        guard let target = buffer.baseAddress else { return }
+        for index in slots.indices {
+          // SAFETY: room for so many values was asked for; the index is the span's own.
+          unsafe target[filled &+ index] = Int64(slots[unchecked: index])
+        }
+        filled += slots.count
+      }
     }
     add(column, from: start)
   }

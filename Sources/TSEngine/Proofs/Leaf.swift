@@ -84,7 +84,9 @@ struct LeafWriter: Sendable {
   }
 
   private let symbols: SymbolTable
-  private(set) var out = ByteWriter(reserving: 1024)
+  /// The prefix of a leaf, the leaf, and behind `end` the padding that SHA-256 asks for.
+  var out = ByteWriter(reserving: 1024)
+  private var end = 0
 
   init(symbols: SymbolTable) { self.symbols = symbols }
 
@@ -101,81 +103,33 @@ struct LeafWriter: Sendable {
     for column in columns where column.valid?.contains(true) ?? true { present += 1 }
     out.varint(present)
     for column in columns where column.valid?.contains(true) ?? true { put(column, times.count) }
+    finish()
   }
 
-  private mutating func begin(
+  mutating func begin(
     _ schema: LeafSchema, _ lsn: LSN, _ device: String, _ probe: Int32, count: Int
   ) {
     out.bytes.removeAll(keepingCapacity: true)
-    out.put(ProofFormat.leafVersion)
-    out.put(ProofFormat.LeafKind.rows.rawValue)
-    out.put(lsn)
-    out.varint(UInt64(schema.id))
+    out.append(atMost: 24) { fields in
+      fields.put(ProofFormat.leafPrefix)
+      fields.put(ProofFormat.leafVersion)
+      fields.put(ProofFormat.LeafKind.rows.rawValue)
+      fields.put(lsn)
+      fields.varint(UInt64(schema.id))
+    }
     out.append(schema.name)
     out.string(device)
     out.zigzag(Int64(probe))
     out.varint(count)
   }
 
-  /// Writes the leaf of one run from the frame's own arrays.
-  mutating func write(
-    _ schema: LeafSchema, lsn: LSN, device: String, run: Int, of batch: FrameBatch
-  ) {
-    let (count, cells) = (batch.runs[run].count, batch.runs[run].cells)
-    begin(schema, lsn, device, batch.runs[run].probe, count: count)
-    if case .regular(let times) = batch.runs[run].times, times.stepDenominator == 1 {
-      out.put(ProofFormat.TimesForm.even)
-      out.put(times.start)
-      if count > 1 { out.varint(UInt64(times.stepNumerator)) }
-    } else {
-      let times = batch.runs[run].times
-      put((0..<count).map { times.tick($0) })
-    }
-    var present = 0
-    for cell in cells
-    where schema.columns.contains(where: { $0.id == batch.cells[cell].column })
-      && batch.hasValues(batch.cells[cell], count) { present += 1 }
-    out.varint(present)
-    var guess = cells.lowerBound
-    for column in schema.columns {
-      if guess >= cells.upperBound || batch.cells[guess].column != column.id {
-        guess = cells.first { batch.cells[$0].column == column.id } ?? cells.upperBound
-        if guess == cells.upperBound { continue }
-      }
-      put(batch.cells[guess], of: batch, count, column)
-      guess += 1
-    }
+  /// The leaf is complete.
+  mutating func finish() {
+    end = out.count
+    SHA256.pad(&out.bytes)
   }
 
-  private mutating func put(
-    _ cell: FrameBatch.Cell, of batch: FrameBatch, _ count: Int, _ column: LeafSchema.Column
-  ) {
-    switch cell.content {
-    case .constant(let value):
-      out.append(column.head)
-      out.put(ProofFormat.ColumnForm.constant)
-      put(value, column.type)
-    case .values(let start) where column.type == .int:
-      out.append(column.head)
-      let slots = batch.values.span.extracting(start..<(start + count))
-      let first = slots[0]
-      var isConstant = true
-      for row in slots.indices where slots[row] != first { isConstant = false }
-      out.append(atMost: 11 + count * 10) { fields in
-        fields.put(isConstant ? ProofFormat.ColumnForm.constant : ProofFormat.ColumnForm.values)
-        if isConstant { return fields.zigzag(first) }
-        for row in slots.indices { fields.zigzag(slots[row]) }
-      }
-    case .values(let start):
-      put(Column(schema: column, slots: batch.values[start..<(start + count)], valid: nil), count)
-    case .nullable(let start, let validityStart):
-      let valid = batch.validity[validityStart..<(validityStart + count)]
-      guard valid.contains(true) else { return }
-      put(Column(schema: column, slots: batch.values[start..<(start + count)], valid: valid), count)
-    }
-  }
-
-  private mutating func put(_ times: [Int64]) {
+  mutating func put(_ times: [Int64]) {
     var isEven = true
     for row in 2..<max(2, times.count)
     where times[row] &- times[row - 1] != times[1] &- times[0] { isEven = false }
@@ -213,7 +167,7 @@ struct LeafWriter: Sendable {
     }
   }
 
-  private mutating func put(_ slot: Int64, _ type: ColumnType) {
+  mutating func put(_ slot: Int64, _ type: ColumnType) {
     switch type {
     case .int: out.zigzag(slot)
     case .float: out.put(slot)
@@ -232,14 +186,9 @@ struct LeafWriter: Sendable {
     return out.bytes
   }
 
-  /// SHA-256 of the leaf that was written last.
-  func digest() -> Digest { MerkleTree.leaf(out.bytes) }
-}
+  /// The leaf that was written last.
+  var bytes: [UInt8] { Array(out.bytes[1..<end]) }
 
-extension FrameBatch {
-  /// Whether any row of a cell of `count` rows is not null.
-  fileprivate func hasValues(_ cell: Cell, _ count: Int) -> Bool {
-    guard case .nullable(_, let start) = cell.content else { return true }
-    return validity[start..<(start + count)].contains(true)
-  }
+  /// SHA-256 of the leaf that was written last.
+  func digest() -> Digest { Digest(SHA256.words(ofPadded: out.bytes.rawSpan)) }
 }

@@ -10,11 +10,15 @@ package enum MerkleTree {
   }
 
   static func node(_ left: Digest, _ right: Digest) -> Digest {
-    var hash = SHA256()
-    hash.update(ProofFormat.nodePrefix)
-    hash.update(left)
-    hash.update(right)
-    return Digest(hash)
+    // The prefix, both hashes, and the padding of 65 bytes: two blocks.
+    var message = InlineArray<128, UInt8>(repeating: 0)
+    message[0] = ProofFormat.nodePrefix
+    left.put(into: &message, at: 1)
+    right.put(into: &message, at: 33)
+    message[65] = 0x80
+    (message[126], message[127]) = (UInt8(65 * 8 >> 8), UInt8(65 * 8 & 0xFF))
+    // SAFETY: a UInt8 has no padding, so every byte is initialised.
+    return unsafe Digest(SHA256.words(ofPadded: message.span.bytes))
   }
 
   /// The root over `nodes`, leaves or roots of whole subtrees of one size (the last may be smaller).

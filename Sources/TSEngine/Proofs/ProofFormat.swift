@@ -45,8 +45,9 @@ package struct Digest: Hashable, Sendable {
   }
 
   /// Of all that went into `hash`.
-  init(_ hash: consuming SHA256) {
-    let state = hash.finalState()
+  init(_ hash: consuming SHA256) { self.init(hash.finalState()) }
+
+  init(_ state: InlineArray<8, UInt32>) {
     words = SIMD4()
     for word in 0..<4 {
       words[word] =
@@ -60,6 +61,16 @@ package struct Digest: Hashable, Sendable {
     unsafe withUnsafeBytes(of: &little) { raw in
       // SAFETY: `raw` covers the 32 bytes of `little` while the closure runs.
       unsafe hash.update(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(raw)))
+    }
+  }
+
+  /// Writes the 32 bytes of it from `offset` on.
+  func put(into message: inout InlineArray<128, UInt8>, at offset: Int) {
+    var bytes = message.mutableSpan
+    // SAFETY: any value of a byte is a UInt8; each store is checked.
+    var raw = unsafe bytes.mutableBytes
+    for word in 0..<4 {
+      raw.storeBytes(of: words[word].littleEndian, toByteOffset: offset + 8 * word, as: UInt64.self)
     }
   }
 

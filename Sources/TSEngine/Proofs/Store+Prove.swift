@@ -92,7 +92,7 @@ extension Store {
     let sealed = SealedLeaves(
       segments: live.segments, schema: live.registry.schema, symbols: symbols)
     try sealed.forEach(bounds) { (key, leaf) throws(StorageError) in
-      leaves.append(Leaf(key: key, bytes: leaf.out.bytes))
+      leaves.append(Leaf(key: key, bytes: leaf.bytes))
     }
     for event in shared.events.withLock({ $0 })
     where event.lsn <= link.lsns.upperBound && LeafKey(lsn: event.lsn) >= start
@@ -116,7 +116,7 @@ extension Store {
     let kept = Set(kept)
     var found: Leaf?
     try sealed.candidates(around: key, bounds) { key, leaf in
-      if kept.contains(leaf.digest()) { found = Leaf(key: key, bytes: leaf.out.bytes) }
+      if kept.contains(leaf.digest()) { found = Leaf(key: key, bytes: leaf.bytes) }
       return found != nil
     }
     return found

@@ -209,7 +209,7 @@ import Testing
         var leaves: [[UInt8]] = []
         var writer = LeafWriter(symbols: symbols)
         LeafRows(sets, of: key, lsn: 5, schema: LeafSchema(.power)).forEach(&writer) {
-          leaves.append($1.out.bytes)
+          leaves.append($1.bytes)
         }
         return leaves
       }

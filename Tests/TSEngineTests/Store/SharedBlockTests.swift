@@ -293,11 +293,17 @@ import Testing
     }
   }
 
-  @Test func aFleetOfFewRowsASeriesTakesFewBytesAndFewBlocks() throws {
+  /// Five minutes of a fleet, sealed.
+  private func fleet() throws -> (StoreBench, Store) {
     let bench = StoreBench(seed: 6, clock: SimClock(nanos: StoreBench.start + 7_200_000_000_000))
     let store = try bench.open()
     try append(0..<5, to: store)
     try store.seal()
+    return (bench, store)
+  }
+
+  @Test func aFleetOfFewRowsASeriesTakesFewBytesAndFewBlocks() throws {
+    let (bench, store) = try fleet()
     let before = try StoreReading.rows(store.snapshot())
     #expect(before.count == 3_000)
     let segment = try #require(store.snapshot().segments.first)
@@ -350,10 +356,7 @@ import Testing
   }
 
   @Test func aDamagedSharedBlockIsNamedAndTheRestIsSalvaged() throws {
-    let bench = StoreBench(seed: 6, clock: SimClock(nanos: StoreBench.start + 7_200_000_000_000))
-    let store = try bench.open()
-    try append(0..<5, to: store)
-    try store.seal()
+    let (bench, store) = try fleet()
     let all = try StoreReading.rows(store.snapshot())
     let id = try #require(store.snapshot().segments.first).id
     try store.close()
