@@ -4,15 +4,15 @@ import TSEngine
 
 /// `microbench paced [sensors] [seconds of wall time] [million values/s]`: commits at a fixed rate
 /// while sealing and compaction run. Each holds a second of all sensors; its latency counts from when
-/// it was due, so a stall is counted for all that waited. A minute of data, which stays in the
-/// processor's cache, is sent again and again with later times. Nothing takes the cold form: in a fleet it comes a week later, at the fleet's own pace.
+/// it was due, so a stall is counted for all that waited. The hour of data is sent again and again with
+/// later times. Nothing takes the cold form: in a fleet it comes a week later, at the fleet's own pace.
 enum PacedBenchmark {
   static func run(_ arguments: [String]) throws {
     let numbers = arguments.compactMap { Int($0) }
     let sensors = numbers.first ?? 100
     let wallSeconds = numbers.count > 1 ? numbers[1] : 60
     let rate = Double(numbers.count > 2 ? numbers[2] : 20) * 1e6
-    let data = MeterData(sensors: sensors, seconds: 60, seed: 1)
+    let data = MeterData(sensors: sensors, seconds: 600, seed: 1)
     var options = StoreOptions()
     options.coldAfterNanos = .max
     let store = try Store.open("microbench-paced", options)
@@ -27,7 +27,7 @@ enum PacedBenchmark {
     var toldSecond = 0
     for commit in 0..<count {
       let batch = IngestBench.frames(
-        data, sensors: 0..<sensors, second: commit % 60, at: first + Int64(commit) * 1_000_000_000)
+        data, sensors: 0..<sensors, second: commit % 600, at: first + Int64(commit) * 1_000_000_000)
       let due = began + Int64(Double(commit) * period * 1e9)
       let early = due - IngestBench.now()
       if early > 0 { usleep(UInt32(early / 1000)) }
