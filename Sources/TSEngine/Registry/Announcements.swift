@@ -34,7 +34,7 @@ package struct Announcements: Sendable, Equatable {
     package var topic: String { "devices/\(device)/lamp/associated" }
   }
 
-  private var byDevice: TreeDictionary<String, Entry> = [:]
+  private var byDevice = LayeredMap<Entry>()
   private var pendingDevices: TreeSet<String> = []
 
   package init() {}
@@ -88,7 +88,7 @@ package struct Announcements: Sendable, Equatable {
 extension Announcements: Checkpointed {
   func encode(into writer: inout ByteWriter) {
     writer.varint(byDevice.count)
-    for entry in byDevice.values.sorted(by: { $0.device < $1.device }) {
+    byDevice.forEach { _, entry in
       writer.string(entry.device)
       switch entry.state {
       case .unassociated(let code):
@@ -104,7 +104,8 @@ extension Announcements: Checkpointed {
   }
 
   init(from reader: inout ByteReader) throws(StorageError) {
-    for _ in 0..<(try reader.count(limit: reader.remaining)) {
+    var base = LayeredMap<Entry>.Base(count: try reader.count(limit: reader.remaining))
+    while !base.isFull {
       let device = try reader.string()
       let state: State
       switch try reader.next(UInt8.self) {
@@ -117,8 +118,9 @@ extension Announcements: Checkpointed {
       }
       var entry = Entry(device: device, state: state, stateLSN: try reader.varint())
       entry.confirmedLSN = try reader.varint()
-      byDevice[device] = entry
+      try base.append(device, entry)
       if entry.isPending { pendingDevices.insert(device) }
     }
+    byDevice = LayeredMap(base)
   }
 }

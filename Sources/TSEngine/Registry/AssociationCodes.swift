@@ -12,8 +12,11 @@ package struct AssociationCodes: Sendable, Equatable {
     package var isUsed = false
   }
 
-  private var byDevice: TreeDictionary<String, Issued> = [:]
-  /// Devices by the six digits their display shows; as a rule one each.
+  private var byDevice = LayeredMap<Issued>()
+  /// The six digits a display shows (upper half) and the place in the base of `byDevice` of whom had
+  /// them there, ascending.
+  private var shownInBase: [UInt64] = []
+  /// Devices that got a code since by the six digits; as a rule one each.
   private var byShown: TreeDictionary<UInt32, [String]> = [:]
 
   package init() {}
@@ -23,12 +26,28 @@ package struct AssociationCodes: Sendable, Equatable {
 
   /// Whether some device has just this code (L-20).
   package func contains(_ code: AssociationCode) -> Bool {
-    byShown[code.shown]?.contains { byDevice[$0]?.code == code } ?? false
+    devices(showing: code.shown).contains { byDevice[$0]?.code == code }
   }
 
   /// All that start with `prefix`, used and expired ones included, ascending by device.
   package func matching(_ prefix: CodePrefix) -> [Issued] {
-    (byShown[prefix.shown] ?? []).compactMap { byDevice[$0] }.filter { prefix.matches($0.code) }
+    devices(showing: prefix.shown).compactMap { byDevice[$0] }.filter { prefix.matches($0.code) }
+  }
+
+  /// Devices that show these digits or did, ascending. O(log n + devices).
+  private func devices(showing shown: UInt32) -> [String] {
+    var found = byShown[shown] ?? []
+    var (low, high) = (0, shownInBase.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if shownInBase[middle] >> 32 < UInt64(shown) { low = middle + 1 } else { high = middle }
+    }
+    while low < shownInBase.count, shownInBase[low] >> 32 == UInt64(shown) {
+      let device = byDevice.base[Int(shownInBase[low] & 0xFFFF_FFFF)].device
+      if !found.contains(device) { found.append(device) }
+      low += 1
+    }
+    return found.count > 1 ? found.sorted() : found
   }
 
   mutating func apply(_ event: Event) {
@@ -54,15 +73,17 @@ package struct AssociationCodes: Sendable, Equatable {
   private mutating func remove(_ device: String) {
     guard let old = byDevice[device] else { return }
     byDevice[device] = nil
-    let rest = (byShown[old.code.shown] ?? []).filter { $0 != device }
+    guard let rest = byShown[old.code.shown]?.filter({ $0 != device }) else { return }
     byShown[old.code.shown] = rest.isEmpty ? nil : rest
   }
+
+  package static func == (a: AssociationCodes, b: AssociationCodes) -> Bool { a.byDevice == b.byDevice }
 }
 
 extension AssociationCodes: Checkpointed {
   func encode(into writer: inout ByteWriter) {
     writer.varint(byDevice.count)
-    for issued in byDevice.values.sorted(by: { $0.device < $1.device }) {
+    byDevice.forEach { _, issued in
       writer.string(issued.device)
       writer.put(issued.code.high)
       writer.put(issued.code.low)
@@ -72,14 +93,17 @@ extension AssociationCodes: Checkpointed {
   }
 
   init(from reader: inout ByteReader) throws(StorageError) {
-    for _ in 0..<(try reader.count(limit: reader.remaining)) {
+    var base = LayeredMap<Issued>.Base(count: try reader.count(limit: reader.remaining))
+    while !base.isFull {
       let device = try reader.string()
       let code = AssociationCode(
         high: try reader.next(UInt64.self), low: try reader.next(UInt64.self))
       var issued = Issued(device: device, code: code, expiresAt: try reader.next(Int64.self))
       issued.isUsed = try reader.next(UInt8.self) != 0
-      remove(device)
-      add(issued)
+      shownInBase.append(UInt64(code.shown) << 32 | UInt64(base.count))
+      try base.append(device, issued)
     }
+    byDevice = LayeredMap(base)
+    shownInBase.sort()
   }
 }

@@ -1,5 +1,3 @@
-import HashTreeCollections
-
 /// Which devices are connected, from operational records. Not in the registry's digest: those
 /// records have a retention, and replaying what is left of them need not give the same.
 package struct Connections: Sendable, Equatable {
@@ -11,7 +9,7 @@ package struct Connections: Sendable, Equatable {
     package let lsn: LSN
   }
 
-  private var byDevice: TreeDictionary<String, Connection> = [:]
+  private var byDevice = LayeredMap<Connection>()
 
   package init() {}
 
@@ -35,7 +33,7 @@ package struct Connections: Sendable, Equatable {
 extension Connections: Checkpointed {
   func encode(into writer: inout ByteWriter) {
     writer.varint(byDevice.count)
-    for (device, connection) in byDevice.sorted(by: { $0.key < $1.key }) {
+    byDevice.forEach { device, connection in
       writer.string(device)
       writer.put(UInt8(connection.isConnected ? 1 : 0))
       writer.put(connection.since)
@@ -45,12 +43,16 @@ extension Connections: Checkpointed {
   }
 
   init(from reader: inout ByteReader) throws(StorageError) {
-    for _ in 0..<(try reader.count(limit: reader.remaining)) {
+    var base = LayeredMap<Connection>.Base(count: try reader.count(limit: reader.remaining))
+    while !base.isFull {
       let device = try reader.string()
       let isConnected = try reader.next(UInt8.self) != 0
-      byDevice[device] = Connection(
-        isConnected: isConnected, since: try reader.next(Int64.self),
-        interface: try reader.string(), lsn: try reader.varint())
+      try base.append(
+        device,
+        Connection(
+          isConnected: isConnected, since: try reader.next(Int64.self),
+          interface: try reader.string(), lsn: try reader.varint()))
     }
+    byDevice = LayeredMap(base)
   }
 }

@@ -1,5 +1,3 @@
-import HashTreeCollections
-
 /// A device as it stands now.
 package struct Device: Sendable, Equatable {
   package let id: String
@@ -23,17 +21,22 @@ package enum DeviceType {
   package static let lampiDefaultName = "My LAMPI"
 }
 
-/// The devices there are. Persistent: copies share what did not change.
+/// The devices there are. Copies share what did not change.
 package struct Devices: Sendable, Equatable {
-  private var byID: TreeDictionary<String, Device> = [:]
+  private var byID = LayeredMap<Device>()
 
   package init() {}
 
   package var count: Int { byID.count }
   package subscript(id: String) -> Device? { byID[id] }
   package func contains(_ id: String) -> Bool { byID[id] != nil }
-  /// Ascending by id. O(n log n).
-  package func sorted() -> [Device] { byID.values.sorted { $0.id < $1.id } }
+  /// Ascending by id. O(n).
+  package func sorted() -> [Device] {
+    var all: [Device] = []
+    all.reserveCapacity(count)
+    byID.forEach { all.append($1) }
+    return all
+  }
 
   mutating func apply(_ event: Event) {
     switch event.kind {
@@ -64,7 +67,7 @@ package struct Devices: Sendable, Equatable {
 extension Devices: Checkpointed {
   func encode(into writer: inout ByteWriter) {
     writer.varint(count)
-    for device in sorted() {
+    byID.forEach { _, device in
       writer.string(device.id)
       writer.string(device.type)
       writer.string(device.name)
@@ -76,13 +79,15 @@ extension Devices: Checkpointed {
   }
 
   init(from reader: inout ByteReader) throws(StorageError) {
-    for _ in 0..<(try reader.count(limit: reader.remaining)) {
+    var base = LayeredMap<Device>.Base(count: try reader.count(limit: reader.remaining))
+    while !base.isFull {
       var device = Device(
         id: try reader.string(), type: try reader.string(), name: try reader.string(),
         createdAt: try reader.next(Int64.self), createdLSN: try reader.varint(),
         updatedAt: try reader.next(Int64.self))
       device.fields = try reader.fields()
-      byID[device.id] = device
+      try base.append(device.id, device)
     }
+    byID = LayeredMap(base)
   }
 }
