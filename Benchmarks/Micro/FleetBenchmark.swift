@@ -8,7 +8,7 @@ import TSEngine
 ///                                                        rows of a series share blocks
 ///     microbench fleet segments PATH [series] [segments] one row a series, a sealing a segment
 ///     microbench fleet open PATH                         in a fresh process: time, memory, a whole scan
-///     microbench fleet registry [devices]                memory of the registry and its events alone
+///     microbench fleet registry [devices]                memory of the registry alone, its checkpoint
 enum FleetBenchmark {
   private static let devicesInABatch = 5_000
   private static let start = MeterData.start
@@ -147,16 +147,32 @@ enum FleetBenchmark {
       let id = device(number)
       events.append(
         Event(
-          lsn: LSN(number + 1), id: EventID(high: 1, low: UInt64(number)), recordedAt: start,
+          lsn: LSN(2 * number + 1), id: EventID(high: 1, low: UInt64(number)), recordedAt: start,
           actor: Actor(.system, "bench"), kind: .deviceCreated(device: id, type: "power", name: id)))
+      // As the store makes one: with a code.
+      let code = AssociationCode(high: UInt64(number) &* 0x9E37_79B9_7F4A_7C15, low: UInt64(number))
+      events.append(
+        Event(
+          lsn: LSN(2 * number + 2), id: EventID(high: 2, low: UInt64(number)), recordedAt: start,
+          actor: Actor(.system, "bench"),
+          kind: .codeIssued(device: id, code: code, expiresAt: start + 86_400_000_000_000)))
     }
     var before = residentBytes()
     var registry = Registry()
     for event in events { registry.apply(event) }
     print("registry: \((residentBytes() - before) / devices) bytes a device (\(registry.devices.count))")
-    before = residentBytes()
-    let copy = events.map { $0 }
-    print("events: \((residentBytes() - before) / devices) bytes a device (\(copy.count))")
+    let encoding = IngestBench.now()
+    let bytes = registry.checkpoint()
+    let encodeSeconds = seconds(encoding)
+    let digesting = IngestBench.now()
+    precondition(registry.digest == registry.digest)
+    let digestSeconds = seconds(digesting)
+    let decoding = IngestBench.now()
+    let decoded = try Registry(checkpoint: bytes.span.bytes, isChecked: true)
+    print(
+      "checkpoint: \(bytes.count / devices) bytes a device, written in \(encodeSeconds) s, "
+        + "read in \(seconds(decoding)) s, two digests \(digestSeconds) s")
+    precondition(decoded.devices.count == devices)
   }
 
   private static func report(_ name: String, _ store: Store, _ rowCount: Int, _ devices: Int) {

@@ -1,20 +1,41 @@
 /// The journal and the operational records as of a snapshot.
 extension Snapshot {
-  /// Registry events from the LSN `first` on up to this snapshot, oldest first, at most `limit`.
-  /// O(log events + events given).
-  package func events(from first: LSN = 0, limit: Int = .max) -> [Event] {
-    guard case .store(_, let shared) = backing, first <= lsn else { return [] }
-    return shared.events.withLock { events in
-      let start = events.partitionPoint { $0.lsn >= first }
-      let end = events.partitionPoint { $0.lsn > lsn }
-      return Array(events[start..<end].prefix(limit))
-    }
+  /// Registry events from the LSN `first` on up to this snapshot, oldest first, one after the other. Sealed
+  /// ones are read from journal segments as they are reached.
+  /// - Complexity: O(journal segments + bytes of those with LSNs of the range) in all; holds 64 KiB.
+  package func eventCursor(from first: LSN = 0) -> EventCursor {
+    guard case .store(let live, let shared) = backing, first <= lsn else { return EventCursor() }
+    return EventCursor(live, shared, first...lsn)
   }
 
-  /// How many registry events there are up to this snapshot. O(log events).
-  package var eventCount: Int {
-    guard case .store(_, let shared) = backing else { return 0 }
-    return shared.events.withLock { events in events.partitionPoint { $0.lsn > lsn } }
+  /// The same in an array, at most `limit`.
+  /// - Throws: `.io`.
+  package func events(from first: LSN = 0, limit: Int = .max) throws(StorageError) -> [Event] {
+    var (cursor, found) = (eventCursor(from: first), [Event]())
+    while found.count < limit, let event = try cursor.next() { found.append(event) }
+    return found
+  }
+
+  /// The journal of one device (T-04).
+  /// - Throws: `.io`.
+  /// - Complexity: reads all journal segments: a second for a million events.
+  package func history(of device: String) throws(StorageError) -> [Event] {
+    var (cursor, history) = (eventCursor(), DeviceHistory(of: device))
+    while let event = try cursor.next() { history.apply(event) }
+    return history.events
+  }
+
+  /// How many registry events there are up to this snapshot. O(log unsealed events); of the sealed past
+  /// they are counted.
+  /// - Throws: `.io`.
+  package func eventCount() throws(StorageError) -> Int {
+    guard case .store(let live, _) = backing else { return 0 }
+    if lsn >= live.manifest.sealedLSN {
+      return live.heads.reduce(live.sealedEventCount) { $0 + $1.events.firstIndex(atOrAbove: lsn + 1) }
+    }
+    var (cursor, count) = (eventCursor(), 0)
+    while try cursor.next() != nil { count += 1 }
+    return count
   }
 
   /// Operational records below the LSN `end` that `isWanted`, newest first, at most `limit`; sealed
@@ -62,17 +83,5 @@ extension Shared {
       records.append(try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn))
     }
     return records
-  }
-}
-
-extension Array {
-  /// The first index from which on `isLater` holds; elements for which it holds come last.
-  fileprivate func partitionPoint(_ isLater: (Element) -> Bool) -> Int {
-    var (low, high) = (0, count)
-    while low < high {
-      let middle = low + (high - low) / 2
-      if isLater(self[middle]) { high = middle } else { low = middle + 1 }
-    }
-    return low
   }
 }

@@ -113,14 +113,3 @@ extension Snapshot {
     return nil
   }
 }
-
-/// Reads the journal segments of one store.
-package struct JournalReader: Sendable {
-  let disk: any Disk
-  let directory: String
-  let storeID: StoreID
-
-  func read(_ id: UInt64) throws(StorageError) -> JournalSegment.Content {
-    try JournalSegment.read(disk, directory: directory, store: storeID, id: id)
-  }
-}

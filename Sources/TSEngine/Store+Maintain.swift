@@ -85,7 +85,7 @@ extension Store {
         }
       }
     }
-    // Derived: where it fails, the next opening reads the indexes.
+    // Derived: where it fails, the next opening reads what it would have held.
     return (try? checkpointStep()) == true ? .again : .idle(nanos: Self.periodNanos)
   }
 
@@ -123,6 +123,10 @@ extension Store {
           context: segments
         ).seal(rotation, nextFileID: takeFileID)
         _ = try install(installation)
+        let eventCount = shared.live.withLock { $0.sealedEventCount }
+        shared.sealedRegistry.withLock {
+          $0 = SealedRegistry(lsn: rotation.lastLSN, registry: rotation.registry, eventCount: eventCount)
+        }
         shared.rotations.withLock { $0.removeAll { $0.logSegment == rotation.logSegment } }
         shared.activity.withLock { $0.sealingFailure = nil }
       }
@@ -209,7 +213,7 @@ extension Store {
       writing.rollups.withLock { $0.abandon() }
     }
     shared.dead.sweep(options.disk, store: directory)
-    try? checkpointBeforeClosing()
+    checkpointBeforeClosing()
     try writing.lane.run { () throws(StorageError) in try writing.writer.finish() }
   }
 

@@ -35,9 +35,10 @@ public final class Store: Sendable {
     /// Held for a step of compaction; sealing does not wait for it.
     let compactionLane = SerialLane()
     let compaction = Mutex(Compaction())
-    /// Held for a step of the series checkpoint.
+    /// Held for a step of a checkpoint.
     let checkpointLane = SerialLane()
     let checkpoint = Mutex<SeriesCheckpointJob?>(nil)
+    let registryCheckpoint = Mutex<RegistryCheckpointJob?>(nil)
     /// When (monotonic) retention is looked at again.
     let nextRetentionNanos = Mutex<Int64>(.min)
     let rollups = Mutex(RollupWork())
@@ -70,7 +71,7 @@ public final class Store: Sendable {
   /// - Throws: `.busy` when another process writes to it, `.notFound`, `.corrupt` when STORE or the
   ///   manifest is damaged, `.unsupportedVersion`, `.io`, `.diskFull`. Other damage does not stop
   ///   the opening; it is set aside and listed in `damages`.
-  /// - Complexity: O(series + index bytes of data segments younger than the series checkpoint + events
+  /// - Complexity: O(series + devices + files of index and journal younger than their checkpoints
   ///   + bytes of the unsealed log).
   public static func open(
     _ directory: String, _ options: StoreOptions = StoreOptions()
@@ -275,14 +276,18 @@ public final class Store: Sendable {
   package var damages: [Manifest.Damage] {
     let live = shared.live.withLock { $0.segments }
     var all = openDamages
-    for damage in live.filter(\.isDamaged).map(\.loss) + compactionDamages
+    let journals = shared.journalDamages.withLock { $0 }
+    for damage in live.filter(\.isDamaged).map(\.loss) + compactionDamages + journals
     where !all.contains(damage) { all.append(damage) }
     return all
   }
 
-  /// False while events that are kept in a journal cannot be read: what they say of readings (deleted,
+  /// False while events that are kept in a journal alone cannot be read: what they say of readings (deleted,
   /// superseded) may come back with a repaired file, so nothing is rewritten meanwhile.
   var isJournalWhole: Bool { shared.live.withLock { $0.lostEvents.isEmpty } }
+
+  /// False while a journal was found damaged or missing at the opening: no checkpoint is to stand for it.
+  var areJournalsUndamaged: Bool { !openDamages.contains { FileNames.journalSegmentID($0.file) != nil } }
 
   /// Why writes are refused, when they are.
   package var failure: StorageError? { shared.live.withLock { $0.failure } }

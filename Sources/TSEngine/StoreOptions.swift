@@ -36,8 +36,8 @@ public struct StoreOptions: Sendable {
   package var rollups = RollupPlan.Options()
   /// Without a new data segment for so long, what is little is compacted too.
   package var compactionQuietNanos: Int64 = 21_600_000_000_000
-  /// Data segments without a checkpoint of their series after which one is written; fewer of them when
-  /// they are large.
+  /// Data segments, or journals, without a checkpoint after which one is written; fewer of them when they
+  /// are large.
   package var checkpointSegmentLimit = 32
   package var reserveByteCount = ReserveFile.defaultByteCount
   package var intake = Intake.Limits()

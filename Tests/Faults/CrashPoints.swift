@@ -132,6 +132,6 @@ struct RecoveryKills: Campaign {
     let snapshot = store.snapshot()
     return View(
       rows: try Reading.sums(snapshot)[0], lsn: snapshot.lsn, digest: snapshot.registry.digest,
-      eventCount: snapshot.events().count)
+      eventCount: try snapshot.events().count)
   }
 }

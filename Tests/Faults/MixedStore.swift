@@ -36,7 +36,7 @@ final class MixedStore: Sendable {
     }
     let snapshot = life.store?.snapshot()
     rows = snapshot.flatMap { try? Reading.all($0, unread: { _ in }) } ?? [:]
-    events = snapshot?.events() ?? []
+    events = (try? snapshot?.events()) ?? []
     choices = events.filter {
       switch $0.kind {
       case .conflictResolved: true
@@ -137,6 +137,14 @@ final class MixedStore: Sendable {
     } catch {
       throw Judge.Wrong(text: "cannot be read: \(error)")
     }
+    let there: Set<LSN>
+    do throws(StorageError) {
+      there = Set(try snapshot.events().map(\.lsn))
+    } catch {
+      throw Judge.Wrong(text: "events cannot be read: \(error)")
+    }
+    // Behind all reading: an opening reads no journal that REGISTRY covers (T-05), so damage of one is known
+    // when its events have been asked for.
     let damages = store.damages
     let recovered = store.durableLSN
     func isReported(_ lsn: LSN) -> Bool {
@@ -164,7 +172,6 @@ final class MixedStore: Sendable {
     }
     if path.hasPrefix("s/journal/") { try readPlainly(store, path) }
     if readOnly || Self.isDerived(path) { try RollupJudge.check(store.snapshot()) }
-    let there = Set(snapshot.events().map(\.lsn))
     for event in events where !there.contains(event.lsn) && !isReported(event.lsn) {
       throw Judge.Wrong(text: "event \(event.lsn) lost in silence; reported: \(damages)")
     }
@@ -178,7 +185,7 @@ final class MixedStore: Sendable {
   }
 
   /// Whatever is wrong with it, it is no damage of what is stored.
-  static func isDerived(_ path: String) -> Bool { path == "s/SERIES" || path.hasPrefix("s/rollups/") }
+  static func isDerived(_ path: String) -> Bool { path == "s/SERIES" || path == "s/REGISTRY" || path.hasPrefix("s/rollups/") }
 
   /// Without reading around damage: what a damaged journal may have changed is refused by its name, all else is as it was.
   private func readPlainly(_ store: Store, _ path: String) throws(Judge.Wrong) {

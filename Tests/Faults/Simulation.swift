@@ -439,7 +439,11 @@ private final class World: @unchecked Sendable {
         text: "client \(index), none of \(clients[index].states.count) states fits: "
           + clients[index].states[0].difference(own))
     }
-    let events = store.snapshot().events()
+    let events: [Event]
+    do throws(StorageError) { events = try store.snapshot().events() } catch {
+      if disk.base.isOff || error.errno != nil { return }
+      throw Judge.Wrong(text: "events cannot be read: \(error)")
+    }
     guard events.prefix(ackedEvents.count) == ackedEvents[...] else {
       throw Judge.Wrong(text: "visible events are gone")
     }

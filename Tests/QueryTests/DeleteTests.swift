@@ -56,7 +56,7 @@ import Testing
     let done = try rows(store, "DELETE FROM power WHERE (power >= 5 AND power < 12 OR power = 19) AND sensor = 'a'")
     #expect(done[0].hasPrefix("8|1|") && done[0].hasSuffix("|\(store.durableLSN)"))
     #expect(try rows(store, "SELECT sensor, count(*), sum(power) FROM power GROUP BY 1 ORDER BY 1") == ["a|12|115", "b|20|190"])
-    guard case .readingsDeleted(_, let spans, let rows, _)? = store.snapshot().events().last?.kind else {
+    guard case .readingsDeleted(_, let spans, let rows, _)? = try store.snapshot().events().last?.kind else {
       Issue.record("no event")
       return
     }
@@ -107,14 +107,14 @@ import Testing
     try append(store, "a", at: Self.start + 4_000_000_000 * Self.second)
     try append(store, "b", at: Self.start + 4_000_000_000 * Self.second)
     #expect(try rows(store, "DELETE FROM power WHERE ts < '2023-11-14T22:13:20.5Z'")[0].hasPrefix("30|3|"))
-    guard case .readingsDeleted(_, let spans, _, _)? = store.snapshot().events().last?.kind else {
+    guard case .readingsDeleted(_, let spans, _, _)? = try store.snapshot().events().last?.kind else {
       Issue.record("no event")
       return
     }
     #expect(spans.count == 1 && spans[0].isOfEverySeries)
     #expect(try rows(store, "SELECT count(*) FROM power") == ["30"])
     #expect(try rows(store, "DELETE FROM quarantine")[0].hasPrefix("40|2|"))
-    guard case .quarantineSettled(_, let settled, _, _, let count)? = store.snapshot().events().last?.kind else {
+    guard case .quarantineSettled(_, let settled, _, _, let count)? = try store.snapshot().events().last?.kind else {
       Issue.record("no event")
       return
     }

@@ -128,6 +128,10 @@ enum RegistryTables {
     }
   }
 
+  private static func next(_ events: inout EventCursor) throws(SQLError) -> Event? {
+    do throws(StorageError) { return try events.next() } catch { throw error.sqlError }
+  }
+
   private static func events(_ snapshot: Snapshot) -> ClosureTable {
     ClosureTable(
       name: "events",
@@ -138,7 +142,8 @@ enum RegistryTables {
         RowColumn("cause", .text), RowColumn("payload", .text),
       ]
     ) { emit throws(SQLError) in
-      for event in snapshot.events() {
+      var events = snapshot.eventCursor()
+      while let event = try Self.next(&events) {
         let goOn = try emit([
           .int(Int64(bitPattern: event.lsn)), .text(event.kind.name),
           .optional(event.kind.device),

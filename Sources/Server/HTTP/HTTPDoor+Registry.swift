@@ -27,10 +27,9 @@ extension HTTPDoor {
       guard let device = registry.devices[path[1]] else { throw Refused(.unknownDevice) }
       return Reply.json(RegistryJSON.device(device, registry))
     case ("devices", 3) where path[2] == "history":
-      var history = DeviceHistory(of: path[1])
-      for event in store.snapshot().events() { history.apply(event) }
-      guard !history.events.isEmpty else { throw Refused(.unknownDevice) }
-      return Reply.json(RegistryJSON.list(history.events.map(\.json)))
+      let history = try store.snapshot().history(of: path[1])
+      guard !history.isEmpty else { throw Refused(.unknownDevice) }
+      return Reply.json(RegistryJSON.list(history.map(\.json)))
     case ("devices", 3): throw Refused.notYet("/api/devices/{id}/\(path[2].prefix(32))")
     case ("users", 1):
       let living = registry.users.sorted().filter { $0.deletedAt == nil }
@@ -45,7 +44,7 @@ extension HTTPDoor {
     case ("events", 1):
       let from = try Self.number(request, "from").map { UInt64($0) } ?? 0
       let limit = try Self.number(request, "limit") ?? 1000
-      let found = store.snapshot().events(from: from, limit: min(max(limit, 1), Self.eventLimit))
+      let found = try store.snapshot().events(from: from, limit: min(max(limit, 1), Self.eventLimit))
       return Reply.json(RegistryJSON.list(found.map(\.json)))
     case ("claim", 1): throw Self.wrongMethod("POST")
     default: throw Refused.notFound("There is nothing at this path")

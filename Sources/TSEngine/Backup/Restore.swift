@@ -93,7 +93,11 @@ package struct Restore {
     nextFileID = outcome.manifest.nextFileID
     try Self.checkRemovals(outcome.manifest, at: cut)
     var registry = Registry()
-    for event in shared.events.withLock({ $0 }) where event.lsn <= cut { registry.apply(event) }
+    var events = EventCursor(shared.live.withLock { $0 }, shared, 0...cut)
+    while let event = try events.next() {
+      registry.apply(event)
+      report.eventCount += 1
+    }
     lifecycles = registry.lifecycles
   }
 
@@ -147,7 +151,6 @@ package struct Restore {
     report.lsn = cut
     report.time = shared.clock.withLock { $0.time(of: cut) }
     report.rowCount = installation.added.reduce(0) { $0 + $1.meta.rowCount }
-    report.eventCount = shared.events.withLock { $0.count { $0.lsn <= cut } }
     return report
   }
 

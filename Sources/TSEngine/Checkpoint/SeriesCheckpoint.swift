@@ -31,12 +31,6 @@ package struct SeriesCheckpoint: Sendable {
 
   package static func path(_ directory: String) -> String { FileNames.path(directory, FileNames.series) }
 
-  /// Removes what a writer was killed amid.
-  static func removeUnfinished(_ disk: any Disk, _ directory: String) {
-    let path = FileNames.temporary(path(directory))
-    if disk.exists(path) { try? disk.remove(path) }
-  }
-
   /// Reads the checkpoint of a store into `series`.
   /// - Returns: one that covers nothing where there is no file, or only a damaged or newer one.
   package static func load(
@@ -77,9 +71,11 @@ package struct SeriesCheckpoint: Sendable {
     var offset = FileHeader.byteCount
     var seriesCount = 0
     while true {
-      let (kind, payload) = try Self.chunk(file, at: offset, end)
-      offset += SeriesCheckpointFormat.chunkHeaderByteCount + payload.count
-      switch kind {
+      let (kind, payload) = try CheckpointChunk.read(file, at: offset, end)
+      let known = SeriesCheckpointFormat.Kind(rawValue: kind)
+      guard let known else { throw CheckpointChunk.failed(file, at: offset) }
+      offset += CheckpointChunk.headerByteCount + payload.count
+      switch known {
       case .segments: try readSegments(payload)
       case .series:
         let columns = try SeriesColumns(decoding: payload)
@@ -94,25 +90,6 @@ package struct SeriesCheckpoint: Sendable {
         return
       }
     }
-  }
-
-  private static func chunk(
-    _ file: any DiskFile, at offset: Int, _ end: Int
-  ) throws(StorageError) -> (kind: SeriesCheckpointFormat.Kind, payload: [UInt8]) {
-    let start = offset + SeriesCheckpointFormat.chunkHeaderByteCount
-    let header = try file.bytes(offset..<start)
-    var reader = ByteReader(header.rawSpan)
-    let kind = try reader.next(UInt8.self)
-    let length = Int(try reader.next(UInt32.self))
-    let crc = try reader.next(UInt32.self)
-    guard length <= end - start else {
-      throw StorageError(.truncated, "series checkpoint", file: file.path, offset: end)
-    }
-    let payload = try file.bytes(start..<(start + length))
-    guard SeriesCheckpointFormat.crc(kind, payload, at: offset) == crc,
-      let known = SeriesCheckpointFormat.Kind(rawValue: kind)
-    else { throw StorageError(.corrupt, "chunk fails its check", file: file.path, offset: offset) }
-    return (known, payload)
   }
 
   private mutating func readSegments(_ payload: [UInt8]) throws(StorageError) {

@@ -1,14 +1,10 @@
 /// Numbers of the series checkpoint (FORMAT.md, section 16).
 ///
 ///     | file header, 64 B | segments chunk | series chunk … | end chunk |
-///
-///     0      1                5     9
-///     | kind | payload length | CRC | payload |
 enum SeriesCheckpointFormat {
   /// `tsqseri1`, little-endian.
   static let magic: UInt64 = 0x3169_7265_7371_7374
   static let version: UInt16 = 1
-  static let chunkHeaderByteCount = 9
 
   enum Kind: UInt8 {
     case segments = 1, series = 2, end = 3
@@ -19,15 +15,6 @@ enum SeriesCheckpointFormat {
   static let chunkRuns = 1 << 15
   /// What a reader believes: a count above is damage.
   static let countLimit = 1 << 24
-
-  /// Covers the position, so that a misplaced chunk does not pass.
-  static func crc(_ kind: UInt8, _ payload: [UInt8], at offset: Int) -> UInt32 {
-    var place = ByteWriter(reserving: 13)
-    place.put(kind)
-    place.put(UInt64(offset))
-    place.put(UInt32(payload.count))
-    return CRC32C.checksum(payload, continuing: CRC32C.checksum(place.bytes))
-  }
 
   /// What a segment is told by beside its number, which a later one may have again.
   static func identity(_ meta: Manifest.DataSegment) -> UInt32 {

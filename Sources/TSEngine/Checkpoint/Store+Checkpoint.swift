@@ -1,29 +1,42 @@
-/// The series checkpoint: when it is written, and its steps.
+/// The checkpoints of series and registry: when they are written, and their steps.
 extension Store {
-  /// Indexes that an opening may have to read: fewer of them are not worth a checkpoint.
+  /// Indexes or journals that an opening may have to read: fewer of them are not worth a checkpoint.
   private struct Due {
     var segmentCount: Int
-    var indexByteCount: Int
+    var byteCount: Int
     /// What is written must be worth it beside the checkpoint there is.
     var shareOfCheckpoint: Int
 
-    static let running = Due(segmentCount: 32, indexByteCount: 4 << 20, shareOfCheckpoint: 2)
-    static let closing = Due(segmentCount: 8, indexByteCount: 256 << 10, shareOfCheckpoint: 8)
+    static let running = Due(segmentCount: 32, byteCount: 4 << 20, shareOfCheckpoint: 2)
+    static let closing = Due(segmentCount: 8, byteCount: 256 << 10, shareOfCheckpoint: 8)
+
+    func holds(_ byteCount: Int, beside checkpointByteCount: Int) -> Bool {
+      byteCount >= max(self.byteCount, checkpointByteCount / shareOfCheckpoint)
+    }
   }
 
-  /// One step of the checkpoint under way, or the beginning of one that is due.
+  /// One step of a checkpoint under way, or the beginning of one that is due.
   /// - Returns: whether there is more to do at once.
   /// - Throws: `.io`, `.diskFull`, `.corrupt`: it is given up; the next change of segments may make
   ///   another due.
-  package func checkpointStep() throws(StorageError) -> Bool { try checkpointStep(.running) }
-
-  /// Writes a checkpoint to its end where one is worth it for the next opening.
-  func checkpointBeforeClosing() throws(StorageError) {
-    shared.checkpoint.withLock { $0.judged = SeriesCheckpoint.State.Segments() }
-    while try checkpointStep(.closing) {}
+  package func checkpointStep() throws(StorageError) -> Bool {
+    if try seriesStep(.running) { return true }
+    return try registryStep(.running)
   }
 
-  private func checkpointStep(_ due: Due) throws(StorageError) -> Bool {
+  /// Writes checkpoints to their end where they are worth it for the next opening.
+  func checkpointBeforeClosing() {
+    shared.checkpoint.withLock { $0.judged = SeriesCheckpoint.State.Segments() }
+    shared.registryCheckpoint.withLock { $0.judgedLSN = 0 }
+    // Derived: where one fails, the next opening reads what it would have held.
+    do throws(StorageError) { while try seriesStep(.closing) {} } catch {}
+    do throws(StorageError) { while try registryStep(.closing) {} } catch {}
+  }
+
+  /// Why the registry checkpoint was left aside at the opening: the journals were read instead.
+  package var checkpointFailure: StorageError? { shared.registryCheckpoint.withLock { $0.failure } }
+
+  private func seriesStep(_ due: Due) throws(StorageError) -> Bool {
     guard let writing, failure == nil else { return false }
     return try writing.checkpointLane.run { () throws(StorageError) in
       var job = writing.checkpoint.withLock { $0.take() }
@@ -57,9 +70,51 @@ extension Store {
     if open.count < min(due.segmentCount, options.checkpointSegmentLimit) {
       var indexByteCount = 0
       for segment in open { indexByteCount += try segment.indexByteCount() }
-      guard indexByteCount >= max(due.indexByteCount, state.byteCount / due.shareOfCheckpoint) else { return nil }
+      guard due.holds(indexByteCount, beside: state.byteCount) else { return nil }
     }
     return try SeriesCheckpointJob(
       segments.map(\.meta), options.disk, directory: directory, storeID: storeID, series: shared.series)
+  }
+
+  private func registryStep(_ due: Due) throws(StorageError) -> Bool {
+    guard let writing, failure == nil else { return false }
+    return try writing.checkpointLane.run { () throws(StorageError) in
+      var job = writing.registryCheckpoint.withLock { $0.take() }
+      if job == nil { job = try nextRegistryCheckpoint(due) }
+      guard var job else { return false }
+      guard try job.step() else {
+        writing.registryCheckpoint.withLock { [job] in $0 = job }
+        return true
+      }
+      let (lsn, byteCount) = (job.journals.lsn, job.byteCount)
+      shared.registryCheckpoint.withLock { state in
+        state.lsn = lsn
+        state.byteCount = byteCount
+        state.failure = nil
+      }
+      return false
+    }
+  }
+
+  private func nextRegistryCheckpoint(_ due: Due) throws(StorageError) -> RegistryCheckpointJob? {
+    let sealed = shared.sealedRegistry.withLock { $0 }
+    let state = shared.registryCheckpoint.withLock { state in
+      defer { state.judgedLSN = sealed.lsn }
+      return state
+    }
+    // What a damaged journal says must not be settled by a file that lacks it.
+    guard state.judgedLSN != sealed.lsn, sealed.lsn > state.lsn, areJournalsUndamaged else { return nil }
+    let journals = shared.live.withLock { $0.manifest }.registryJournals(through: sealed.lsn)
+    let open = journals.filter { $0.newestLSN > state.lsn }
+    guard !open.isEmpty else { return nil }
+    let isDue =
+      state.failure != nil || open.count >= min(due.segmentCount, options.checkpointSegmentLimit)
+      || due.holds(open.reduce(0) { $0 + $1.byteCount }, beside: state.byteCount)
+    guard isDue, let newest = journals.last, let reader = shared.journalReader,
+      let crc = try reader.fingerprint(of: newest.id)
+    else { return nil }
+    return try RegistryCheckpointJob(
+      sealed, journals, newestCRC: crc, clock: shared.clock.withLock { $0 }, chain: shared.chain.withLock { $0 },
+      options.disk, directory: directory, storeID: storeID)
   }
 }

@@ -75,6 +75,8 @@ package enum CommitRequest: Sendable {
     /// The log segment that ended.
     package var logSegment: UInt64
     package var lastLSN: LSN
+    /// As of that LSN.
+    package var registry = Registry()
   }
 
   /// Bytes it holds in the queue, roughly.

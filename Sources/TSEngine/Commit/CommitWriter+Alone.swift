@@ -85,7 +85,7 @@ extension CommitWriter {
       let frozen = live.heads[live.heads.count - 1]
       live.heads.append(next)
       return CommitRequest.Rotation(
-        head: frozen, logSegment: ended, lastLSN: log.nextLSN - 1)
+        head: frozen, logSegment: ended, lastLSN: log.nextLSN - 1, registry: live.registry)
     }
   }
 
@@ -140,7 +140,10 @@ extension CommitWriter {
       live.segments.removeAll { files.removed.contains($0.id) }
       live.segments += readers
       live.segments.sort { $0.id < $1.id }
-      if let sealed = files.sealed { live.heads.removeAll { $0 === sealed.head } }
+      if let sealed = files.sealed {
+        live.heads.removeAll { $0 === sealed.head }
+        live.sealedEventCount += sealed.head.events.count
+      }
       live.durableLSN = log.nextLSN - 1
       return (replaced, files.replaceRollups(of: &live))
     }

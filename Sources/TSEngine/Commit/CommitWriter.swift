@@ -337,8 +337,8 @@ package final class CommitWriter: @unchecked Sendable {
   /// Makes a durable group visible.
   private func publish(_ group: CommitGroup, commitNanos: Int64) {
     shared.clock.withLock { $0.record(group.firstLSN, at: commitNanos) }
-    if !group.events.isEmpty { shared.events.withLock { $0.append(contentsOf: group.events) } }
     shared.live.withLock { live in
+      if !group.events.isEmpty { live.heads[live.heads.count - 1].append(group.events) }
       if !group.records.isEmpty { live.heads[live.heads.count - 1].append(group.records) }
       live.registry = group.registry
       live.durableLSN = group.nextLSN - 1

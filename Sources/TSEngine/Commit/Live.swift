@@ -10,6 +10,8 @@ package struct Live: Sendable {
   /// Live data segments in order of their ids.
   package var segments: [DataSegmentReader] = []
   package var manifest = Manifest()
+  /// Registry events that journal segments hold, as far as they could be read.
+  package var sealedEventCount = 0
   /// Live rollup segments in order of their ids.
   package var rollups: [RollupSegmentReader] = []
   /// Journals, or parts of them, whose events nobody knows; oldest first.
@@ -31,9 +33,13 @@ package final class Shared: Sendable {
   package let series = SeriesCatalog()
   /// What the series checkpoint on disk covers.
   package let checkpoint = Mutex(SeriesCheckpoint.State())
+  /// What the registry checkpoint on disk covers.
+  package let registryCheckpoint = Mutex(RegistryCheckpoint.State())
+  /// The registry as the journal segments give it.
+  let sealedRegistry = Mutex(SealedRegistry())
+  /// Journal segments that could not be read when they were asked for.
+  package let journalDamages = Mutex([Manifest.Damage]())
   package let clock = Mutex(CommitClock())
-  /// All registry events in LSN order.
-  package let events = Mutex([Event]())
   /// Merkle roots of the sealed log, oldest first.
   package let chain = Mutex([ChainLink]())
   package let symbols = SymbolTable()

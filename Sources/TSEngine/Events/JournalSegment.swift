@@ -104,20 +104,12 @@ package enum JournalSegment {
     _ bytes: [UInt8], store: StoreID, id: UInt64
   ) throws(StorageError) -> Content {
     var content = Content()
-    do throws(StorageError) {
-      _ = try FileHeader(
-        decoding: bytes, magic: magic, version: version, store: store, id: id)
-    } catch {
-      // Offset 16: the header holds and names something else.
-      if error.code == .unsupportedVersion || error.offset == 16 { throw error }
-      content.damaged.append(0..<min(headerByteCount, bytes.count))
-    }
+    if let damaged = try damagedHeader(bytes, store: store, id: id) { content.damaged.append(damaged) }
     var offset = headerByteCount
     var sawClock = false
     while offset < bytes.count {
       guard let chunk = chunk(bytes, at: offset) else {
-        // A chunk's header checks its own offset, so the next whole one is known for what it is.
-        let next = (offset + 1..<bytes.count).first { Self.chunk(bytes, at: $0) != nil }
+        let next = nextChunk(bytes, after: offset)
         content.lose(offset..<(next ?? bytes.count))
         offset = next ?? bytes.count
         continue
@@ -145,21 +137,47 @@ package enum JournalSegment {
     return content
   }
 
+  /// Nil when the header holds; else the bytes that fail.
+  static func damagedHeader(
+    _ bytes: [UInt8], store: StoreID, id: UInt64
+  ) throws(StorageError) -> Range<Int>? {
+    do throws(StorageError) {
+      _ = try FileHeader(decoding: bytes, magic: magic, version: version, store: store, id: id)
+      return nil
+    } catch {
+      // Offset 16: the header holds and names something else.
+      if error.code == .unsupportedVersion || error.offset == 16 { throw error }
+      return 0..<min(headerByteCount, bytes.count)
+    }
+  }
+
+  /// Where the next whole chunk begins. Its header checks its own offset, so it is known for what it is.
+  static func nextChunk(_ bytes: [UInt8], after offset: Int) -> Int? {
+    (offset + 1..<bytes.count).first { chunk(bytes, at: $0) != nil }
+  }
+
   private static func chunk(
     _ bytes: [UInt8], at offset: Int
   ) -> (magic: UInt32, length: Int, crc: UInt32)? {
-    guard bytes.count - offset >= chunkHeaderByteCount else { return nil }
-    var reader = ByteReader(bytes.rawSpan.extracting(offset..<(offset + chunkHeaderByteCount)))
+    let end = min(offset + chunkHeaderByteCount, bytes.count)
+    return chunk(bytes.rawSpan.extracting(offset..<end), at: offset, of: bytes.count)
+  }
+
+  /// - Parameter header: the bytes at `offset` of a file of `byteCount` bytes.
+  static func chunk(
+    _ header: RawSpan, at offset: Int, of byteCount: Int
+  ) -> (magic: UInt32, length: Int, crc: UInt32)? {
+    var reader = ByteReader(header)
     guard let magic = try? reader.next(UInt32.self), let length = try? reader.next(UInt32.self),
       let crc = try? reader.next(UInt32.self), let payloadCRC = try? reader.next(UInt32.self),
       magic == recordChunk || magic == clockChunk,
       crc == headerCRC(magic, length, payloadCRC, offset: offset), length <= chunkLimit,
-      Int(length) <= bytes.count - offset - chunkHeaderByteCount
+      Int(length) <= byteCount - offset - chunkHeaderByteCount
     else { return nil }
     return (magic, Int(length), payloadCRC)
   }
 
-  private static func decodeRecords(
+  static func decodeRecords(
     _ payload: RawSpan, into records: inout [Record]
   ) throws(StorageError) {
     var reader = ByteReader(payload)

@@ -51,7 +51,9 @@ package final class Head: Sendable {
   private let heldByteCount = Atomic<Int>(0)
   private let receivedByteCount = Atomic<Int>(0)
   /// Operational records of the same stretch of the log.
-  private let operational = Mutex(UnsealedRecords())
+  private let operational = Mutex(UnsealedRecords<OperationalRecord>())
+  /// Registry events of the same stretch.
+  private let journal = Mutex(UnsealedRecords<Event>())
   /// Whoever encodes holds it: one chunk at a time, each with its table's builder.
   private let builders = Mutex([TableID: BlockBuilder]())
   private let schema: @Sendable (TableID) -> TableSchema?
@@ -181,6 +183,11 @@ package final class Head: Sendable {
     operational.withLock { $0.append(records) }
   }
 
+  /// Adds durable events, in LSN order.
+  package func append(_ events: [Event]) {
+    journal.withLock { $0.append(events) }
+  }
+
   // MARK: Encoding
 
   private var fullByteCount: Int { withState { $0.fullByteCount } }
@@ -228,11 +235,14 @@ package final class Head: Sendable {
   package var rowCount: Int { withState { $0.rowCount } }
 
   /// Operational records, as far as they are durable.
-  package var records: UnsealedRecords { operational.withLock { $0 } }
+  package var records: UnsealedRecords<OperationalRecord> { operational.withLock { $0 } }
+  /// Registry events, as far as they are durable.
+  package var events: UnsealedRecords<Event> { journal.withLock { $0 } }
 
-  /// Bytes held, roughly, those of the records included. O(1).
+  /// Bytes held, roughly, those of records and events included. O(1).
   package var byteCount: Int {
-    heldByteCount.load(ordering: .relaxed) + receivedByteCount.load(ordering: .relaxed) + operational.withLock { $0.byteCount }
+    heldByteCount.load(ordering: .relaxed) + receivedByteCount.load(ordering: .relaxed)
+      + operational.withLock { $0.byteCount } + journal.withLock { $0.byteCount }
   }
 
   private func note(_ state: borrowing State) {

@@ -1,16 +1,24 @@
-/// Operational records of one stretch of the log, in LSN order. A copy shares all but the last few, so
-/// whoever holds one does not make the next append copy what came before.
-package struct UnsealedRecords: Sendable {
-  private static let chunkCount = 256
+/// A record of the log that is held in memory until its stretch is sealed.
+package protocol UnsealedRecord: Sendable {
+  var lsn: LSN { get }
+  /// Bytes it takes in memory, roughly.
+  var byteCount: Int { get }
+}
 
-  private var chunks: [[OperationalRecord]] = []
+/// Events or operational records of one stretch of the log, in LSN order. A copy shares all but the last
+/// few, so whoever holds one does not make the next append copy what came before.
+package struct UnsealedRecords<Record: UnsealedRecord>: Sendable {
+  private static var chunkCount: Int { 256 }
+
+  /// All but the last are full.
+  private var chunks: [[Record]] = []
   /// Bytes held, roughly.
   package private(set) var byteCount = 0
   package private(set) var count = 0
 
   package init() {}
 
-  package mutating func append(_ records: [OperationalRecord]) {
+  package mutating func append(_ records: [Record]) {
     for record in records {
       if chunks.last.map({ $0.count == Self.chunkCount }) ?? true {
         chunks.append([])
@@ -23,17 +31,41 @@ package struct UnsealedRecords: Sendable {
   }
 
   /// Oldest first.
-  package var all: some Sequence<OperationalRecord> { chunks.joined() }
+  package var all: some Sequence<Record> { chunks.joined() }
 
   /// Newest first, from `lsn` down. O(records / 256) to the first of them.
-  package func newestFirst(through lsn: LSN) -> some Sequence<OperationalRecord> {
+  package func newestFirst(through lsn: LSN) -> some Sequence<Record> {
     chunks.reversed().lazy.drop { $0[0].lsn > lsn }.flatMap { $0.reversed() }.filter { $0.lsn <= lsn }
   }
 }
 
-extension OperationalRecord {
-  /// Bytes it takes in memory, roughly.
-  var byteCount: Int {
+extension UnsealedRecords {
+  package subscript(index: Int) -> Record { chunks[index / Self.chunkCount][index % Self.chunkCount] }
+
+  /// The first record at or above `lsn`, or `count`. O(log n).
+  package func firstIndex(atOrAbove lsn: LSN) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle].lsn < lsn { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}
+
+extension Event: UnsealedRecord {
+  package var byteCount: Int {
+    let spans: [SeriesSpans] =
+      switch kind {
+      case .readingsDeleted(_, let spans, _, _), .quarantineSettled(_, let spans, _, _, _): spans
+      default: []
+      }
+    return MemoryLayout<Event>.stride + 64 + spans.reduce(0) { $0 + 64 + $1.times.count * 16 }
+  }
+}
+
+extension OperationalRecord: UnsealedRecord {
+  package var byteCount: Int {
     MemoryLayout<OperationalRecord>.stride + kind.textByteCount
   }
 }

@@ -5,6 +5,7 @@
 ///     TOKEN-KEY             key of the HMACs by which access tokens are known, mode 0600
 ///     BACKUP                in a backup alone: what it holds, written last
 ///     SERIES                series and coverage of most data segments, derived from them
+///     REGISTRY              what the journal segments say, up to one LSN, derived from them
 ///     RESERVE               bytes set aside so that a full disk can still be started on
 ///     manifest/log/000001.log  edits naming the live files, framed as the log is
 ///     log/000001.log        tail segments: the log in order of arrival
@@ -22,6 +23,7 @@ package enum FileNames {
   package static let lock = "LOCK"
   package static let backupList = "BACKUP"
   package static let series = "SERIES"
+  package static let registry = "REGISTRY"
   package static let reserve = "RESERVE"
   package static let tokenKey = "TOKEN-KEY"
   package static let manifestDirectory = "manifest"

@@ -23,8 +23,10 @@ struct LogReplay {
         lsns[table, default: []].append(record.lsn)
       case .event:
         let event = try Journal.decodeEvent(record.body, lsn: record.lsn)
-        shared.events.withLock { $0.append(event) }
-        shared.live.withLock { $0.registry.apply(event) }
+        shared.live.withLock { live in
+          live.heads[live.heads.count - 1].append([event])
+          live.registry.apply(event)
+        }
       case .message:
         let operational = try Journal.decodeRecord(record.body, lsn: record.lsn)
         shared.live.withLock { live in

@@ -65,10 +65,10 @@ struct Recovery {
   /// What is not known to be durable must not show: the registry as of `lsn`.
   private func showRegistry(_ sealed: Registry, from sealedLSN: LSN, through lsn: LSN) {
     var registry = sealed
-    for event in shared.events.withLock({ $0 }) where event.lsn > sealedLSN && event.lsn <= lsn {
+    let heads = shared.live.withLock { $0.heads }
+    for event in heads.lazy.flatMap({ $0.events.all }) where event.lsn > sealedLSN && event.lsn <= lsn {
       registry.apply(event)
     }
-    let heads = shared.live.withLock { $0.heads }
     for record in heads.lazy.flatMap({ $0.records.all }) where record.lsn <= lsn { registry.apply(record) }
     shared.live.withLock { [registry] in $0.registry = registry }
   }
@@ -79,7 +79,7 @@ struct Recovery {
     var outcome = Outcome()
     outcome.manifest = manifest
     try makeDirectories()
-    SeriesCheckpoint.removeUnfinished(disk, directory)
+    for name in [FileNames.series, FileNames.registry] { CheckpointFile.removeUnfinished(disk, directory, name) }
     try openFiles(&outcome, toleratesMissing: true)
     let sealed = Planted.has(.sealedReplayed) ? 0 : manifest.sealedLSN
     var replay = LogReplay(shared: shared, after: sealed)
@@ -150,7 +150,7 @@ struct Recovery {
           try disk.remove(path)
         } else if FileNames.dataSegmentID(name) != nil || FileNames.journalSegmentID(name) != nil {
           // Rare, so that the opening may take longer: what is damaged may be in the unnamed file.
-          if isWhole, !hasRead { isWhole = try areIndexesWhole() }
+          if isWhole, !hasRead { isWhole = try areCoveredWhole(manifest) }
           hasRead = true
           if isWhole, let id = FileNames.dataSegmentID(name) {
             // A reader may have pinned a state that named it.
@@ -172,42 +172,10 @@ struct Recovery {
   private func openFiles(
     _ outcome: inout Outcome, toleratesMissing: Bool
   ) throws(StorageError) {
-    var registry = Registry()
-    var clock = CommitClock()
-    var events: [Event] = []
-    var chain: [ChainLink] = []
-    var lost: [Manifest.Damage] = []
-    for journal in outcome.manifest.journals.sorted(by: { $0.oldestLSN < $1.oldestLSN })
-    where journal.content == .registry {
-      let content = try contained(toleratesMissing) { () throws(StorageError) in
-        try JournalSegment.read(disk, directory: directory, store: storeID, id: journal.id)
-      }
-      func damage(_ range: Range<Int>) -> Manifest.Damage {
-        Manifest.Damage(
-          file: FileNames.journalSegment(journal.id), offset: range.lowerBound, byteCount: range.count,
-          firstLSN: journal.oldestLSN, lastLSN: journal.newestLSN)
-      }
-      let whole = 0..<journal.byteCount
-      outcome.damages += (content?.damaged ?? [whole]).map(damage)
-      lost += (content?.lost ?? [whole]).map(damage)
-      guard let content else { continue }
-      for record in content.records {
-        if record.kind == LogRecordKind.event.rawValue {
-          let event = try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)
-          if event.isForgotten(by: registry) { continue }
-          registry.apply(event)
-          events.append(event)
-        } else if record.kind == ProofRecordKind.chainLink.rawValue {
-          chain.append(try ChainLink(decoding: record.bytes.rawSpan))
-        } else {
-          registry.apply(try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn))
-        }
-      }
-      clock.append(content.clock)
-    }
+    let (sealed, lost) = try openJournals(&outcome, toleratesMissing: toleratesMissing)
     var segments: [DataSegmentReader] = []
     let checkpoint = SeriesCheckpoint.load(disk, directory, storeID, into: shared.series)
-    let files = try dataFiles()
+    let files = try files(FileNames.dataDirectory)
     var covered: Set<UInt64> = []
     for meta in outcome.manifest.data {
       let segment = DataSegmentReader(context, meta)
@@ -231,13 +199,12 @@ struct Recovery {
       state.covered = covered
       state.byteCount = checkpoint.byteCount
     }
-    shared.events.withLock { [events] in $0 = events }
-    shared.chain.withLock { [chain] in $0 = chain }
-    shared.clock.withLock { [clock] in $0 = clock }
+    shared.sealedRegistry.withLock { $0 = sealed }
     let head = shared.newHead()
     let rollups = outcome.manifest.rollups.map { RollupSegmentReader(context, $0) }
-    shared.live.withLock { [registry, segments, lost] live in
-      live.registry = registry
+    shared.live.withLock { [segments, lost] live in
+      live.registry = sealed.registry
+      live.sealedEventCount = sealed.eventCount
       live.lostEvents = Planted.has(.lostEventsIgnored) ? [] : lost
       live.segments = segments
       live.rollups = rollups
@@ -245,13 +212,66 @@ struct Recovery {
     }
   }
 
-  private func dataFiles() throws(StorageError) -> Set<String> {
-    let folder = FileNames.path(directory, FileNames.dataDirectory)
+  /// The registry of the registry checkpoint and of all journals behind it, and what of these is
+  /// lost; clock and chain as well.
+  private func openJournals(
+    _ outcome: inout Outcome, toleratesMissing: Bool
+  ) throws(StorageError) -> (SealedRegistry, lost: [Manifest.Damage]) {
+    let manifest = outcome.manifest
+    let (loaded, failure) = RegistryCheckpoint.load(disk, directory, storeID, manifest)
+    var (sealed, clock, chain) = (loaded.sealed, loaded.clock, loaded.chain)
+    let coveredLSN = sealed.lsn
+    var lost: [Manifest.Damage] = []
+    let files = coveredLSN > 0 ? try files(FileNames.journalDirectory) : []
+    for journal in manifest.journals.sorted(by: { $0.oldestLSN < $1.oldestLSN })
+    where journal.content == .registry {
+      if journal.newestLSN <= coveredLSN, files.contains(FileNames.journalSegment(journal.id)) { continue }
+      let content = try contained(toleratesMissing) { () throws(StorageError) in
+        try JournalSegment.read(disk, directory: directory, store: storeID, id: journal.id)
+      }
+      let whole = 0..<journal.byteCount
+      outcome.damages += (content?.damaged ?? [whole]).map { Manifest.Damage($0, of: journal) }
+      // What the checkpoint stands for is known, whatever became of the file.
+      if journal.newestLSN > coveredLSN {
+        lost += (content?.lost ?? [whole]).map { Manifest.Damage($0, of: journal) }
+      }
+      guard let content else { continue }
+      for record in content.records {
+        if record.kind == LogRecordKind.event.rawValue {
+          let event = try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)
+          if event.isForgotten(by: sealed.registry) { continue }
+          sealed.registry.apply(event)
+          sealed.eventCount += 1
+        } else if record.kind == ProofRecordKind.chainLink.rawValue {
+          chain.append(try ChainLink(decoding: record.bytes.rawSpan))
+        } else {
+          sealed.registry.apply(try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn))
+        }
+      }
+      clock.append(content.clock)
+    }
+    sealed.lsn = manifest.sealedLSN
+    shared.chain.withLock { [chain] in $0 = chain }
+    shared.clock.withLock { [clock] in $0 = clock }
+    shared.registryCheckpoint.withLock { state in
+      state = RegistryCheckpoint.State(lsn: coveredLSN, byteCount: loaded.byteCount, failure: failure)
+    }
+    return (sealed, lost)
+  }
+
+  private func files(_ folder: String) throws(StorageError) -> Set<String> {
+    let folder = FileNames.path(directory, folder)
     return disk.exists(folder) ? Set(try disk.list(folder)) : []
   }
 
-  /// Whether all indexes hold; those that the series checkpoint stood for are read now.
-  private func areIndexesWhole() throws(StorageError) -> Bool {
+  /// Whether all indexes and journals hold; those that a checkpoint stood for are read now.
+  private func areCoveredWhole(_ manifest: Manifest) throws(StorageError) -> Bool {
+    for journal in manifest.registryJournals(through: shared.registryCheckpoint.withLock { $0.lsn }) {
+      let content = try contained(true) { () throws(StorageError) in
+        try JournalSegment.read(disk, directory: directory, store: storeID, id: journal.id)
+      }
+      guard content?.damaged.isEmpty == true else { return false }
+    }
     let covered = shared.checkpoint.withLock { $0.covered }
     for segment in shared.live.withLock({ $0.segments }) where covered.contains(segment.id) {
       if try segment.directoryIfWhole() == nil { return false }

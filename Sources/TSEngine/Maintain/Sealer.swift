@@ -79,7 +79,7 @@ package struct Sealer {
     let range = (sealed + 1)...max(sealed + 1, rotation.lastLSN)
     var registry: [JournalSegment.Record] = []
     var operational: [JournalSegment.Record] = []
-    for event in shared.events.withLock({ $0 }) where range.contains(event.lsn) {
+    for event in rotation.head.events.all where range.contains(event.lsn) {
       registry.append(
         .init(
           kind: LogRecordKind.event.rawValue, lsn: event.lsn, bytes: try Journal.encode(event)))

@@ -15,6 +15,8 @@ package struct Verify {
     /// The newest LSN found; 0 in an empty store.
     package var newestLSN: LSN = 0
     package var damages: [Manifest.Damage] = []
+    /// Derived files that fail their check: left aside and made anew, nothing is lost.
+    package var derived: [String] = []
     /// `damages` with what is known of their times, in the same order.
     package var losses: [Loss] = []
     /// Files that belong to no live part: kept copies of torn or damaged bytes, unnamed segments.
@@ -88,6 +90,12 @@ package struct Verify {
     try readManifestLog()
     for journal in manifest.journals { try readJournal(journal) }
     checkChain()
+    do throws(StorageError) {
+      try RegistryCheckpoint.check(disk, directory, storeID)
+    } catch {
+      try contain(error)
+      report.derived.append(FileNames.registry)
+    }
     for segment in manifest.data { try readData(segment) }
     for rollup in manifest.rollups where rollup.rowCount > 0 { try readRollup(rollup) }
     try listOthers(manifest)

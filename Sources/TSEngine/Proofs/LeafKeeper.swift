@@ -21,7 +21,8 @@ package final class LeafKeeper {
   /// Of what is sealed, oldest first.
   private let links: [ChainLink]
   private let journals: [Manifest.JournalSegment]
-  private let events: [Event]
+  private let live: Live
+  private let shared: Shared
   private let lifecycles: Lifecycles
   private let leaves: SealedLeaves
   private let takeID: @Sendable () -> UInt64
@@ -36,7 +37,8 @@ package final class LeafKeeper {
     self.takeID = takeID
     links = shared.chain.withLock { $0 }.filter { $0.lsns.upperBound <= live.manifest.sealedLSN }
     journals = live.manifest.journals
-    events = shared.events.withLock { $0 }
+    self.live = live
+    self.shared = shared
     lifecycles = live.registry.lifecycles
     leaves = SealedLeaves(
       segments: live.segments.filter { !$0.isDamaged }, schema: live.registry.schema,
@@ -154,7 +156,8 @@ package final class LeafKeeper {
       edges[max(0, Self.group(of: first, groups))] += 1
       edges[end + 1] -= 1
     }
-    for event in events where link.lsns.contains(event.lsn) {
+    var events = EventCursor(live, shared, link.lsns)
+    while let event = try events.next() {
       keep(LeafKey(lsn: event.lsn), LeafKey(lsn: event.lsn))
     }
     try leaves.forEachBlock(of: link.lsns) { (key, block) in
@@ -192,7 +195,8 @@ package final class LeafKeeper {
       let group = Self.group(of: key, groups)
       if isWanted.contains(group) { made[group, default: []].append((key, leaf.digest())) }
     }
-    for event in events where link.lsns.contains(event.lsn) {
+    var events = EventCursor(live, shared, link.lsns)
+    while let event = try events.next() {
       let key = LeafKey(lsn: event.lsn)
       let group = Self.group(of: key, groups)
       guard isWanted.contains(group) else { continue }

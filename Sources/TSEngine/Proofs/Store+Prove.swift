@@ -28,10 +28,10 @@ extension Store {
   /// A proof of the event at `lsn`.
   /// - Throws: as above.
   package func prove(event lsn: LSN) throws(StorageError) -> Proof {
-    guard shared.events.withLock({ events in events.contains { $0.lsn == lsn } }) else {
-      throw StorageError(.notFound, "no event has this lsn")
-    }
-    return try prove(LeafKey(lsn: lsn), shared.live.withLock { $0 })
+    let live = shared.live.withLock { $0 }
+    var events = EventCursor(live, shared, lsn...lsn)
+    guard try events.next() != nil else { throw StorageError(.notFound, "no event has this lsn") }
+    return try prove(LeafKey(lsn: lsn), live)
   }
 
   /// - Parameter key: in the leaf, or its very key.
@@ -94,10 +94,10 @@ extension Store {
     try sealed.forEach(bounds) { (key, leaf) throws(StorageError) in
       leaves.append(Leaf(key: key, bytes: leaf.bytes))
     }
-    for event in shared.events.withLock({ $0 })
-    where event.lsn <= link.lsns.upperBound && LeafKey(lsn: event.lsn) >= start
-      && (end.map { LeafKey(lsn: event.lsn) < $0 } ?? true)
-    {
+    var events = EventCursor(live, shared, link.lsns)
+    while let event = try events.next() {
+      let key = LeafKey(lsn: event.lsn)
+      guard key >= start, end.map({ key < $0 }) ?? true else { continue }
       leaves.append(Leaf(event: try Journal.encode(event), lsn: event.lsn))
     }
     return leaves.sorted { $0.key < $1.key }

@@ -232,10 +232,9 @@ struct DeviceHistoryCommand: ParsableCommand {
 
   func run() throws {
     try RegistryAccess.reading(location) { store in
-      var history = DeviceHistory(of: id)
-      for event in store.snapshot().events() { history.apply(event) }
-      guard !history.events.isEmpty else { throw CommandError.failed("nothing ever happened to a device \(id)") }
-      let wanted = Set(history.events.map(\.lsn))
+      let history = try store.snapshot().history(of: id)
+      guard !history.isEmpty else { throw CommandError.failed("nothing ever happened to a device \(id)") }
+      let wanted = Set(history.map(\.lsn))
       try format.printEvents(of: store) { wanted.contains($0.lsn) }
     } server: { server in
       try server.show("devices", id, "history", format: format)

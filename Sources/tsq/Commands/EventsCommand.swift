@@ -21,7 +21,7 @@ struct EventsCommand: ParsableCommand {
     if follow { throw CommandError.notYet("tsq events --follow", instead: "run tsq events --from LSN again") }
     guard case .directory(let directory) = try location.place() else { return try showRemote() }
     try StoreAccess.reading(directory) { store in
-      let wanted = device.map { Set(history(of: $0, store.snapshot().events()).map(\.lsn)) }
+      let wanted = try device.map { Set(try store.snapshot().history(of: $0).map(\.lsn)) }
       try format.printEvents(of: store) { $0.lsn >= from && wanted?.contains($0.lsn) ?? true }
     }
   }
@@ -32,11 +32,5 @@ struct EventsCommand: ParsableCommand {
       text: "SELECT * FROM events WHERE \(conditions.joined(separator: " AND ")) ORDER BY lsn", format: format)
     script.saysFooter = false
     try script.run(at: location.place())
-  }
-
-  private func history(of device: String, _ events: [Event]) -> [Event] {
-    var history = DeviceHistory(of: device)
-    for event in events { history.apply(event) }
-    return history.events
   }
 }

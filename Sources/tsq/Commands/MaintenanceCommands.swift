@@ -27,11 +27,11 @@ struct CompactCommand: ParsableCommand {
     let directory = try location.directory("compact")
     try StoreAccess.writing(directory) { store in
       let progress = Progress()
-      let before = StoreFigures(store)
+      let before = try StoreFigures(store)
       progress.show { "compacting \(directory)" }
       try store.compact(cold ? .cold : packed ? .packed : .byAge, purges: purge)
       progress.clear()
-      let after = StoreFigures(store)
+      let after = try StoreFigures(store)
       Terminal.note(
         "\(before.segments) data segments of \(Figures.bytes(before.dataBytes)) became \(after.segments) of "
           + "\(Figures.bytes(after.dataBytes)) in \(Figures.duration(nanos: Int64(progress.elapsedSeconds * 1e9)))")
@@ -49,7 +49,7 @@ struct StatsCommand: ParsableCommand {
   func run() throws {
     let directory = try location.directory("stats")
     try StoreAccess.reading(directory) { store in
-      let rows = StoreFigures(store).rows(directory)
+      let rows = try StoreFigures(store).rows(directory)
       try format.print(rows.map { ResultColumn(name: $0.0, kind: $0.1) }, [rows.map(\.2)])
     }
   }

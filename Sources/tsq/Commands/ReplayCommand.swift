@@ -29,7 +29,8 @@ struct ReplayCommand: ParsableCommand {
       }
       var registry = TSEngine.Registry()
       var count = 0
-      for event in snapshot.events() {
+      var events = snapshot.eventCursor()
+      while let event = try events.next() {
         guard last.map({ Self.includes($0, event) }) ?? true else { break }
         registry.apply(event)
         count += 1

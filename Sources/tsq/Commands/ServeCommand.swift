@@ -51,6 +51,10 @@ struct ServeCommand: ParsableCommand {
         "\(damages) damaged places are left out of answers; run \"tsq verify\" to see which",
         to: STDERR_FILENO)
     }
+    if let left = store.checkpointFailure {
+      Self.write(
+        "the registry checkpoint was left aside (\(left.reason)); the journals were read instead", to: STDERR_FILENO)
+    }
     var failure: CommandError?
     do {
       let server = try TsqServer(

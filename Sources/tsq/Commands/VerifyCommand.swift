@@ -30,6 +30,9 @@ struct VerifyCommand: ParsableCommand {
         + "\(report.batchCount) batches of the log, \(report.eventCount) sealed events, "
         + "\(report.linkCount) roots, up to lsn \(report.newestLSN)")
     for name in report.setAside { print("set aside: \(name)") }
+    for name in report.derived {
+      print("derived: \(name) fails its check; it is left aside and made anew, nothing is lost")
+    }
     for tail in report.tornTails {
       print("torn tail: \(tail.file) from byte \(tail.offset): a write that was not finished; nothing acknowledged")
     }

@@ -12,8 +12,12 @@ extension OutputFormat {
 
   /// Prints the events of the journal that `isWanted`, as the table `events` has them.
   func printEvents(of store: Store, where isWanted: (Event) -> Bool) throws {
-    let wanted = Set(store.snapshot().events().lazy.filter(isWanted).map { Int64(bitPattern: $0.lsn) })
-    guard let table = StoreCatalog(store.snapshot()).rowTables.first(where: { $0.name == "events" }) else {
+    let snapshot = store.snapshot()
+    var (cursor, wanted) = (snapshot.eventCursor(), Set<Int64>())
+    while let event = try cursor.next() {
+      if isWanted(event) { wanted.insert(Int64(bitPattern: event.lsn)) }
+    }
+    guard let table = StoreCatalog(snapshot).rowTables.first(where: { $0.name == "events" }) else {
       throw CommandError.failed("there is no table events")
     }
     var rows: [[String?]] = []

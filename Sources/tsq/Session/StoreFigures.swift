@@ -17,7 +17,7 @@ struct StoreFigures {
   var firstTime: Int64?
   var lastTime: Int64?
 
-  init(_ store: Store) {
+  init(_ store: Store) throws {
     let snapshot = store.snapshot()
     durableLSN = snapshot.lsn
     tables = snapshot.tables.count
@@ -28,7 +28,7 @@ struct StoreFigures {
     headRows = snapshot.headRowCount
     devices = snapshot.registry.devices.count
     users = snapshot.registry.users.count
-    events = snapshot.eventCount
+    events = try snapshot.eventCount()
     damages = store.damages.count
     firstTime = snapshot.manifest.data.map(\.firstTime).min()
     lastTime = snapshot.manifest.data.map(\.lastTime).max()

@@ -40,7 +40,7 @@ import Testing
     let shown = try StoreReading.rows(before)
     let extent = try drop(store, "lab")
     #expect(extent.rowCount == 101 && extent.seriesCount == 2 && extent.byteCount > 0)
-    let event = try #require(store.snapshot().events().last)
+    let event = try #require(try store.snapshot().events().last)
     #expect(event.kind == .tableDropped(table: 16, rows: 101, bytes: UInt64(extent.byteCount)))
     #expect(event.actor == StoreBench.actor && event.cause.reason == "gone")
     #expect(store.snapshot().table(named: "lab") == nil)

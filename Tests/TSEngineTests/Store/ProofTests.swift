@@ -55,7 +55,7 @@ import Testing
     try add("d1", 1, start - 60_000_000_000 + 299 * 50_000_000)
     try add("d2", 1, -5, table: TableID(1).quarantine)
     try add("d4", 3, start + 100_000_000_000)
-    for event in store.snapshot().events() { proofs.append(try store.prove(event: event.lsn)) }
+    for event in try store.snapshot().events() { proofs.append(try store.prove(event: event.lsn)) }
     return proofs
   }
 
@@ -258,7 +258,7 @@ import Testing
       for row in [0, 63, 128, 191, 300, 16_383, 19_999] as [Int64] {
         proofs.append(try store.prove(table: 1, device: "bulk", probe: 1, time: loadStart + row * 50_000_000))
       }
-      for event in store.snapshot().events().prefix(9) { proofs.append(try store.prove(event: event.lsn)) }
+      for event in try store.snapshot().events().prefix(9) { proofs.append(try store.prove(event: event.lsn)) }
       return proofs
     }
     let before = try neighbours()

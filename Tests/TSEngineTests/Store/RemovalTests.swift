@@ -126,7 +126,7 @@ import Testing
     let extent = try store.snapshot().extent(of: 1, all)
     #expect(extent.rowCount == 500 && extent.seriesCount == 50)
     try delete(store, all)
-    guard case .readingsDeleted(_, let spans, let count, _)? = store.snapshot().events().last?.kind else {
+    guard case .readingsDeleted(_, let spans, let count, _)? = try store.snapshot().events().last?.kind else {
       Issue.record("no delete")
       return
     }
@@ -210,7 +210,7 @@ import Testing
     #expect(try store.retentionStep() == 1)
     #expect(try store.retentionStep() == 0, "the same floor is no event")
     #expect(try rows(store.snapshot()) == 60, "at once, for readers")
-    let event = try #require(store.snapshot().events().last)
+    let event = try #require(try store.snapshot().events().last)
     #expect(event.kind.name == "retention.set" && event.actor == Actor(.system, "retention"))
     #expect(event.cause.reason == "retention = 50d")
     bench.clock.advance(nanos: 11 * day)

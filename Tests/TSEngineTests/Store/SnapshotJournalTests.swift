@@ -18,13 +18,13 @@ import Testing
       _ = try store.decide(actor: StoreBench.actor) { $0.createUser(name, $1) }
     }
     let snapshot = store.snapshot()
-    let all = snapshot.events()
-    #expect(all.map(\.lsn) == all.map(\.lsn).sorted() && all.count == snapshot.eventCount)
+    let all = try snapshot.events()
+    #expect(try all.map(\.lsn) == all.map(\.lsn).sorted() && all.count == snapshot.eventCount())
     _ = try store.decide(actor: StoreBench.actor) { $0.createUser("dan", $1) }
-    #expect(snapshot.events() == all && snapshot.eventCount == all.count)
+    #expect(try snapshot.events() == all && snapshot.eventCount() == all.count)
     for first in 0...(store.durableLSN + 1) {
-      #expect(snapshot.events(from: first) == all.filter { $0.lsn >= first }, "from \(first)")
-      #expect(snapshot.events(from: first, limit: 1) == Array(all.filter { $0.lsn >= first }.prefix(1)))
+      #expect(try snapshot.events(from: first) == all.filter { $0.lsn >= first }, "from \(first)")
+      #expect(try snapshot.events(from: first, limit: 1) == Array(all.filter { $0.lsn >= first }.prefix(1)))
     }
   }
 

@@ -222,8 +222,9 @@ enum StoreReading {
   /// The registry's digest, checked against a replay of all events.
   static func digest(_ store: Store, _ note: String = "") -> [UInt8] {
     let snapshot = store.snapshot()
-    #expect(replay(snapshot.events()).digest == snapshot.registry.digest, "\(note): digest")
-    let lsns = snapshot.events().map(\.lsn)
+    let events = (try? snapshot.events()) ?? []
+    #expect(replay(events).digest == snapshot.registry.digest, "\(note): digest")
+    let lsns = events.map(\.lsn)
     #expect(zip(lsns, lsns.dropFirst()).allSatisfy { $0 < $1 }, "\(note): events once, in order")
     return snapshot.registry.digest
   }

@@ -43,7 +43,7 @@ import Testing
     store = try bench.open()
     try append(.power("m4", at: start + 1_000_000_000, probes: [2]))
     try append(.power("m4", at: start + 2_000_000_000, probes: [2]))
-    let count = store.snapshot().events().count
+    let count = try store.snapshot().events().count
     try store.close()
     let files = bench.disk.allContents().map { (path: $0.key, byteCount: $0.value.count) }
       .filter { !$0.path.hasSuffix("LOCK") && !$0.path.hasSuffix("RESERVE") }
@@ -83,7 +83,7 @@ import Testing
       let known = sample.versions[key]?.contains(cells) ?? false
       if !known || !told { Issue.record("\(note): wrong value at \(key)") }
     }
-    let isAll = found.count == sample.visible.count && snapshot.events().count == sample.eventCount
+    let isAll = try found.count == sample.visible.count && snapshot.events().count == sample.eventCount
     if !isAll && !told { Issue.record("\(note): \(sample.visible.count - found.count) rows lost in silence") }
     if !readOnly { try? store.close() }
     return told

@@ -37,7 +37,7 @@ final class StoreLife {
         kinds.insert(kind)
         do throws(StorageError) {
           try run(kind, store)
-          ackedEvents = max(ackedEvents, store.snapshot().events().count)
+          ackedEvents = max(ackedEvents, try store.snapshot().events().count)
         } catch {
           if bench.disk.isOff || store.failure != nil { return }
         }
@@ -173,7 +173,7 @@ final class StoreLife {
       let opened = try bench.open()
       #expect(opened.damages.isEmpty, "\(note): losing power is no damage: \(opened.damages)")
       _ = StoreReading.digest(opened, note)
-      #expect(opened.snapshot().events().count >= ackedEvents, "\(note): events lost")
+      #expect(try opened.snapshot().events().count >= ackedEvents, "\(note): events lost")
       let rows = try StoreReading.rows(opened.snapshot(), note)
       if let match = possible.last(where: { $0.visible == rows }) {
         possible = [match]

@@ -1,0 +1,149 @@
+/// What journal segments make: the registry as of one LSN with the commit clock and the chain of roots.
+struct SealedRegistry: Sendable {
+  var lsn: LSN = 0
+  var registry = Registry()
+  var eventCount = 0
+}
+
+/// What the older journal segments say, in one derived file, so that an opening need not read them
+/// (FORMAT.md, section 18).
+///
+/// It stands for journal segments up to an LSN, all of them and as the manifest names them; else, or
+/// where a check fails, it is left aside and they are read.
+package struct RegistryCheckpoint: Sendable {
+  /// What a store knows of the file it opened with or wrote last.
+  package struct State: Sendable {
+    /// It holds what journal segments up to this LSN say; 0 without a file.
+    package var lsn: LSN = 0
+    package var byteCount = 0
+    /// Why the file was left aside at the opening.
+    package var failure: StorageError?
+    /// The sealed LSN for which it was last judged whether another is due.
+    var judgedLSN: LSN = 0
+  }
+
+  var sealed = SealedRegistry()
+  var clock = CommitClock()
+  var chain: [ChainLink] = []
+  private(set) var byteCount = 0
+
+  init() {}
+
+  private init(_ contents: Contents) throws(StorageError) {
+    sealed.registry = try Registry(checkpoint: contents.body.rawSpan, isChecked: true)
+    sealed.lsn = contents.journals.lsn
+    sealed.eventCount = contents.journals.eventCount
+    clock = contents.clock
+    chain = contents.chain
+    byteCount = contents.byteCount
+  }
+
+  /// Reads the checkpoint of a store whose live files are `manifest`'s.
+  /// - Returns: an empty one, of LSN 0, where there is none that fits, and why where it is not just
+  ///   missing or ahead of the manifest, as beside a writer.
+  static func load(
+    _ disk: any Disk, _ directory: String, _ storeID: StoreID, _ manifest: Manifest
+  ) -> (checkpoint: RegistryCheckpoint, failure: StorageError?) {
+    let path = FileNames.path(directory, FileNames.registry)
+    guard disk.exists(path) else { return (RegistryCheckpoint(), nil) }
+    let journalReader = JournalReader(disk: disk, directory: directory, storeID: storeID)
+    do throws(StorageError) {
+      let file = try disk.open(path, .read)
+      defer { file.close() }
+      let contents = try Contents(reading: file, storeID) { journals throws(StorageError) in
+        if journals.lsn > manifest.sealedLSN { return false }
+        let there = manifest.registryJournals(through: journals.lsn)
+        var known = RegistryCheckpointFormat.Journals(
+          there, through: journals.lsn, eventCount: journals.eventCount, newestCRC: journals.newestCRC)
+        // Of a damaged one it cannot be told: what it said is here.
+        if let newest = there.last, let crc = try journalReader.fingerprint(of: newest.id) { known.newestCRC = crc }
+        guard known == journals else {
+          throw StorageError(.corrupt, "a checkpoint of other journal segments", file: path)
+        }
+        return true
+      }
+      guard let contents else { return (RegistryCheckpoint(), nil) }
+      return (try RegistryCheckpoint(contents), nil)
+    } catch {
+      // Derived: whatever is wrong with it, the journals tell the same.
+      return (RegistryCheckpoint(), error.code == .notFound ? nil : error)
+    }
+  }
+
+  /// Reads the file of a store, with nothing to compare it with; none is well.
+  /// - Throws: `.corrupt`, `.truncated`, `.unsupportedVersion`, `.io`.
+  package static func check(_ disk: any Disk, _ directory: String, _ storeID: StoreID) throws(StorageError) {
+    let path = FileNames.path(directory, FileNames.registry)
+    guard disk.exists(path) else { return }
+    let file = try disk.open(path, .read)
+    defer { file.close() }
+    guard let contents = try Contents(reading: file, storeID, { _ in true }) else { return }
+    _ = try Registry(checkpoint: contents.body.rawSpan)
+  }
+
+  /// The checked bytes of a file.
+  struct Contents {
+    let journals: RegistryCheckpointFormat.Journals
+    private(set) var clock = CommitClock()
+    private(set) var chain: [ChainLink] = []
+    /// The registry, as section 5 of FORMAT.md has it.
+    private(set) var body: [UInt8] = []
+    let byteCount: Int
+
+    /// - Parameter isWanted: told for which journals it stands, before the rest is read.
+    /// - Returns: nil when it is not wanted.
+    /// - Throws: `.corrupt`, `.truncated`, `.unsupportedVersion`, `.io`, and what `isWanted` throws.
+    init?(
+      reading file: any DiskFile, _ storeID: StoreID,
+      _ isWanted: (RegistryCheckpointFormat.Journals) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+      byteCount = try file.byteCount()
+      _ = try FileHeader(
+        decoding: try file.bytes(0..<min(byteCount, FileHeader.byteCount)),
+        magic: RegistryCheckpointFormat.magic, version: RegistryCheckpointFormat.version, store: storeID, id: 0)
+      var offset = FileHeader.byteCount
+      let first = try Self.chunk(file, &offset, byteCount)
+      guard first.kind == .journals else { throw CheckpointChunk.failed(file, at: FileHeader.byteCount) }
+      journals = try RegistryCheckpointFormat.Journals(decoding: first.payload)
+      guard try isWanted(journals) else { return nil }
+      while true {
+        let (kind, payload) = try Self.chunk(file, &offset, byteCount)
+        var reader = ByteReader(payload.rawSpan)
+        switch kind {
+        case .journals: throw CheckpointChunk.failed(file, at: offset)
+        case .clock: clock = try CommitClock(decoding: &reader)
+        case .chain: chain = try Self.links(&reader)
+        case .part:
+          // What is left of the file is the registry's, but for the end.
+          if body.isEmpty { body.reserveCapacity(byteCount - offset + payload.count) }
+          body += payload
+        case .end:
+          guard try reader.varint() == UInt64(body.count), offset == byteCount else {
+            throw StorageError(.corrupt, "parts are missing", file: file.path, offset: offset)
+          }
+          return
+        }
+      }
+    }
+
+    private static func chunk(
+      _ file: any DiskFile, _ offset: inout Int, _ end: Int
+    ) throws(StorageError) -> (kind: RegistryCheckpointFormat.Kind, payload: [UInt8]) {
+      let (kind, payload) = try CheckpointChunk.read(file, at: offset, end)
+      guard let known = RegistryCheckpointFormat.Kind(rawValue: kind) else {
+        throw CheckpointChunk.failed(file, at: offset)
+      }
+      offset += CheckpointChunk.headerByteCount + payload.count
+      return (known, payload)
+    }
+
+    private static func links(_ reader: inout ByteReader) throws(StorageError) -> [ChainLink] {
+      var links: [ChainLink] = []
+      while !reader.isAtEnd {
+        let length = try reader.count(limit: reader.remaining)
+        links.append(try ChainLink(decoding: try reader.take(length)))
+      }
+      return links
+    }
+  }
+}

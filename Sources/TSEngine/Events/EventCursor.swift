@@ -1,0 +1,94 @@
+/// Registry events in order of their LSNs: those of journal segments, read a chunk at a time, then those
+/// of the unsealed log, which are in memory.
+///
+/// Holds one chunk (64 KiB as a rule). Chunks that fail their check are left out and told of in the
+/// store's damages. A segment that is reached is read from its beginning.
+package struct EventCursor {
+  private let reader: JournalReader?
+  private let shared: Shared?
+  private let lsns: ClosedRange<LSN>
+  private var journals: ArraySlice<Manifest.JournalSegment> = []
+  /// Where the next chunk of the first of `journals` begins.
+  private var offset = 0
+  private var records: ArraySlice<JournalSegment.Record> = []
+  private var heads: ArraySlice<UnsealedRecords<Event>> = []
+  /// The next event of the first of `heads`.
+  private var index = 0
+
+  /// Of nothing.
+  init() {
+    (reader, shared, lsns) = (nil, nil, 0...0)
+  }
+
+  init(_ live: Live, _ shared: Shared, _ lsns: ClosedRange<LSN>) {
+    self.shared = shared
+    self.lsns = lsns
+    reader = shared.journalReader
+    journals = live.manifest.journals
+      .filter { $0.content == .registry && $0.newestLSN >= lsns.lowerBound && $0.oldestLSN <= lsns.upperBound }
+      .sorted { $0.oldestLSN < $1.oldestLSN }[...]
+    heads = live.heads.map(\.events)[...]
+    index = heads.first?.firstIndex(atOrAbove: lsns.lowerBound) ?? 0
+  }
+
+  /// The next event, or nil behind the last one.
+  /// - Throws: `.io`; `.unsupportedVersion`, `.corrupt` for an event that no version writes.
+  package mutating func next() throws(StorageError) -> Event? {
+    while true {
+      if let record = records.popFirst() {
+        guard record.kind == LogRecordKind.event.rawValue, record.lsn >= lsns.lowerBound else { continue }
+        guard record.lsn <= lsns.upperBound else { return end() }
+        return try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)
+      }
+      if let journal = journals.first {
+        try readChunk(of: journal)
+        continue
+      }
+      guard let head = heads.first else { return nil }
+      if index < head.count {
+        let event = head[index]
+        index += 1
+        return event.lsn <= lsns.upperBound ? event : end()
+      }
+      heads.removeFirst()
+      index = heads.first?.firstIndex(atOrAbove: lsns.lowerBound) ?? 0
+    }
+  }
+
+  private mutating func end() -> Event? {
+    journals = []
+    records = []
+    heads = []
+    return nil
+  }
+
+  private mutating func readChunk(of journal: Manifest.JournalSegment) throws(StorageError) {
+    var part = JournalSegment.Part()
+    do throws(StorageError) {
+      part = try reader?.part(of: journal.id, at: offset) ?? part
+    } catch {
+      guard error.code == .corrupt || error.code == .truncated || error.code == .notFound else { throw error }
+      part.damaged = 0..<journal.byteCount
+    }
+    if let damaged = part.damaged { shared?.note(damaged, of: journal) }
+    records = part.records[...]
+    offset = part.next ?? 0
+    if part.next == nil { journals.removeFirst() }
+  }
+}
+
+extension Shared {
+  fileprivate func note(_ damaged: Range<Int>, of journal: Manifest.JournalSegment) {
+    let damage = Manifest.Damage(damaged, of: journal)
+    journalDamages.withLock { if !$0.contains(damage) { $0.append(damage) } }
+  }
+}
+
+extension Manifest.Damage {
+  /// Of a part of a journal segment.
+  init(_ range: Range<Int>, of journal: Manifest.JournalSegment) {
+    self.init(
+      file: FileNames.journalSegment(journal.id), offset: range.lowerBound, byteCount: range.count,
+      firstLSN: journal.oldestLSN, lastLSN: journal.newestLSN)
+  }
+}

@@ -1,0 +1,90 @@
+/// Reads the journal segments of one store, whole or a chunk at a time.
+package struct JournalReader: Sendable {
+  let disk: any Disk
+  let directory: String
+  let storeID: StoreID
+
+  func read(_ id: UInt64) throws(StorageError) -> JournalSegment.Content {
+    try JournalSegment.read(disk, directory: directory, store: storeID, id: id)
+  }
+
+  /// The chunk of a segment at `offset`, 0 for the first one.
+  /// - Throws: `.io`, `.notFound`; `.corrupt` and its kin when the whole file is none of this store's.
+  func part(of id: UInt64, at offset: Int) throws(StorageError) -> JournalSegment.Part {
+    let folder = FileNames.path(directory, FileNames.journalDirectory)
+    let file = try disk.open(FileNames.path(folder, FileNames.journalSegment(id)), .read)
+    defer { file.close() }
+    return try JournalSegment.part(of: file, at: offset, store: storeID, id: id)
+  }
+
+  /// CRC of the headers of all chunks of a segment, which have the CRCs of what is in them: another for
+  /// another content. Nil where one of them is damaged or the file is missing.
+  /// - Throws: `.io`.
+  /// - Complexity: reads 16 bytes of every 64 KiB.
+  func fingerprint(of id: UInt64) throws(StorageError) -> UInt32? {
+    let folder = FileNames.path(directory, FileNames.journalDirectory)
+    do throws(StorageError) {
+      let file = try disk.open(FileNames.path(folder, FileNames.journalSegment(id)), .read)
+      defer { file.close() }
+      let byteCount = try file.byteCount()
+      var (crc, offset) = (UInt32(0), JournalSegment.headerByteCount)
+      while offset < byteCount {
+        let head = try file.bytes(offset..<min(offset + JournalSegment.chunkHeaderByteCount, byteCount))
+        guard let chunk = JournalSegment.chunk(head.rawSpan, at: offset, of: byteCount) else { return nil }
+        crc = CRC32C.checksum(head, continuing: crc)
+        offset += JournalSegment.chunkHeaderByteCount + chunk.length
+      }
+      return crc
+    } catch {
+      guard error.code == .notFound || error.code == .truncated else { throw error }
+      return nil
+    }
+  }
+}
+
+extension JournalSegment {
+  /// One chunk of a segment, or the damage that stands where one should be.
+  struct Part {
+    var records: [Record] = []
+    var damaged: Range<Int>?
+    /// Where the next chunk begins; nil at the end of the file.
+    var next: Int?
+  }
+
+  static func part(
+    of file: any DiskFile, at offset: Int, store: StoreID, id: UInt64
+  ) throws(StorageError) -> Part {
+    let byteCount = try file.byteCount()
+    var part = Part()
+    if offset == 0 {
+      let header = try file.bytes(0..<min(headerByteCount, byteCount))
+      part.damaged = try damagedHeader(header, store: store, id: id)
+    }
+    let start = max(offset, headerByteCount)
+    guard start < byteCount else { return part }
+    let head = try file.bytes(start..<min(start + chunkHeaderByteCount, byteCount))
+    guard let chunk = chunk(head.rawSpan, at: start, of: byteCount) else {
+      // Rare: the next whole chunk is looked for in all of it.
+      let bytes = try file.bytes(0..<byteCount)
+      let next = nextChunk(bytes, after: start)
+      part.damaged = (part.damaged?.lowerBound ?? start)..<(next ?? byteCount)
+      part.next = next
+      return part
+    }
+    let end = start + chunkHeaderByteCount + chunk.length
+    if end < byteCount { part.next = end }
+    guard chunk.magic == recordChunk else { return part }
+    do throws(StorageError) {
+      let payload = try file.bytes((start + chunkHeaderByteCount)..<end)
+      guard CRC32C.checksum(payload) == chunk.crc else {
+        throw StorageError(.corrupt, "chunk fails its checksum", offset: start)
+      }
+      try decodeRecords(payload.rawSpan, into: &part.records)
+    } catch {
+      guard error.code == .corrupt || error.code == .truncated else { throw error }
+      part.records = []
+      part.damaged = start..<end
+    }
+    return part
+  }
+}
