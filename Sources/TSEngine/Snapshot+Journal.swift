@@ -1,15 +1,16 @@
 /// The journal and the operational records as of a snapshot.
 extension Snapshot {
   /// Registry events from the LSN `first` on up to this snapshot, oldest first, one after the other. Sealed
-  /// ones are read from journal segments as they are reached.
+  /// ones are read from journal segments as they are reached; it throws where one of them is damaged, unless
+  /// this snapshot reads around damage.
   /// - Complexity: O(journal segments + bytes of those with LSNs of the range) in all; holds 64 KiB.
   package func eventCursor(from first: LSN = 0) -> EventCursor {
     guard case .store(let live, let shared) = backing, first <= lsn else { return EventCursor() }
-    return EventCursor(live, shared, first...lsn)
+    return EventCursor(live, shared, first...lsn, skipsDamage: skipsDamage)
   }
 
   /// The same in an array, at most `limit`.
-  /// - Throws: `.io`.
+  /// - Throws: `.io`; `.corrupt` where events may be lost (`EventCursor.next`).
   package func events(from first: LSN = 0, limit: Int = .max) throws(StorageError) -> [Event] {
     var (cursor, found) = (eventCursor(from: first), [Event]())
     while found.count < limit, let event = try cursor.next() { found.append(event) }
@@ -17,7 +18,7 @@ extension Snapshot {
   }
 
   /// The journal of one device (T-04).
-  /// - Throws: `.io`.
+  /// - Throws: as `events`.
   /// - Complexity: reads all journal segments: a second for a million events.
   package func history(of device: String) throws(StorageError) -> [Event] {
     var (cursor, history) = (eventCursor(), DeviceHistory(of: device))
@@ -26,8 +27,8 @@ extension Snapshot {
   }
 
   /// How many registry events there are up to this snapshot. O(log unsealed events); of the sealed past
-  /// they are counted.
-  /// - Throws: `.io`.
+  /// they are counted, as far as the opening could read them.
+  /// - Throws: as `events`, for a snapshot of the past.
   package func eventCount() throws(StorageError) -> Int {
     guard case .store(let live, _) = backing else { return 0 }
     if lsn >= live.manifest.sealedLSN {
@@ -40,7 +41,8 @@ extension Snapshot {
 
   /// Operational records below the LSN `end` that `isWanted`, newest first, at most `limit`; sealed
   /// ones too.
-  /// - Throws: `.io`, `.corrupt` when a journal segment cannot be read.
+  /// - Throws: `.io`, `.corrupt` when part of a journal segment cannot be read, unless this snapshot reads
+  ///   around damage.
   /// - Complexity: O(records looked at); a journal segment that is reached is read as a
   ///   whole, but only what is looked at is decoded.
   package func newestRecords(
@@ -54,7 +56,7 @@ extension Snapshot {
     }
     for journal in live.manifest.journals.sorted(by: { $0.newestLSN > $1.newestLSN })
     where journal.content == .operational && journal.oldestLSN < end {
-      for sealed in try shared.sealedContent(journal.id).records.reversed() where sealed.lsn < end {
+      for sealed in try shared.sealedContent(journal, skipsDamage).records.reversed() where sealed.lsn < end {
         let record = try Journal.decodeRecord(sealed.bytes.rawSpan, lsn: sealed.lsn)
         if isWanted(record) { found.append(record) }
         if found.count == limit { return found }
@@ -71,15 +73,32 @@ extension Snapshot {
 }
 
 extension Shared {
-  /// What a journal segment holds.
-  func sealedContent(_ id: UInt64) throws(StorageError) -> JournalSegment.Content {
-    try journalReader?.read(id) ?? JournalSegment.Content()
+  /// What a journal segment holds; what is damaged of it the store's damages tell of from then on.
+  /// - Throws: `.io`, `.notFound`, `.corrupt`; where `skipsDamage`, `.io` alone.
+  func sealedContent(
+    _ journal: Manifest.JournalSegment, _ skipsDamage: Bool
+  ) throws(StorageError) -> JournalSegment.Content {
+    var content = JournalSegment.Content()
+    do throws(StorageError) {
+      content = try journalReader?.read(journal.id) ?? content
+    } catch {
+      guard error.isDamage, skipsDamage else { throw error }
+      content.lose(0..<journal.byteCount)
+    }
+    for damaged in content.damaged { note(Manifest.Damage(damaged, of: journal)) }
+    if let lost = content.lost.first, !skipsDamage {
+      throw Manifest.Damage(lost, of: journal).error("which messages came then")
+    }
+    return content
   }
 
   /// The records of a journal segment, in LSN order.
-  func sealedRecords(_ id: UInt64) throws(StorageError) -> [OperationalRecord] {
+  /// - Throws: as above.
+  func sealedRecords(
+    _ journal: Manifest.JournalSegment, _ skipsDamage: Bool
+  ) throws(StorageError) -> [OperationalRecord] {
     var records: [OperationalRecord] = []
-    for record in try sealedContent(id).records {
+    for record in try sealedContent(journal, skipsDamage).records {
       records.append(try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn))
     }
     return records

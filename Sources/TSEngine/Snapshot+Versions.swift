@@ -93,6 +93,7 @@ extension Snapshot {
 
   /// Operational records up to this snapshot, newest first: those of the unsealed log, then those
   /// of journal segments, which are read as they are reached. Ends when `emit` returns false.
+  /// - Returns: `.corrupt` when part of one cannot be read, unless this snapshot reads around damage.
   package func records<Failure: Error>(
     _ emit: (OperationalRecord) throws(Failure) -> Bool
   ) throws(Failure) -> StorageError? {
@@ -104,7 +105,7 @@ extension Snapshot {
     where journal.content == .operational {
       let records: [OperationalRecord]
       do throws(StorageError) {
-        records = try shared.sealedRecords(journal.id)
+        records = try shared.sealedRecords(journal, skipsDamage)
       } catch {
         return error
       }

@@ -54,6 +54,7 @@ struct Ledger {
   }
 
   mutating func learn(_ store: Store) {
+    // Amid a fault the disk may not answer: then what was learnt before stays.
     if let events = try? store.snapshot().events() { ackedEvents = events }
     ackedLSN = max(ackedLSN, store.durableLSN)
   }
@@ -63,14 +64,7 @@ struct Ledger {
 enum Judge {
   struct Wrong: Error { var text: String }
 
-  static func messageCount(_ store: Store) -> Int? {
-    var count = 0
-    let failure = store.snapshot().records { (record: OperationalRecord) -> Bool in
-      if case .messageReceived = record.kind { count += 1 }
-      return true
-    }
-    return failure == nil ? count : nil
-  }
+  static func messageCount(_ store: Store) -> Int? { try? Reading.messageCount(store.snapshot()) }
 
   /// acked ⊆ recovered ⊆ sent, values equal, each reading once. Returns which state it is.
   static func check(_ store: Store, _ ledger: Ledger) throws(Wrong) -> Int {
@@ -104,7 +98,7 @@ enum Judge {
   }
 
   private static func checkEvents(_ snapshot: Snapshot, _ ledger: Ledger) throws(Wrong) {
-    let events = (try? snapshot.events()) ?? []
+    let events = try events(of: snapshot)
     guard events.prefix(ledger.ackedEvents.count) == ledger.ackedEvents[...] else {
       throw Wrong(text: "acknowledged events are not there")
     }
@@ -113,11 +107,17 @@ enum Judge {
     }
   }
 
+  static func events(of snapshot: Snapshot) throws(Wrong) -> [Event] {
+    do throws(StorageError) { return try snapshot.events() } catch {
+      throw Wrong(text: "events cannot be read: \(error)")
+    }
+  }
+
   /// The registry is what its events fold to.
   static func checkDigest(_ store: Store) throws(Wrong) {
     let snapshot = store.snapshot()
     var folded = Registry()
-    for event in (try? snapshot.events()) ?? [] { folded.apply(event) }
+    for event in try events(of: snapshot) { folded.apply(event) }
     guard folded.digest == snapshot.registry.digest else {
       throw Wrong(text: "the registry is not what its events fold to")
     }

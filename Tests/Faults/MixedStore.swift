@@ -9,6 +9,7 @@ final class MixedStore: Sendable {
   let model: Model
   let rows: [RowKey: Reading.Row]
   let events: [Event]
+  let messageCount: Int
   /// LSNs of those that removed readings.
   let removals: [LSN]
   /// Events that say which version of a reading is read.
@@ -37,6 +38,7 @@ final class MixedStore: Sendable {
     let snapshot = life.store?.snapshot()
     rows = snapshot.flatMap { try? Reading.all($0, unread: { _ in }) } ?? [:]
     events = (try? snapshot?.events()) ?? []
+    messageCount = snapshot.flatMap { try? Reading.messageCount($0) } ?? 0
     choices = events.filter {
       switch $0.kind {
       case .conflictResolved: true
@@ -137,15 +139,9 @@ final class MixedStore: Sendable {
     } catch {
       throw Judge.Wrong(text: "cannot be read: \(error)")
     }
-    let there: Set<LSN>
-    do throws(StorageError) {
-      there = Set(try snapshot.events().map(\.lsn))
-    } catch {
-      throw Judge.Wrong(text: "events cannot be read: \(error)")
-    }
-    // Behind all reading: an opening reads no journal that REGISTRY covers (T-05), so damage of one is known
-    // when its events have been asked for.
-    let damages = store.damages
+    // An opening reads no journal that REGISTRY covers (T-05): what such a one said is known all the same, so
+    // its damage, met when its events are asked for, excuses no reading.
+    var damages = store.damages
     let recovered = store.durableLSN
     func isReported(_ lsn: LSN) -> Bool {
       unread > 0 || (isWitnessHit && store.tornByteCount > 0 && lsn > recovered) || damages.contains { $0.firstLSN <= lsn && lsn <= $0.lastLSN }
@@ -172,6 +168,8 @@ final class MixedStore: Sendable {
     }
     if path.hasPrefix("s/journal/") { try readPlainly(store, path) }
     if readOnly || Self.isDerived(path) { try RollupJudge.check(store.snapshot()) }
+    let there = Set(try Judge.events(of: snapshot).map(\.lsn))
+    damages = store.damages
     for event in events where !there.contains(event.lsn) && !isReported(event.lsn) {
       throw Judge.Wrong(text: "event \(event.lsn) lost in silence; reported: \(damages)")
     }
@@ -190,17 +188,32 @@ final class MixedStore: Sendable {
   /// Without reading around damage: what a damaged journal may have changed is refused by its name, all else is as it was.
   private func readPlainly(_ store: Store, _ path: String) throws(Judge.Wrong) {
     let snapshot = store.snapshot()
-    let found: [RowKey: Reading.Row]
-    do throws(StorageError) { found = try Reading.all(snapshot, unread: { _ in }) } catch {
-      if error.code == .corrupt, let file = error.file, path.hasSuffix(file) { return }
-      throw Judge.Wrong(text: "refuses otherwise: \(error)")
+    if let found = try orRefused(path, { () throws(StorageError) in try snapshot.events() }), found != events {
+      throw Judge.Wrong(text: "events are others without a word; reported: \(store.damages)")
     }
+    if let found = try orRefused(path, { () throws(StorageError) in try Reading.messageCount(snapshot) }),
+      found != messageCount
+    {
+      throw Judge.Wrong(text: "\(found) messages of \(messageCount) without a word; reported: \(store.damages)")
+    }
+    let found = try orRefused(path) { () throws(StorageError) in try Reading.all(snapshot, unread: { _ in }) }
+    guard let found else { return }
     let known = Set(Reading.tables(of: snapshot).map(\.id))
     for (key, row) in rows where known.contains(key.series.table) && found[key]?.cells != row.cells {
       throw Judge.Wrong(text: "\(key.series) \(key.time) is another without a word; reported: \(store.damages)")
     }
     if let key = found.keys.first(where: { rows[$0] == nil }) {
       throw Judge.Wrong(text: "\(key.series) \(key.time) is there again without a word; reported: \(store.damages)")
+    }
+  }
+
+  /// Nil when it is refused, naming the damaged file.
+  private func orRefused<Value>(
+    _ path: String, _ read: () throws(StorageError) -> Value
+  ) throws(Judge.Wrong) -> Value? {
+    do throws(StorageError) { return try read() } catch {
+      if error.code == .corrupt, let file = error.file, path.hasSuffix(file) || file.hasSuffix(path) { return nil }
+      throw Judge.Wrong(text: "refuses otherwise: \(error)")
     }
   }
 }

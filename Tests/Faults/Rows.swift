@@ -71,6 +71,17 @@ enum Reading {
     }
   }
 
+  /// Messages, those of journal segments too.
+  static func messageCount(_ snapshot: Snapshot) throws(StorageError) -> Int {
+    var count = 0
+    let failure = snapshot.records { (record: OperationalRecord) -> Bool in
+      if case .messageReceived = record.kind { count += 1 }
+      return true
+    }
+    if let failure { throw failure }
+    return count
+  }
+
   /// The sum of all visible rows, those held in quarantine too, by owner of the series.
   static func sums(
     _ snapshot: Snapshot, owner: (SeriesKey) -> Int = { _ in 0 }, count: Int = 1

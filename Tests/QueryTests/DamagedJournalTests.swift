@@ -8,8 +8,9 @@ import Testing
   private let actor = Actor(.operator, "ann")
   private let disk = SimDisk(seed: 1)
 
-  private func open() throws -> Store {
+  private func open(checkpointSegmentLimit: Int = .max) throws -> Store {
     var options = StoreOptions()
+    options.checkpointSegmentLimit = checkpointSegmentLimit
     options.maintainsItself = false
     options.reserveByteCount = 4096
     options.disk = disk
@@ -49,5 +50,26 @@ import Testing
       #expect(error?.message.contains("tsq salvage") == true, "\(sql): \(error?.message ?? "")")
     }
     #expect(try rows(store, "SELECT power FROM power WHERE sensor = 'n'") == ["5"])
+  }
+
+  /// Where the registry checkpoint knows what the journal said, the events alone are refused.
+  @Test func eventsOfAJournalThatACheckpointCoversAreRefusedAndTheRegistryAnswers_R4() throws {
+    var store = try open(checkpointSegmentLimit: 1)
+    try append("m", store)
+    try store.seal()
+    let journal = try #require(store.snapshot().manifest.journals.first { $0.content == .registry })
+    try store.close()
+    disk.damage("s/journal/\(FileNames.journalSegment(journal.id))") { $0[90] ^= 1 }
+    store = try open()
+    try append("n", store)
+    #expect(try rows(store, "SELECT id FROM devices ORDER BY id") == ["m", "n"])
+    #expect(try rows(store, "SELECT count(*) FROM power") == ["2"])
+    let error = #expect(throws: SQLError.self) { _ = try rows(store, "SELECT * FROM events") }
+    #expect(error?.message.contains(FileNames.journalSegment(journal.id)) == true, "\(error?.message ?? "")")
+    #expect(error?.message.contains("--around-damage") == true, "\(error?.message ?? "")")
+    #expect(store.damages.map(\.file) == [FileNames.journalSegment(journal.id)])
+    let around = try QueryEngine.prepare(
+      "SELECT DISTINCT device_id FROM events", StoreCatalog(store.snapshot().readingAroundDamage()))
+    #expect(try around.rows().map { $0[0].text } == ["n"])
   }
 }

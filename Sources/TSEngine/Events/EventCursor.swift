@@ -1,10 +1,12 @@
 /// Registry events in order of their LSNs: those of journal segments, read a chunk at a time, then those
 /// of the unsealed log, which are in memory.
 ///
-/// Holds one chunk (64 KiB as a rule). Chunks that fail their check are left out and told of in the
-/// store's damages. A segment that is reached is read from its beginning.
+/// Holds one chunk (64 KiB as a rule). A segment that is reached is read from its beginning. What may have
+/// held events and fails its check ends it, unless it reads around damage; then it is left out. Either way
+/// the store's damages tell of it from then on.
 package struct EventCursor {
   private let reader: JournalReader?
+  private let skipsDamage: Bool
   private let shared: Shared?
   private let lsns: ClosedRange<LSN>
   private var journals: ArraySlice<Manifest.JournalSegment> = []
@@ -17,10 +19,11 @@ package struct EventCursor {
 
   /// Of nothing.
   init() {
-    (reader, shared, lsns) = (nil, nil, 0...0)
+    (reader, shared, lsns, skipsDamage) = (nil, nil, 0...0, true)
   }
 
-  init(_ live: Live, _ shared: Shared, _ lsns: ClosedRange<LSN>) {
+  init(_ live: Live, _ shared: Shared, _ lsns: ClosedRange<LSN>, skipsDamage: Bool = false) {
+    self.skipsDamage = skipsDamage
     self.shared = shared
     self.lsns = lsns
     reader = shared.journalReader
@@ -32,7 +35,8 @@ package struct EventCursor {
   }
 
   /// The next event, or nil behind the last one.
-  /// - Throws: `.io`; `.unsupportedVersion`, `.corrupt` for an event that no version writes.
+  /// - Throws: `.io`; `.corrupt`, naming the journal, its LSNs and the remedy, where events may be lost, now and
+  ///   at every further call; `.unsupportedVersion`, `.corrupt` for an event that no version writes.
   package mutating func next() throws(StorageError) -> Event? {
     while true {
       if let record = records.popFirst() {
@@ -67,10 +71,13 @@ package struct EventCursor {
     do throws(StorageError) {
       part = try reader?.part(of: journal.id, at: offset) ?? part
     } catch {
-      guard error.code == .corrupt || error.code == .truncated || error.code == .notFound else { throw error }
-      part.damaged = 0..<journal.byteCount
+      guard error.isDamage else { throw error }
+      part.lose(0..<journal.byteCount)
     }
-    if let damaged = part.damaged { shared?.note(damaged, of: journal) }
+    for damaged in part.damaged { shared?.note(Manifest.Damage(damaged, of: journal)) }
+    if let lost = part.lost, !skipsDamage {
+      throw Manifest.Damage(lost, of: journal).error("what happened then")
+    }
     records = part.records[...]
     offset = part.next ?? 0
     if part.next == nil { journals.removeFirst() }
@@ -78,8 +85,7 @@ package struct EventCursor {
 }
 
 extension Shared {
-  fileprivate func note(_ damaged: Range<Int>, of journal: Manifest.JournalSegment) {
-    let damage = Manifest.Damage(damaged, of: journal)
+  func note(_ damage: Manifest.Damage) {
     journalDamages.withLock { if !$0.contains(damage) { $0.append(damage) } }
   }
 }

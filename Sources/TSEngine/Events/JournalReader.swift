@@ -46,11 +46,22 @@ extension JournalSegment {
   /// One chunk of a segment, or the damage that stands where one should be.
   struct Part {
     var records: [Record] = []
-    var damaged: Range<Int>?
+    /// What fails its check.
+    private(set) var damaged: [Range<Int>] = []
+    /// Of these, what held records, or may have.
+    private(set) var lost: Range<Int>?
     /// Where the next chunk begins; nil at the end of the file.
     var next: Int?
+
+    mutating func damage(_ range: Range<Int>) { damaged.append(range) }
+
+    mutating func lose(_ range: Range<Int>) {
+      damaged.append(range)
+      lost = range
+    }
   }
 
+  /// Finds damaged what `decode` does; the clock is checked, not decoded.
   static func part(
     of file: any DiskFile, at offset: Int, store: StoreID, id: UInt64
   ) throws(StorageError) -> Part {
@@ -58,32 +69,33 @@ extension JournalSegment {
     var part = Part()
     if offset == 0 {
       let header = try file.bytes(0..<min(headerByteCount, byteCount))
-      part.damaged = try damagedHeader(header, store: store, id: id)
+      if let damaged = try damagedHeader(header, store: store, id: id) { part.damage(damaged) }
     }
     let start = max(offset, headerByteCount)
-    guard start < byteCount else { return part }
-    let head = try file.bytes(start..<min(start + chunkHeaderByteCount, byteCount))
+    let head = start < byteCount ? try file.bytes(start..<min(start + chunkHeaderByteCount, byteCount)) : []
     guard let chunk = chunk(head.rawSpan, at: start, of: byteCount) else {
       // Rare: the next whole chunk is looked for in all of it.
-      let bytes = try file.bytes(0..<byteCount)
-      let next = nextChunk(bytes, after: start)
-      part.damaged = (part.damaged?.lowerBound ?? start)..<(next ?? byteCount)
-      part.next = next
+      part.next = start < byteCount ? nextChunk(try file.bytes(0..<byteCount), after: start) : nil
+      part.lose(start..<(part.next ?? max(start, byteCount)))
       return part
     }
-    let end = start + chunkHeaderByteCount + chunk.length
+    let (body, end) = (start + chunkHeaderByteCount, start + chunkHeaderByteCount + chunk.length)
     if end < byteCount { part.next = end }
-    guard chunk.magic == recordChunk else { return part }
+    let payload = try file.bytes(body..<end)
+    let isWhole = CRC32C.checksum(payload) == chunk.crc
+    guard chunk.magic == recordChunk else {
+      if !isWhole { part.damage(start..<end) }
+      return part
+    }
     do throws(StorageError) {
-      let payload = try file.bytes((start + chunkHeaderByteCount)..<end)
-      guard CRC32C.checksum(payload) == chunk.crc else {
-        throw StorageError(.corrupt, "chunk fails its checksum", offset: start)
-      }
+      guard isWhole else { throw StorageError(.corrupt, "chunk fails its checksum", offset: start) }
       try decodeRecords(payload.rawSpan, into: &part.records)
+      // A segment ends with its clock: one that ends before it was cut off.
+      if end == byteCount { part.lose(end..<end) }
     } catch {
-      guard error.code == .corrupt || error.code == .truncated else { throw error }
+      guard error.isDamage else { throw error }
       part.records = []
-      part.damaged = start..<end
+      part.lose(start..<end)
     }
     return part
   }

@@ -40,7 +40,7 @@ package enum JournalSegment {
     /// Of these, what held records, or may have.
     package var lost: [Range<Int>] = []
 
-    fileprivate mutating func lose(_ range: Range<Int>) {
+    mutating func lose(_ range: Range<Int>) {
       damaged.append(range)
       lost.append(range)
     }
