@@ -118,10 +118,11 @@ extension Store {
             rotations.append(rotation)
           }
         }
-        let installation = try Sealer(
+        var installation = try Sealer(
           disk: options.disk, directory: directory, storeID: storeID, shared: shared,
           context: segments
-        ).seal(rotation, nextFileID: takeFileID)
+        ).seal(rotation.head, through: rotation.lastLSN, nextFileID: takeFileID)
+        installation.sealed = rotation
         _ = try install(installation)
         let eventCount = shared.live.withLock { $0.sealedEventCount }
         shared.sealedRegistry.withLock {

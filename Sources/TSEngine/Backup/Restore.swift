@@ -310,9 +310,7 @@ package struct Restore {
     guard cut > outcome.manifest.sealedLSN else { return }
     let head = shared.live.withLock { $0.heads[$0.heads.count - 1] }
     var next = nextFileID
-    let sealed = try sealer.seal(
-      CommitRequest.Rotation(head: head, logSegment: lastLogSegment, lastLSN: cut)
-    ) {
+    let sealed = try sealer.seal(head, through: cut) {
       defer { next += 1 }
       return next
     }

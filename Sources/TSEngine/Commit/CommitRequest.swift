@@ -70,13 +70,14 @@ package enum CommitRequest: Sendable {
     package init() {}
   }
 
+  /// What a change of the log segment froze, to be sealed.
   package struct Rotation: Sendable {
     package var head: Head
     /// The log segment that ended.
     package var logSegment: UInt64
     package var lastLSN: LSN
     /// As of that LSN.
-    package var registry = Registry()
+    package var registry: Registry
   }
 
   /// Bytes it holds in the queue, roughly.

@@ -12,16 +12,18 @@ package struct Sealer {
   var lifecycles: Lifecycles?
 
   /// Writes all files of one sealing, durable but not yet live.
-  /// - Parameter nextFileID: gives a fresh id at every call.
+  /// - Parameters:
+  ///   - head: frozen.
+  ///   - last: what came later in it is left out.
+  ///   - nextFileID: gives a fresh id at every call.
   /// - Throws: `.io`, `.diskFull`, `.corrupt`; no file is left then.
   package func seal(
-    _ rotation: CommitRequest.Rotation, nextFileID: () -> UInt64
+    _ head: Head, through last: LSN, nextFileID: () -> UInt64
   ) throws(StorageError) -> CommitRequest.Installation {
     var installation = CommitRequest.Installation()
-    installation.sealed = rotation
     do throws(StorageError) {
-      try sealRows(rotation, nextFileID: nextFileID, into: &installation)
-      try sealJournal(rotation, nextFileID: nextFileID, into: &installation)
+      try sealRows(head, through: last, nextFileID: nextFileID, into: &installation)
+      try sealJournal(head, through: last, nextFileID: nextFileID, into: &installation)
     } catch {
       installation.removeFiles(disk, of: directory)
       throw error
@@ -30,10 +32,10 @@ package struct Sealer {
   }
 
   private func sealRows(
-    _ rotation: CommitRequest.Rotation, nextFileID: () -> UInt64,
+    _ head: Head, through last: LSN, nextFileID: () -> UInt64,
     into installation: inout CommitRequest.Installation
   ) throws(StorageError) {
-    let numbers = rotation.head.seriesNumbers
+    let numbers = head.seriesNumbers
     let keys = shared.series.withLock { index in numbers.map { (index.key($0), $0) } }
     let lifecycles = lifecycles ?? shared.live.withLock { $0.registry }.lifecycles
     for (table, series) in Dictionary(grouping: keys, by: { $0.0.table }).sorted(by: { $0.key < $1.key }) {
@@ -47,7 +49,7 @@ package struct Sealer {
       var builder = BlockBuilder(schema: schema, symbols: shared.symbols, sharing: context.sharing)
       do throws(StorageError) {
         for (key, number) in series.sorted(by: { $0.0 < $1.0 }) {
-          for (_, chunks) in try rotation.head.chunks(of: [number], through: rotation.lastLSN) {
+          for (_, chunks) in try head.chunks(of: [number], through: last) {
             try SeriesRewrite.append(
               chunks.map(\.source), of: key, order: lifecycles.order(of: table),
               hidden: lifecycles.removals(of: key), to: &writer, builder: &builder)
@@ -72,25 +74,25 @@ package struct Sealer {
 
   /// Events and slow records with the commit clock in one file, the mass of messages in another.
   private func sealJournal(
-    _ rotation: CommitRequest.Rotation, nextFileID: () -> UInt64,
+    _ head: Head, through last: LSN, nextFileID: () -> UInt64,
     into installation: inout CommitRequest.Installation
   ) throws(StorageError) {
     let sealed = shared.live.withLock { $0.manifest.sealedLSN }
-    let range = (sealed + 1)...max(sealed + 1, rotation.lastLSN)
+    let range = (sealed + 1)...max(sealed + 1, last)
     var registry: [JournalSegment.Record] = []
     var operational: [JournalSegment.Record] = []
-    for event in rotation.head.events.all where range.contains(event.lsn) {
+    for event in head.events.all where range.contains(event.lsn) {
       registry.append(
         .init(
           kind: LogRecordKind.event.rawValue, lsn: event.lsn, bytes: try Journal.encode(event)))
     }
-    for record in rotation.head.records.all where range.contains(record.lsn) {
+    for record in head.records.all where range.contains(record.lsn) {
       let encoded = JournalSegment.Record(
         kind: LogRecordKind.message.rawValue, lsn: record.lsn, bytes: try Journal.encode(record))
       if record.isReplayed { registry.append(encoded) } else { operational.append(encoded) }
     }
     registry.sort { $0.lsn < $1.lsn }
-    if rotation.lastLSN > sealed { try addRoot(range, nextFileID(), &registry, &installation) }
+    if last > sealed { try addRoot(range, nextFileID(), &registry, &installation) }
     let clock = shared.clock.withLock { $0.slice(range) }
     try write(registry, clock, .registry, range, nextFileID(), &installation)
     if !operational.isEmpty {
