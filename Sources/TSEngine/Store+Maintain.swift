@@ -3,6 +3,9 @@ extension Store {
   /// How often maintenance looks around; the witness of the last batch follows within 50 ms of it.
   private static let periodNanos: Int64 = 20_000_000
 
+  /// How often a checkpoint is looked for that is due.
+  private static let checkpointPeriodNanos: Int64 = 1_000_000_000
+
   /// After a sealing that failed: it reads and writes everything anew.
   private static let sealRetryNanos: Int64 = 5_000_000_000
 
@@ -33,6 +36,10 @@ extension Store {
     }
     writing.preparer.withLock { $0 = preparer }
     for spares in writing.writer.spares { spares.wake(preparer) }
+    let checkpointer = try options.scheduler.run("tsq-checkpoint", yields: true) { [weak self] in
+      self?.writeCheckpoints() ?? .done
+    }
+    writing.checkpointer.withLock { $0 = checkpointer }
     guard options.compactsItself else { return }
     let compactor = try options.scheduler.run("tsq-compact", yields: true) { [weak self] in
       self?.compactStep() ?? .done
@@ -52,6 +59,13 @@ extension Store {
     guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
     for spares in writing.writer.spares where spares.hasWork { return spares.step() }
     return .idle(nanos: 1_000_000_000)
+  }
+
+  /// One step of the thread that writes checkpoints, or of maintenance where there is none.
+  private func writeCheckpoints() -> StepOutcome {
+    guard let writing, !writing.isClosed.withLock({ $0 }) else { return .done }
+    // Derived: where it fails, the next opening reads what it would have held.
+    return (try? checkpointStep()) == true ? .again : .idle(nanos: Self.checkpointPeriodNanos)
   }
 
   /// One step of the thread that asynchronous appends wake: commits until nothing waits.
@@ -85,8 +99,8 @@ extension Store {
         }
       }
     }
-    // Derived: where it fails, the next opening reads what it would have held.
-    return (try? checkpointStep()) == true ? .again : .idle(nanos: Self.periodNanos)
+    if writing.checkpointer.withLock({ $0 }) == nil, writeCheckpoints() == .again { return .again }
+    return .idle(nanos: Self.periodNanos)
   }
 
   private var isSealingDue: Bool {
@@ -202,6 +216,7 @@ extension Store {
     let threads = [
       writing.maintenance.withLock { $0 }, writing.committer.withLock { $0 },
       writing.compactor.withLock { $0 }, writing.preparer.withLock { $0 },
+      writing.checkpointer.withLock { $0 },
       shared.encoder.withLock { $0.take() },
     ]
     for thread in threads {

@@ -31,6 +31,8 @@ public final class Store: Sendable {
     let compactor = Mutex<(any Wakeable)?>(nil)
     /// Makes the next segments of log and manifest.
     let preparer = Mutex<(any Wakeable)?>(nil)
+    /// Writes checkpoints: the first step of a large registry takes longer than the witness of a batch may wait.
+    let checkpointer = Mutex<(any Wakeable)?>(nil)
     let isClosed = Mutex(false)
     /// Held for a step of compaction; sealing does not wait for it.
     let compactionLane = SerialLane()

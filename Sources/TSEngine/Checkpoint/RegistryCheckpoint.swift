@@ -29,8 +29,8 @@ package struct RegistryCheckpoint: Sendable {
 
   init() {}
 
-  private init(_ contents: Contents) throws(StorageError) {
-    sealed.registry = try Registry(checkpoint: contents.body.rawSpan, isChecked: true)
+  private init(_ contents: Contents, _ body: [UInt8]) throws(StorageError) {
+    sealed.registry = try Registry(checkpoint: body.rawSpan, isChecked: true)
     sealed.lsn = contents.journals.lsn
     sealed.eventCount = contents.journals.eventCount
     clock = contents.clock
@@ -50,7 +50,8 @@ package struct RegistryCheckpoint: Sendable {
     do throws(StorageError) {
       let file = try disk.open(path, .read)
       defer { file.close() }
-      let contents = try Contents(reading: file, storeID) { journals throws(StorageError) in
+      var body: [UInt8] = []
+      let contents = try Contents(reading: file, storeID, into: &body) { journals throws(StorageError) in
         if journals.lsn > manifest.sealedLSN { return false }
         let there = manifest.registryJournals(through: journals.lsn)
         var known = RegistryCheckpointFormat.Journals(
@@ -63,7 +64,7 @@ package struct RegistryCheckpoint: Sendable {
         return true
       }
       guard let contents else { return (RegistryCheckpoint(), nil) }
-      return (try RegistryCheckpoint(contents), nil)
+      return (try RegistryCheckpoint(contents, body), nil)
     } catch {
       // Derived: whatever is wrong with it, the journals tell the same.
       return (RegistryCheckpoint(), error.code == .notFound ? nil : error)
@@ -77,25 +78,43 @@ package struct RegistryCheckpoint: Sendable {
     guard disk.exists(path) else { return }
     let file = try disk.open(path, .read)
     defer { file.close() }
-    guard let contents = try Contents(reading: file, storeID, { _ in true }) else { return }
-    _ = try Registry(checkpoint: contents.body.rawSpan)
+    var body: [UInt8] = []
+    _ = try Contents(reading: file, storeID, into: &body) { _ in true }
+    _ = try Registry(checkpoint: body.rawSpan)
   }
 
-  /// The checked bytes of a file.
+  /// What a file holds beside the registry, with all its checks done.
   struct Contents {
     let journals: RegistryCheckpointFormat.Journals
     private(set) var clock = CommitClock()
     private(set) var chain: [ChainLink] = []
-    /// The registry, as section 5 of FORMAT.md has it.
-    private(set) var body: [UInt8] = []
     let byteCount: Int
 
-    /// - Parameter isWanted: told for which journals it stands, before the rest is read.
+    /// - Parameters:
+    ///   - body: gets the registry, as section 5 of FORMAT.md has it.
+    ///   - isWanted: told for which journals it stands, before the rest is read.
     /// - Returns: nil when it is not wanted.
     /// - Throws: `.corrupt`, `.truncated`, `.unsupportedVersion`, `.io`, and what `isWanted` throws.
     init?(
-      reading file: any DiskFile, _ storeID: StoreID,
+      reading file: any DiskFile, _ storeID: StoreID, into body: inout [UInt8],
       _ isWanted: (RegistryCheckpointFormat.Journals) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+      var found: [UInt8] = []
+      try self.init(reading: file, storeID, isWanted) { part, left in
+        // What is left of the file is the registry's, but for the end.
+        if found.isEmpty { found.reserveCapacity(left) }
+        found += part
+        return true
+      }
+      body = found
+    }
+
+    /// - Parameter take: is given the registry part by part, with how many bytes at most are left; where it
+    ///   returns false the file is not what it should be.
+    init?(
+      reading file: any DiskFile, _ storeID: StoreID,
+      _ isWanted: (RegistryCheckpointFormat.Journals) throws(StorageError) -> Bool,
+      _ take: (_ part: [UInt8], _ left: Int) -> Bool
     ) throws(StorageError) {
       byteCount = try file.byteCount()
       _ = try FileHeader(
@@ -106,6 +125,7 @@ package struct RegistryCheckpoint: Sendable {
       guard first.kind == .journals else { throw CheckpointChunk.failed(file, at: FileHeader.byteCount) }
       journals = try RegistryCheckpointFormat.Journals(decoding: first.payload)
       guard try isWanted(journals) else { return nil }
+      var taken = 0
       while true {
         let (kind, payload) = try Self.chunk(file, &offset, byteCount)
         var reader = ByteReader(payload.rawSpan)
@@ -114,11 +134,12 @@ package struct RegistryCheckpoint: Sendable {
         case .clock: clock = try CommitClock(decoding: &reader)
         case .chain: chain = try Self.links(&reader)
         case .part:
-          // What is left of the file is the registry's, but for the end.
-          if body.isEmpty { body.reserveCapacity(byteCount - offset + payload.count) }
-          body += payload
+          guard take(payload, byteCount - offset + payload.count) else {
+            throw CheckpointChunk.failed(file, at: offset)
+          }
+          taken += payload.count
         case .end:
-          guard try reader.varint() == UInt64(body.count), offset == byteCount else {
+          guard try reader.varint() == UInt64(taken), offset == byteCount else {
             throw StorageError(.corrupt, "parts are missing", file: file.path, offset: offset)
           }
           return

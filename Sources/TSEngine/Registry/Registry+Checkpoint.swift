@@ -13,19 +13,28 @@ extension Registry {
   /// - Complexity: O(n log n) in all entries.
   package var digest: [UInt8] { SHA256.hash(canonicalBytes) }
 
+  /// - Complexity: O(n log n) in the entries that changed since a checkpoint was read, O(n) in the others.
   package func checkpoint() -> [UInt8] {
-    let canonical = canonicalBytes
-    var writer = ByteWriter(reserving: canonical.count + 64)
+    var writer = ByteWriter(reserving: 1024 + reservedByteCount)
     writer.put(Self.checkpointVersion)
-    writer.put(UInt64(canonical.count))
-    writer.append(canonical)
-    writer.append(SHA256.hash(canonical))
+    writer.put(UInt64(0))
+    let start = writer.count
+    encodeCanonical(into: &writer)
+    writer.patch(UInt64(writer.count - start), at: start - 8)
+    writer.append(SHA256.hash(writer.bytes.rawSpan.extracting(start..<writer.count)))
     connections.encode(into: &writer)
     return writer.bytes
   }
 
   private var canonicalBytes: [UInt8] {
-    var writer = ByteWriter(reserving: 256 + devices.count * 128)
+    var writer = ByteWriter(reserving: reservedByteCount)
+    encodeCanonical(into: &writer)
+    return writer.bytes
+  }
+
+  private var reservedByteCount: Int { 256 + devices.count * 128 }
+
+  private func encodeCanonical(into writer: inout ByteWriter) {
     writer.varint(lastEventLSN)
     writer.put(lastRecordedAt)
     devices.encode(into: &writer)
@@ -39,7 +48,6 @@ extension Registry {
     // Nothing when nothing happened: the digest of a log of format version 1 stays what it was.
     if !lifecycles.isEmpty || !rollups.isEmpty { lifecycles.encode(into: &writer) }
     if !rollups.isEmpty { rollups.encode(into: &writer) }
-    return writer.bytes
   }
 
   /// - Parameter isChecked: other checksums of the bytes hold; the digest is not computed.

@@ -274,8 +274,9 @@ import Testing
     while try !job.step() { steps += 1 }
     #expect(steps == 4)
     let file = try disk.open(path, .read)
-    let contents = try #require(try RegistryCheckpoint.Contents(reading: file, id) { _ in true })
-    #expect(try Registry(checkpoint: contents.body.rawSpan).digest == registry.digest)
+    var body: [UInt8] = []
+    let contents = try #require(try RegistryCheckpoint.Contents(reading: file, id, into: &body) { _ in true })
+    #expect(try Registry(checkpoint: body.rawSpan).digest == registry.digest)
     #expect(contents.journals.eventCount == 1500 && job.byteCount == contents.byteCount)
     try RegistryCheckpoint.check(disk, "s", id)
     // The second part where the third should be.
