@@ -39,7 +39,8 @@ enum Bug: Sendable {
       case .shownBeforeSync, .failStopForgotten: ["sync-failures"]
       case .failedWriteKept: ["errors"]
       case .payloadUnchecked, .headerUnchecked: ["bit-flips"]
-      case .damageTruncated, .sectionUnchecked, .damageHealedByDeletion, .lostEventsIgnored: ["damage"]
+      case .damageTruncated, .sectionUnchecked, .damageHealedByDeletion, .lostEventsIgnored, .damagedEventsLeftOut:
+        ["damage"]
       case .tornTakenForDamage, .tornTailLeft, .lsnReused: ["torn-tails"]
       case .epochKept, .bulkLSNForgotten, .sealedReplayed, .coverageLost,
         .removedBeforeManifest, .tailNotSettled, .staleCheckpointBelieved, .rollupNotInvalidated,

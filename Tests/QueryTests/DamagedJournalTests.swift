@@ -62,7 +62,7 @@ import Testing
     disk.damage("s/journal/\(FileNames.journalSegment(journal.id))") { $0[90] ^= 1 }
     store = try open()
     try append("n", store)
-    #expect(try rows(store, "SELECT id FROM devices ORDER BY id") == ["m", "n"])
+    #expect(try rows(store, "SELECT device_id FROM devices ORDER BY device_id") == ["m", "n"])
     #expect(try rows(store, "SELECT count(*) FROM power") == ["2"])
     let error = #expect(throws: SQLError.self) { _ = try rows(store, "SELECT * FROM events") }
     #expect(error?.message.contains(FileNames.journalSegment(journal.id)) == true, "\(error?.message ?? "")")

@@ -56,6 +56,8 @@ package enum Planted: Int, CaseIterable, Sendable {
   case purgeTakesLaterReadings
   /// Answers by the events that are left when a journal is damaged.
   case lostEventsIgnored
+  /// Leaves out events that are damaged in a journal which the registry checkpoint covers, without a word.
+  case damagedEventsLeftOut
 
   #if TSQ_PLANTED
     private static let chosen = Atomic<Int>(0)
