@@ -112,11 +112,11 @@ enum FleetBenchmark {
     let opening = IngestBench.now()
     let store = try Store.open(path, options)
     let millis = IngestBench.seconds(since: opening) * 1000
-    let resident = residentBytes()
+    let (resident, peak) = (residentBytes(), peakBytes())
     let series = store.snapshot().series(of: TableSchema.power.id).count
     print(
       "open_ms \(figure(millis, 1, width: 0)) series \(series) segments \(store.snapshot().segments.count) "
-        + "resident_mb \(resident >> 20), for the store \((resident - before) >> 20), a series "
+        + "resident_mb \(resident >> 20), at most \(peak >> 20), for the store \((resident - before) >> 20), a series "
         + "\((resident - before) / max(1, series)) bytes")
     for _ in 0..<2 { try scan(store) }
     try store.close()
@@ -187,6 +187,12 @@ enum FleetBenchmark {
 
   private static func seconds(_ began: Int64) -> String {
     figure(IngestBench.seconds(since: began), 2, width: 0)
+  }
+
+  /// The most that was resident so far.
+  private static func peakBytes() -> Int {
+    var usage = rusage()
+    return getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 ? usage.ru_maxrss << 10 : 0
   }
 
   private static func residentBytes() -> Int {
