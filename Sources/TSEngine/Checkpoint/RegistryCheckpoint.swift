@@ -126,24 +126,41 @@ package struct RegistryCheckpoint: Sendable {
       journals = try RegistryCheckpointFormat.Journals(decoding: first.payload)
       guard try isWanted(journals) else { return nil }
       var taken = 0
+      var crc = RegistryCheckpointFormat.checksum(.journals, first.payload, continuing: 0)
+      var before = first.kind
       while true {
+        let at = offset
         let (kind, payload) = try Self.chunk(file, &offset, byteCount)
+        let mayRepeat = kind == .clock || kind == .part
+        guard kind.rawValue > before.rawValue || (mayRepeat && kind == before) else {
+          throw CheckpointChunk.failed(file, at: at)
+        }
+        before = kind
         var reader = ByteReader(payload.rawSpan)
         switch kind {
-        case .journals: throw CheckpointChunk.failed(file, at: offset)
-        case .clock: clock = try CommitClock(decoding: &reader)
-        case .chain: chain = try Self.links(&reader)
+        case .journals: throw CheckpointChunk.failed(file, at: at)
+        case .clock:
+          let part = try CommitClock(decoding: &reader)
+          guard reader.isAtEnd, part.entries.first?.lsn ?? 0 > clock.entries.last?.lsn ?? 0,
+            part.entries.last?.lsn ?? 0 <= journals.lsn
+          else { throw CheckpointChunk.failed(file, at: at) }
+          clock.append(part)
+        case .chain:
+          chain = try Self.links(&reader)
+          guard chain.last?.lsns.upperBound ?? 0 <= journals.lsn else { throw CheckpointChunk.failed(file, at: at) }
         case .part:
-          guard take(payload, byteCount - offset + payload.count) else {
-            throw CheckpointChunk.failed(file, at: offset)
-          }
-          taken += payload.count
+          // What is left of the file is the registry's, but for the end.
+          if body.isEmpty { body.reserveCapacity(byteCount - offset + payload.count) }
+          body += payload
         case .end:
-          guard try reader.varint() == UInt64(taken), offset == byteCount else {
+          guard try reader.varint() == UInt64(body.count), try reader.next(UInt32.self) == crc, reader.isAtEnd,
+            offset == byteCount
+          else {
             throw StorageError(.corrupt, "parts are missing", file: file.path, offset: offset)
           }
           return
         }
+        crc = RegistryCheckpointFormat.checksum(kind, payload, continuing: crc)
       }
     }
 

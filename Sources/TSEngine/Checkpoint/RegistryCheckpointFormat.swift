@@ -1,12 +1,21 @@
 /// Numbers of the registry checkpoint's file (FORMAT.md, section 18).
 ///
-///     | file header, 64 B | journals chunk | clock chunk | chain chunk | part chunk … | end chunk |
+///     | file header, 64 B | journals chunk | clock chunk … | chain chunk | part chunk … | end chunk |
 enum RegistryCheckpointFormat {
   /// `tsqregi1`, little-endian.
   static let magic: UInt64 = 0x3169_6765_7271_7374
   static let version: UInt16 = 1
   /// Bytes of the registry in one chunk.
   static let partByteCount = 1 << 20
+
+  /// Entries of the clock in one chunk.
+  static let clockPartCount = 1 << 14
+
+  /// Over kinds and payloads of all chunks before the end chunk, which has it: a chunk of another file at the same
+  /// place passes its own check.
+  static func checksum(_ kind: Kind, _ payload: [UInt8], continuing crc: UInt32) -> UInt32 {
+    CRC32C.checksum(payload, continuing: CRC32C.checksum([kind.rawValue], continuing: crc))
+  }
 
   enum Kind: UInt8 {
     case journals = 1, clock = 2, chain = 3, part = 4, end = 5

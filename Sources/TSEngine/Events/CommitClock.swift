@@ -62,6 +62,15 @@ package struct CommitClock: Sendable, Equatable {
     return slice
   }
 
+  /// At most `limit` entries of `lsns`, the first ones. O(log n + limit).
+  func slice(_ lsns: ClosedRange<LSN>, limit: Int) -> CommitClock {
+    var slice = CommitClock()
+    let start = partition { $0.lsn < lsns.lowerBound }
+    let end = min(partition { $0.lsn <= lsns.upperBound }, start + limit)
+    if start < end { slice.entries = Array(entries[start..<end]) }
+    return slice
+  }
+
   private func partition(_ holds: (Entry) -> Bool) -> Int {
     var (low, high) = (0, entries.count)
     while low < high {

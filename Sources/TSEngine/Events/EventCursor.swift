@@ -23,15 +23,24 @@ package struct EventCursor {
   }
 
   init(_ live: Live, _ shared: Shared, _ lsns: ClosedRange<LSN>, skipsDamage: Bool = false) {
+    self.init(sealed: live.manifest.journals, shared, lsns, skipsDamage: skipsDamage)
+    heads = live.heads.map(\.events)[...]
+    index = heads.first?.firstIndex(atOrAbove: lsns.lowerBound) ?? 0
+  }
+
+  /// Of journal segments alone.
+  init(
+    sealed segments: [Manifest.JournalSegment], _ shared: Shared, _ lsns: ClosedRange<LSN>,
+    skipsDamage: Bool = false
+  ) {
     self.skipsDamage = skipsDamage
     self.shared = shared
     self.lsns = lsns
     reader = shared.journalReader
-    journals = live.manifest.journals
+    journals = segments
       .filter { $0.content == .registry && $0.newestLSN >= lsns.lowerBound && $0.oldestLSN <= lsns.upperBound }
       .sorted { $0.oldestLSN < $1.oldestLSN }[...]
-    heads = live.heads.map(\.events)[...]
-    index = heads.first?.firstIndex(atOrAbove: lsns.lowerBound) ?? 0
+    precondition(reader != nil || journals.isEmpty, "journals are read by somebody")
   }
 
   /// The next event, or nil behind the last one.
@@ -39,10 +48,15 @@ package struct EventCursor {
   ///   at every further call; `.unsupportedVersion`, `.corrupt` for an event that no version writes.
   package mutating func next() throws(StorageError) -> Event? {
     while true {
-      if let record = records.popFirst() {
-        guard record.kind == LogRecordKind.event.rawValue, record.lsn >= lsns.lowerBound else { continue }
+      if let record = records.first {
+        guard record.kind == LogRecordKind.event.rawValue, record.lsn >= lsns.lowerBound else {
+          records.removeFirst()
+          continue
+        }
         guard record.lsn <= lsns.upperBound else { return end() }
-        return try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)
+        let event = try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)
+        records.removeFirst()
+        return event
       }
       if let journal = journals.first {
         try readChunk(of: journal)
@@ -70,6 +84,8 @@ package struct EventCursor {
     var part = JournalSegment.Part()
     do throws(StorageError) {
       part = try reader?.part(of: journal.id, at: offset) ?? part
+      // A whole chunk of another segment, misplaced.
+      if !part.records.allSatisfy({ journal.holds($0) }) { part.lose(offset..<(part.next ?? journal.byteCount)) }
     } catch {
       guard error.isDamage else { throw error }
       part.lose(0..<journal.byteCount)
@@ -82,6 +98,13 @@ package struct EventCursor {
     records = part.records[...]
     offset = part.next ?? 0
     if part.next == nil { journals.removeFirst() }
+  }
+}
+
+extension Manifest.JournalSegment {
+  /// Whether an event is of this segment; other records may speak of more.
+  func holds(_ record: JournalSegment.Record) -> Bool {
+    record.kind != LogRecordKind.event.rawValue || (record.lsn >= oldestLSN && record.lsn <= newestLSN)
   }
 }
 

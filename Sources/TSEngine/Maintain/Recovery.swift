@@ -226,10 +226,12 @@ struct Recovery {
     for journal in manifest.journals.sorted(by: { $0.oldestLSN < $1.oldestLSN })
     where journal.content == .registry {
       if journal.newestLSN <= coveredLSN, files.contains(FileNames.journalSegment(journal.id)) { continue }
-      let content = try contained(toleratesMissing) { () throws(StorageError) in
+      var content = try contained(toleratesMissing) { () throws(StorageError) in
         try JournalSegment.read(disk, directory: directory, store: storeID, id: journal.id)
       }
       let whole = 0..<journal.byteCount
+      let isMisplaced = content?.records.contains { !journal.holds($0) } ?? false
+      if isMisplaced { content = nil }
       outcome.damages += (content?.damaged ?? [whole]).map { Manifest.Damage($0, of: journal) }
       // What the checkpoint stands for is known, whatever became of the file.
       if journal.newestLSN > coveredLSN {
@@ -270,7 +272,9 @@ struct Recovery {
       let content = try contained(true) { () throws(StorageError) in
         try JournalSegment.read(disk, directory: directory, store: storeID, id: journal.id)
       }
-      guard content?.damaged.isEmpty == true else { return false }
+      let damaged = content?.damaged ?? [0..<journal.byteCount]
+      for range in damaged { shared.note(Manifest.Damage(range, of: journal)) }
+      guard damaged.isEmpty else { return false }
     }
     let covered = shared.checkpoint.withLock { $0.covered }
     for segment in shared.live.withLock({ $0.segments }) where covered.contains(segment.id) {

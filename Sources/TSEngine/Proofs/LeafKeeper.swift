@@ -21,7 +21,6 @@ package final class LeafKeeper {
   /// Of what is sealed, oldest first.
   private let links: [ChainLink]
   private let journals: [Manifest.JournalSegment]
-  private let live: Live
   private let shared: Shared
   private let lifecycles: Lifecycles
   private let leaves: SealedLeaves
@@ -37,7 +36,6 @@ package final class LeafKeeper {
     self.takeID = takeID
     links = shared.chain.withLock { $0 }.filter { $0.lsns.upperBound <= live.manifest.sealedLSN }
     journals = live.manifest.journals
-    self.live = live
     self.shared = shared
     lifecycles = live.registry.lifecycles
     leaves = SealedLeaves(
@@ -156,7 +154,8 @@ package final class LeafKeeper {
       edges[max(0, Self.group(of: first, groups))] += 1
       edges[end + 1] -= 1
     }
-    var events = EventCursor(live, shared, link.lsns)
+    // As of a damaged block: a group that lacks an event is not kept, and purging goes on.
+    var events = EventCursor(sealed: journals, shared, link.lsns, skipsDamage: true)
     while let event = try events.next() {
       keep(LeafKey(lsn: event.lsn), LeafKey(lsn: event.lsn))
     }
@@ -195,7 +194,8 @@ package final class LeafKeeper {
       let group = Self.group(of: key, groups)
       if isWanted.contains(group) { made[group, default: []].append((key, leaf.digest())) }
     }
-    var events = EventCursor(live, shared, link.lsns)
+    // As of a damaged block: a group that lacks an event is not kept, and purging goes on.
+    var events = EventCursor(sealed: journals, shared, link.lsns, skipsDamage: true)
     while let event = try events.next() {
       let key = LeafKey(lsn: event.lsn)
       let group = Self.group(of: key, groups)
