@@ -19,7 +19,7 @@ extension HTTPDoor {
   // MARK: Showing
 
   private func show(_ request: Request, _ path: [String]) throws -> Response {
-    let registry = store.registry
+    let registry = try store.wholeRegistry()
     switch (path.first, path.count) {
     case ("devices", 1):
       return Reply.json(RegistryJSON.list(registry.devices.sorted().map { RegistryJSON.device($0, registry) }))
@@ -126,7 +126,7 @@ private struct Command {
   private func deleteUser(_ name: String) async throws -> Response {
     let user = try person(name)
     if isDryRun {
-      let registry = door.store.registry
+      let registry = try door.store.wholeRegistry()
       return answer("parked", registry.associations.devices(of: user).count, dry: true)
     }
     let (parked, _) = try await decide { $0.deleteUser(user, $1) }
@@ -152,7 +152,7 @@ private struct Command {
     if isDryRun {
       let options = door.store.options
       let context = DecisionContext(now: options.clock.nowNanos(), actor: actor, random: options.rng)
-      let registry = door.store.registry
+      let registry = try door.store.wholeRegistry()
       deletion = try registry.deleteDevice(id, context).result.mapError { Refused($0) }.get()
     } else {
       deletion = try await decide { $0.deleteDevice(id, $1) }.0
@@ -178,7 +178,7 @@ private struct Command {
     case "announce": _ = try await decide { $0.requestAnnouncement(of: id, $1) }
     default: throw Refused.notFound("There is nothing at this path")
     }
-    let registry = door.store.registry
+    let registry = try door.store.wholeRegistry()
     guard let device = registry.devices[id] else { throw Refused(.unknownDevice) }
     return Reply.json(RegistryJSON.device(device, registry))
   }
@@ -199,7 +199,7 @@ private struct Command {
       throw Refused.badRequest(#"The body lacks "settings": {"<column>.wire": "1V"}"#)
     }
     _ = try await decide { $0.setTypeSettings(name, settings, $1) }
-    guard let type = door.store.registry.types[name] else { throw Refused(.unknownType) }
+    guard let type = try door.store.wholeRegistry().types[name] else { throw Refused(.unknownType) }
     return Reply.json(RegistryJSON.type(type))
   }
 
@@ -214,8 +214,8 @@ private struct Command {
     return (try taken.result.mapError { Refused($0) }.get(), taken.lsn)
   }
 
-  private func person(_ name: String) throws(Refused) -> UserID {
-    let users = door.store.registry.users
+  private func person(_ name: String) throws -> UserID {
+    let users = try door.store.wholeRegistry().users
     guard let user = users[named: name] else { throw Refused(.unknownUser) }
     return user.id
   }
