@@ -266,6 +266,13 @@ public final class Store: Sendable {
   /// Devices, users, types and tokens as every durable event left them; with more beside it, take a
   /// `snapshot`. O(1).
   package var registry: Registry { shared.live.withLock { $0.registry } }
+  /// As `registry`, where nothing of it is lost: what people are told and decide by.
+  /// - Throws: `.corrupt`, naming the journal and its LSNs.
+  package func wholeRegistry() throws(StorageError) -> Registry {
+    let (registry, lost) = shared.live.withLock { ($0.registry, $0.lostEvents.last) }
+    if let lost { throw lost.error("what they say of devices, users and tables") }
+    return registry
+  }
   /// The registry's tokens alone, for what is asked at every request.
   package var tokens: Tokens { shared.live.withLock { $0.registry.tokens } }
   /// The newest event that the registry holds: it has not changed while this has not.
@@ -352,12 +359,14 @@ public final class Store: Sendable {
 
   /// Takes a decision on the registry in the writer's turn, so that of two racing ones each sees
   /// the other's outcome, and records its events. Durable on return.
+  /// - Parameter aroundDamage: taken by what is left, too, where events of the registry are lost: for what must not stop.
   /// - Returns: what the decision answered, and the newest LSN.
-  /// - Throws: as `append`.
+  /// - Throws: as `append`; `.corrupt` as `wholeRegistry`.
   package func decide<Value: Sendable>(
-    actor: Actor, cause: Cause = Cause(),
+    actor: Actor, cause: Cause = Cause(), aroundDamage: Bool = false,
     _ decision: @escaping @Sendable (Registry, DecisionContext) -> Decision<Value>
   ) throws(StorageError) -> (result: Result<Value, Refusal>, lsn: LSN) {
+    if !aroundDamage { _ = try wholeRegistry() }
     let context = DecisionContext(
       now: options.clock.nowNanos(), actor: actor, cause: cause, random: options.rng)
     let answer = Latch<Result<Value, Refusal>>()

@@ -87,7 +87,7 @@ package final class Authority: Sendable {
   ) throws(StorageError) {
     let grant = TokenGrant(
       publicID: id, hmac: code, role: .admin, expiresAt: now + lifetimeNanos, label: label)
-    let taken = try store.decide(actor: .system, cause: Cause(message: "start of the server")) {
+    let taken = try store.decide(actor: .system, cause: Cause(message: "start of the server"), aroundDamage: true) {
       registry, context in
       var events: [Event] = []
       for old in revoking { events += registry.after(events).revokeToken(old, context).events }

@@ -11,16 +11,21 @@ extension HTTPDoor {
   static let queryTimeoutNanos: Int64 = 60_000_000_000
   private static let concurrentQueries = 16
 
-  func query(
-    _ request: Request, _ actor: Actor, cut: @escaping @Sendable () -> Void
-  ) async throws -> Response {
-    let asked = try await QueryRequest(request, self, by: actor)
-    let started = store.options.clock.monotonicNanos()
+  /// Who enters leaves `runningQueries` again.
+  func enterQuery() throws(Refused) {
     guard runningQueries.enter(limit: Self.concurrentQueries) else {
       throw Refused(
         status: .tooManyRequests, code: "53300", message: "Too many queries at once",
         extra: [.retryAfter: "1"])
     }
+  }
+
+  func query(
+    _ request: Request, _ actor: Actor, cut: @escaping @Sendable () -> Void
+  ) async throws -> Response {
+    let asked = try await QueryRequest(request, self, by: actor)
+    let started = store.options.clock.monotonicNanos()
+    try enterQuery()
     metrics.add(.queries)
     let pipe = ChunkPipe(patienceNanos: readerPatienceNanos) { [metrics] in
       metrics.add(.slowReaders)

@@ -9,7 +9,10 @@ extension HTTPDoor {
   private static let eventLimit = 10_000
 
   func registry(_ request: Request, _ path: [String], _ actor: Actor) async throws -> Response {
-    if request.method == .get || request.method == .head { return try show(request, path) }
+    if request.method == .get || request.method == .head {
+      if let events = try await showEvents(request, path) { return events }
+      return try show(request, path)
+    }
     let command = try await Command(request, path, actor, self)
     let answer = try await command.run()
     registryChanged()
@@ -19,17 +22,13 @@ extension HTTPDoor {
   // MARK: Showing
 
   private func show(_ request: Request, _ path: [String]) throws -> Response {
-    let registry = store.registry
+    let registry = try store.wholeRegistry()
     switch (path.first, path.count) {
     case ("devices", 1):
       return Reply.json(RegistryJSON.list(registry.devices.sorted().map { RegistryJSON.device($0, registry) }))
     case ("devices", 2):
       guard let device = registry.devices[path[1]] else { throw Refused(.unknownDevice) }
       return Reply.json(RegistryJSON.device(device, registry))
-    case ("devices", 3) where path[2] == "history":
-      let history = try store.snapshot().history(of: path[1])
-      guard !history.isEmpty else { throw Refused(.unknownDevice) }
-      return Reply.json(RegistryJSON.list(history.map(\.json)))
     case ("devices", 3): throw Refused.notYet("/api/devices/{id}/\(path[2].prefix(32))")
     case ("users", 1):
       let living = registry.users.sorted().filter { $0.deletedAt == nil }
@@ -41,14 +40,32 @@ extension HTTPDoor {
     case ("types", 2):
       guard let type = registry.types[path[1]] else { throw Refused(.unknownType) }
       return Reply.json(RegistryJSON.type(type))
-    case ("events", 1):
-      let from = try Self.number(request, "from").map { UInt64($0) } ?? 0
-      let limit = try Self.number(request, "limit") ?? 1000
-      let found = try store.snapshot().events(from: from, limit: min(max(limit, 1), Self.eventLimit))
-      return Reply.json(RegistryJSON.list(found.map(\.json)))
     case ("claim", 1): throw Self.wrongMethod("POST")
     default: throw Refused.notFound("There is nothing at this path")
     }
+  }
+
+  /// What is read from journals, a chunk at a time: on a thread that may wait, and as one of the queries.
+  /// - Returns: nil for another path.
+  private func showEvents(_ request: Request, _ path: [String]) async throws -> Response? {
+    let work: @Sendable (Store) throws -> [Event]
+    switch (path.first, path.count) {
+    case ("devices", 3) where path[2] == "history":
+      work = { [device = path[1]] store in
+        let history = try store.snapshot().history(of: device)
+        guard !history.isEmpty else { throw Refused(.unknownDevice) }
+        return history
+      }
+    case ("events", 1):
+      let from = try Self.number(request, "from").map { UInt64($0) } ?? 0
+      let limit = min(max(try Self.number(request, "limit") ?? 1000, 1), Self.eventLimit)
+      work = { try $0.snapshot().events(from: from, limit: limit) }
+    default: return nil
+    }
+    try enterQuery()
+    defer { runningQueries.leave() }
+    let found = try await blocking { [store] in try work(store) }
+    return Reply.json(RegistryJSON.list(found.map(\.json)))
   }
 
   /// A number of the query; not negative.
@@ -125,7 +142,7 @@ private struct Command {
   private func deleteUser(_ name: String) async throws -> Response {
     let user = try person(name)
     if isDryRun {
-      let registry = door.store.registry
+      let registry = try door.store.wholeRegistry()
       return answer("parked", registry.associations.devices(of: user).count, dry: true)
     }
     let (parked, _) = try await decide { $0.deleteUser(user, $1) }
@@ -151,7 +168,7 @@ private struct Command {
     if isDryRun {
       let options = door.store.options
       let context = DecisionContext(now: options.clock.nowNanos(), actor: actor, random: options.rng)
-      let registry = door.store.registry
+      let registry = try door.store.wholeRegistry()
       deletion = try registry.deleteDevice(id, context).result.mapError { Refused($0) }.get()
     } else {
       deletion = try await decide { $0.deleteDevice(id, $1) }.0
@@ -177,7 +194,7 @@ private struct Command {
     case "announce": _ = try await decide { $0.requestAnnouncement(of: id, $1) }
     default: throw Refused.notFound("There is nothing at this path")
     }
-    let registry = door.store.registry
+    let registry = try door.store.wholeRegistry()
     guard let device = registry.devices[id] else { throw Refused(.unknownDevice) }
     return Reply.json(RegistryJSON.device(device, registry))
   }
@@ -198,7 +215,7 @@ private struct Command {
       throw Refused.badRequest(#"The body lacks "settings": {"<column>.wire": "1V"}"#)
     }
     _ = try await decide { $0.setTypeSettings(name, settings, $1) }
-    guard let type = door.store.registry.types[name] else { throw Refused(.unknownType) }
+    guard let type = try door.store.wholeRegistry().types[name] else { throw Refused(.unknownType) }
     return Reply.json(RegistryJSON.type(type))
   }
 
@@ -213,8 +230,8 @@ private struct Command {
     return (try taken.result.mapError { Refused($0) }.get(), taken.lsn)
   }
 
-  private func person(_ name: String) throws(Refused) -> UserID {
-    let users = door.store.registry.users
+  private func person(_ name: String) throws -> UserID {
+    let users = try door.store.wholeRegistry().users
     guard let user = users[named: name] else { throw Refused(.unknownUser) }
     return user.id
   }

@@ -48,7 +48,8 @@ package final class Announcer: Sendable {
   private func step() -> StepOutcome {
     recordConfirmed()
     if state.withLock({ $0.isStopping }) { return .done }
-    let announcements = store.registry.announcements
+    // Who a device belongs to is not told by what is left of a damaged registry.
+    guard let announcements = try? store.wholeRegistry().announcements else { return .idle(nanos: 1_000_000_000) }
     if announcements.hasPending { for entry in announcements.pending() { publish(entry) } }
     return .idle(nanos: 1_000_000_000)
   }

@@ -34,8 +34,12 @@ package final class Discovery: Sendable {
 
   package var filter: String { DiscoveryTopic.filter(prefix: policy.prefix) }
 
-  /// Makes the owner of devices that are nobody's, on the first run only (L-03).
+  /// Makes the owner of devices that are nobody's, on the first run only (L-03). Says so where the registry is damaged.
   package func makeParkedUser() throws(StorageError) {
+    do throws(StorageError) { _ = try store.wholeRegistry() } catch {
+      log("Devices are neither discovered nor announced: \(error.reason)")
+      return
+    }
     let taken = try store.decide(actor: Actor.daemon) { $0.ensureParkedUser($1) }
     if case .success(true) = taken.result {
       log("Created user \(Users.parkedName) to own new LAMPI devices")
@@ -68,7 +72,9 @@ package final class Discovery: Sendable {
 
   /// L-11: an edge detector for new devices, in the order of arrival.
   private func discover(_ connected: [Seen], _ broker: String) throws(StorageError) {
+    // A device may be somebody's by an event that is lost; its retained state says again, later, that it is there.
     guard !connected.isEmpty else { return }
+    guard (try? store.wholeRegistry()) != nil else { return metrics.add(.devicesRefused, connected.count) }
     let admitted = admitted(connected)
     let cause = Cause(message: "mqtt \(broker) \(connected[0].topic.prefix(128))")
     let taken = try store.decide(actor: Actor.daemon, cause: cause) { registry, context in

@@ -149,11 +149,12 @@ package struct RegistryCheckpoint: Sendable {
           chain = try Self.links(&reader)
           guard chain.last?.lsns.upperBound ?? 0 <= journals.lsn else { throw CheckpointChunk.failed(file, at: at) }
         case .part:
-          // What is left of the file is the registry's, but for the end.
-          if body.isEmpty { body.reserveCapacity(byteCount - offset + payload.count) }
-          body += payload
+          guard take(payload, byteCount - offset + payload.count) else {
+            throw CheckpointChunk.failed(file, at: at)
+          }
+          taken += payload.count
         case .end:
-          guard try reader.varint() == UInt64(body.count), try reader.next(UInt32.self) == crc, reader.isAtEnd,
+          guard try reader.varint() == UInt64(taken), try reader.next(UInt32.self) == crc, reader.isAtEnd,
             offset == byteCount
           else {
             throw StorageError(.corrupt, "parts are missing", file: file.path, offset: offset)

@@ -16,7 +16,8 @@ package enum MerkleTree {
     left.put(into: &message, at: 1)
     right.put(into: &message, at: 33)
     message[65] = 0x80
-    (message[126], message[127]) = (UInt8(65 * 8 >> 8), UInt8(65 * 8 & 0xFF))
+    let bitCount: UInt16 = 65 * 8
+    (message[126], message[127]) = (UInt8(bitCount >> 8), UInt8(truncatingIfNeeded: bitCount))
     // SAFETY: a UInt8 has no padding, so every byte is initialised.
     return unsafe Digest(SHA256.words(ofPadded: message.span.bytes))
   }

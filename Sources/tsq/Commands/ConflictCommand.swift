@@ -53,7 +53,7 @@ struct ConflictResolve: ParsableCommand {
   func run() throws {
     let instant = try CommandTime.parse(time)
     try StoreAccess.writing(location.directory("conflict resolve")) { store in
-      let series = SeriesKey(table: try store.registry.table(named: table), device: device, probe: probe)
+      let series = SeriesKey(table: try store.wholeRegistry().table(named: table), device: device, probe: probe)
       let lsn = try store.resolve(
         series, at: instant, choosing: choose, actor: StoreAccess.actor,
         cause: Cause(message: "command line", reason: reason))

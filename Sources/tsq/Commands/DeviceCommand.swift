@@ -26,7 +26,7 @@ struct DeviceList: ParsableCommand {
 
   func run() throws {
     try RegistryAccess.reading(location) { store in
-      let registry = store.registry
+      let registry = try store.wholeRegistry()
       let owner = try user.map { try registry.user(named: $0) }
       let devices = registry.devices.sorted().filter {
         owner == nil || registry.associations.owner(of: $0.id) == owner
@@ -48,10 +48,11 @@ struct DeviceShow: ParsableCommand {
 
   func run() throws {
     try RegistryAccess.reading(location) { store in
-      let device = try store.registry.device(id)
-      let extra = DeviceText.extra(device, store.registry)
+      let registry = try store.wholeRegistry()
+      let device = try registry.device(id)
+      let extra = DeviceText.extra(device, registry)
       try format.print(
-        DeviceText.columns + extra.map(\.0), [DeviceText.row(device, store.registry) + extra.map(\.1)])
+        DeviceText.columns + extra.map(\.0), [DeviceText.row(device, registry) + extra.map(\.1)])
     } server: { server in
       try server.show("devices", id, format: format)
     }
@@ -90,7 +91,7 @@ struct DeviceClaim: ParsableCommand {
   func run() throws {
     let (code, user) = (code, user)
     try RegistryAccess.writing(location) { store in
-      let person = try store.registry.user(named: user)
+      let person = try store.wholeRegistry().user(named: user)
       let claimed = try store.decideHere { $0.claim(code: code, by: person, $1) }
       Terminal.note("\(claimed.device) belongs to \(user)")
     } server: { server in
@@ -112,7 +113,7 @@ struct DeviceAssociate: ParsableCommand {
   func run() throws {
     let (id, instant) = (id, try at.map(CommandTime.parse))
     try RegistryAccess.writing(location) { store in
-      let person = try store.registry.user(named: user)
+      let person = try store.wholeRegistry().user(named: user)
       try store.decideHere { $0.associate(id, with: person, at: instant, $1) }
       Terminal.note("\(id) belongs to \(user)")
     } server: { server in
@@ -184,7 +185,7 @@ struct DeviceDelete: ParsableCommand {
   }
 
   private static func preview(_ id: String, _ store: Store) throws -> TSEngine.Registry.Deletion {
-    let registry = store.registry
+    let registry = try store.wholeRegistry()
     _ = try registry.device(id)
     let context = DecisionContext(now: System.wallNanos(), actor: StoreAccess.actor, random: SystemRNG())
     return try registry.deleteDevice(id, context).result.mapError { CommandError.failed($0.sentence) }.get()

@@ -70,12 +70,12 @@ struct QuarantineChoice: ParsableArguments {
     }
     if dryRun {
       return try StoreAccess.reading(directory) { store in
-        let (snapshot, id) = (store.snapshot(), try store.registry.table(named: table))
+        let (snapshot, id) = (store.snapshot(), try store.wholeRegistry().table(named: table))
         try print(snapshot.extent(of: id.quarantine, spans(snapshot, id)), nil)
       }
     }
     try StoreAccess.writing(directory) { store in
-      let (snapshot, id) = (store.snapshot(), try store.registry.table(named: table))
+      let (snapshot, id) = (store.snapshot(), try store.wholeRegistry().table(named: table))
       let chosen = try spans(snapshot, id)
       let extent = try snapshot.extent(of: id.quarantine, chosen)
       let result = try store.settleQuarantine(

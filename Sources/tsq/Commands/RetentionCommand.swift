@@ -25,7 +25,7 @@ struct RetentionShow: ParsableCommand {
 
   func run() throws {
     try StoreAccess.reading(location.directory("retention show")) { store in
-      let registry = store.registry
+      let registry = try store.wholeRegistry()
       if let table { _ = try registry.table(named: table) }
       let rows = registry.types.all.filter { table == nil || $0.schema.name == table }.map { type -> [String?] in
         let floor = registry.lifecycles.floor(of: type.schema.id)
@@ -74,7 +74,7 @@ struct RetentionSet: ParsableCommand {
     let directory = try location.directory("retention set")
     let (table, reason) = (table, reason)
     func preview(_ store: Store) throws -> (id: TableID, extent: RemovalExtent) {
-      let id = try store.registry.table(named: table)
+      let id = try store.wholeRegistry().table(named: table)
       let snapshot = store.snapshot()
       let now = snapshot.retentionInstant(of: id, now: System.wallNanos())
       let extent = try wanted.map { try snapshot.extent(of: id, olderThan: $0, now: now) }

@@ -26,10 +26,10 @@ struct RollupCommand: ParsableCommand {
 
   /// What is stored of one rollup.
   static func stored(_ store: Store, _ table: String, _ every: Int64) throws -> [Manifest.RollupSegment] {
-    guard let id = store.registry.types[table]?.schema.id else {
+    guard let id = try store.wholeRegistry().types[table]?.schema.id else {
       throw CommandError.failed(Refusal.unknownType.sentence)
     }
-    guard store.registry.rollups[id, every] != nil else {
+    guard try store.wholeRegistry().rollups[id, every] != nil else {
       throw CommandError.failed(Refusal.unknownRollup.sentence)
     }
     return store.snapshot().rollupSegments.map(\.meta).filter { $0.table == id && $0.every == every }
@@ -54,8 +54,8 @@ struct RollupList: ParsableCommand {
         ResultColumn(name: "columns", kind: .text), ResultColumn(name: "buckets", kind: .number),
         ResultColumn(name: "bytes", kind: .number),
       ]
-      let rows = try store.registry.rollups.all.compactMap { rollup -> [String?]? in
-        guard let schema = store.registry.schema(rollup.table) else { return nil }
+      let rows = try store.wholeRegistry().rollups.all.compactMap { rollup -> [String?]? in
+        guard let schema = try store.wholeRegistry().schema(rollup.table) else { return nil }
         let parts = try RollupCommand.stored(store, schema.name, rollup.every)
         let names = RollupColumn.columns(of: rollup, schema).compactMap { column in
           schema.columns.first { $0.id == column.id }?.name
@@ -133,7 +133,7 @@ struct RollupRebuild: ParsableCommand {
     let every = try RollupCommand.every(length)
     try StoreAccess.writing(try location.directory("rollup rebuild")) { store in
       _ = try RollupCommand.stored(store, table, every)
-      try store.forgetRollups(of: store.registry.types[table]?.schema.id, every: every)
+      try store.forgetRollups(of: try store.wholeRegistry().types[table]?.schema.id, every: every)
       try store.buildRollups()
       Terminal.note("\(table) every \(length): " + RollupCommand.say(try RollupCommand.stored(store, table, every)))
     }

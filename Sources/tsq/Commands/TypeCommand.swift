@@ -22,7 +22,7 @@ struct TypeList: ParsableCommand {
 
   func run() throws {
     try RegistryAccess.reading(location) { store in
-      try format.print(TypeText.columns, store.registry.types.all.map(TypeText.row))
+      try format.print(TypeText.columns, try store.wholeRegistry().types.all.map(TypeText.row))
     } server: { server in
       try server.show("types", format: format)
     }
@@ -38,7 +38,7 @@ struct TypeShow: ParsableCommand {
 
   func run() throws {
     try RegistryAccess.reading(location) { store in
-      guard let type = store.registry.types[name] else {
+      guard let type = try store.wholeRegistry().types[name] else {
         throw CommandError.failed(Refusal.unknownType.sentence)
       }
       try format.print(TypeText.columnColumns, type.schema.columns.map { TypeText.row($0, of: type) })

@@ -25,7 +25,7 @@ struct UserList: ParsableCommand {
 
   func run() throws {
     try RegistryAccess.reading(location) { store in
-      let registry = store.registry
+      let registry = try store.wholeRegistry()
       let living = registry.users.sorted().filter { $0.deletedAt == nil }
       try format.print(UserText.columns, living.map { UserText.row($0, registry) })
     } server: { server in
@@ -43,7 +43,7 @@ struct UserShow: ParsableCommand {
 
   func run() throws {
     try RegistryAccess.reading(location) { store in
-      let registry = store.registry
+      let registry = try store.wholeRegistry()
       let id = try registry.user(named: name)
       guard let user = registry.users[id] else { return }
       try format.print(UserText.columns, [UserText.row(user, registry)])
@@ -84,11 +84,11 @@ struct UserDelete: ParsableCommand {
     try RegistryAccess.at(location) { directory in
       if dryRun {
         return try StoreAccess.reading(directory) { store in
-          say(try store.registry.associations.devices(of: store.registry.user(named: name)).count)
+          say(try store.wholeRegistry().associations.devices(of: store.wholeRegistry().user(named: name)).count)
         }
       }
       try StoreAccess.writing(directory) { store in
-        let user = try store.registry.user(named: name)
+        let user = try store.wholeRegistry().user(named: name)
         say(try store.decideHere { $0.deleteUser(user, $1) })
       }
     } server: { server in
@@ -114,7 +114,7 @@ struct UserHistory: ParsableCommand {
 
   func run() throws {
     try RegistryAccess.reading(location) { store in
-      let user = try store.registry.user(named: name)
+      let user = try store.wholeRegistry().user(named: name)
       try format.printEvents(of: store) { $0.kind.user == user }
     } server: { server in
       throw CommandError.notYet("tsq user history --connect", instead: "use tsq events")

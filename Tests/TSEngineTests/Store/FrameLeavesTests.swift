@@ -103,6 +103,22 @@ import Testing
     }
   }
 
+  /// RFC 6962, section 2.1, by the hash that knows no trees.
+  @Test func nodesAreHashesOfPrefixAndBothSides_T13() {
+    var digest = Digest.zero
+    for _ in 0..<20 {
+      let next = MerkleTree.node(digest, MerkleTree.leaf([1, 2, 3]))
+      #expect(next.bytes == SHA256.hash([1] + digest.bytes + MerkleTree.leaf([1, 2, 3]).bytes))
+      digest = next
+    }
+    for count in 0..<200 {
+      let bytes = [UInt8](repeating: 7, count: count)
+      var padded = [UInt8](bytes)
+      SHA256.pad(&padded)
+      #expect(Digest(SHA256.words(ofPadded: padded.rawSpan)).bytes == SHA256.hash(bytes), "\(count) bytes")
+    }
+  }
+
   /// A record cut anywhere, or with any byte changed, is refused or read; nothing traps.
   @Test func aDamagedRecordTrapsNowhere_T13() throws {
     var random = SimRandom(seed: 4)

@@ -267,17 +267,31 @@ import Testing
     }
     let (disk, id) = (SimDisk(), StoreID(high: 1, low: 2))
     try disk.createDirectory("s")
-    let sealed = SealedRegistry(lsn: 1500, registry: registry, eventCount: 1500)
+    var clock = CommitClock()
+    for lsn in 1...40_100 as ClosedRange<LSN> { clock.record(lsn, at: Int64(lsn) * 2_000_000) }
+    let sealed = SealedRegistry(lsn: 40_000, registry: registry, eventCount: 1500)
     var job = try RegistryCheckpointJob(
-      sealed, [], newestCRC: 0, clock: CommitClock(), chain: [], disk, directory: "s", storeID: id)
+      sealed, [], newestCRC: 0, clock: { clock.slice($0, limit: $1) }, chain: [], disk, directory: "s", storeID: id)
     var steps = 1
     while try !job.step() { steps += 1 }
-    #expect(steps == 4)
+    // Three parts of the clock, the chain, three of the registry, the end.
+    #expect(steps == 8)
     let file = try disk.open(path, .read)
     var body: [UInt8] = []
     let contents = try #require(try RegistryCheckpoint.Contents(reading: file, id, into: &body) { _ in true })
     #expect(try Registry(checkpoint: body.rawSpan).digest == registry.digest)
     #expect(contents.journals.eventCount == 1500 && job.byteCount == contents.byteCount)
+    #expect(contents.clock == clock.slice(1...40_000))
+    try RegistryCheckpoint.check(disk, "s", id)
+    // A chunk of another file at its place.
+    let whole = try file.bytes(0..<contents.byteCount)
+    disk.damage(path) { bytes in
+      let other = RegistryCheckpointFormat.Journals([], through: 40_000, eventCount: 1501, newestCRC: 0)
+      let chunk = CheckpointChunk.bytes(1, other.encoded(), at: FileHeader.byteCount)
+      bytes.replaceSubrange(FileHeader.byteCount..<(FileHeader.byteCount + chunk.count), with: chunk)
+    }
+    #expect(throws: StorageError.self) { try RegistryCheckpoint.check(disk, "s", id) }
+    disk.damage(path) { $0 = whole }
     try RegistryCheckpoint.check(disk, "s", id)
     // The second part where the third should be.
     let part = RegistryCheckpointFormat.partByteCount
