@@ -85,7 +85,10 @@ package struct EventCursor {
     do throws(StorageError) {
       part = try reader?.part(of: journal.id, at: offset) ?? part
       // A whole chunk of another segment, misplaced.
-      if !part.records.allSatisfy({ journal.holds($0) }) { part.lose(offset..<(part.next ?? journal.byteCount)) }
+      if !part.records.allSatisfy({ journal.holds($0) }) {
+        part.records = []
+        part.lose(offset..<max(offset, part.next ?? journal.byteCount))
+      }
     } catch {
       guard error.isDamage else { throw error }
       part.lose(0..<journal.byteCount)

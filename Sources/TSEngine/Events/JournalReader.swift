@@ -56,7 +56,6 @@ extension JournalSegment {
     mutating func damage(_ range: Range<Int>) { damaged.append(range) }
 
     mutating func lose(_ range: Range<Int>) {
-      records = []
       damaged.append(range)
       lost = range
     }
@@ -98,6 +97,7 @@ extension JournalSegment {
       if end == byteCount { part.lose(end..<end) }
     } catch {
       guard error.isDamage else { throw error }
+      part.records = []
       part.lose(start..<end)
     }
     return part

@@ -152,6 +152,32 @@ import Testing
     #expect(refused > 100)
   }
 
+  /// A whole chunk of a later journal at the place of an earlier one's passes its check; its LSNs tell.
+  @Test func aMisplacedChunkIsDamage_R4() throws {
+    let life = try Life()
+    let disk = life.bench.disk
+    let others = try life.bench.openReader().snapshot().manifest.registryJournals(through: .max)
+    let chunks = try #require(disk.contents(Life.path(others[2])))[JournalSegment.headerByteCount...]
+    disk.damage(life.path) { $0.replaceSubrange(JournalSegment.headerByteCount..., with: chunks) }
+    let store = try life.bench.openReader()
+    expectRefusal(life.journal, "all") { _ = try store.snapshot().events() }
+    expectRefusal(life.journal, "the first") { _ = try store.snapshot().events(limit: life.events.count - 1) }
+    #expect(try store.snapshot().readingAroundDamage().events() == life.others)
+  }
+
+  /// Purging does not stand still: what it takes from beside lost events cannot be proven any more.
+  @Test func removedReadingsGoBesideADamagedJournal_R4() throws {
+    let life = try Life()
+    try harm(life.bench.disk, life.path, .payload)
+    let store = try life.bench.open()
+    let span = SeriesSpans(device: "m1", probe: 1, times: [StoreBench.start...(StoreBench.start + 200_000_000)])
+    try store.delete(1, [span], extent: store.snapshot().extent(of: 1, [span]), actor: StoreBench.actor)
+    let left = try StoreReading.rows(store.snapshot())
+    try store.compact(purges: true)
+    #expect(try StoreReading.rows(store.snapshot()) == left)
+    #expect(store.snapshot().manifest.removed[1]?.parts.count == 1)
+  }
+
   @Test func messagesOfADamagedJournalAreRefused_R4() throws {
     let life = try Life()
     life.bench.disk.damage(Life.path(life.messages)) { $0[64 + 16 + 5] ^= 1 }
