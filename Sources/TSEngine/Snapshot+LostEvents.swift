@@ -34,12 +34,31 @@ extension Stretch {
 }
 
 extension Manifest.Damage {
+  /// What is left of events that cannot be read, and so what to do about them.
+  enum Remains {
+    /// Nothing tells what they said.
+    case lost
+    /// REGISTRY tells what came of them. A copy of what is left must not be what somebody goes on with lightly.
+    case covered
+    /// A salvage made the store without them.
+    case leftBehind
+  }
+
   /// Of a journal: why something is not told.
-  func error(_ unknown: String) -> StorageError {
-    StorageError(
-      .corrupt,
-      "the events of LSN \(firstLSN) to \(lastLSN) are damaged, so \(unknown) is not known; tsq salvage copies "
-        + "what is left into a store that answers, tsq query --around-damage reads it as it is",
+  func error(_ unknown: String, _ remains: Remains = .lost) -> StorageError {
+    let advice =
+      switch remains {
+      case .lost:
+        "is not known; tsq salvage copies what is left into a store that answers, "
+          + "tsq query --around-damage reads it as it is"
+      case .covered:
+        "is not known, but what came of it is, from the file REGISTRY alone: keep that, and put this journal back "
+          + "from a backup; tsq query --around-damage reads what is left"
+      case .leftBehind:
+        "is not known: tsq salvage made this store without them; tsq query --around-damage reads what is left"
+      }
+    return StorageError(
+      .corrupt, "the events of LSN \(firstLSN) to \(lastLSN) are damaged, so \(unknown) \(advice)",
       file: file, offset: offset)
   }
 }

@@ -295,8 +295,12 @@ public final class Store: Sendable {
   /// superseded) may come back with a repaired file, so nothing is rewritten meanwhile.
   var isJournalWhole: Bool { shared.live.withLock { $0.lostEvents.isEmpty } }
 
-  /// False while a journal was found damaged or missing at the opening: no checkpoint is to stand for it.
-  var areJournalsUndamaged: Bool { !openDamages.contains { FileNames.journalSegmentID($0.file) != nil } }
+  /// False while a journal was found damaged or missing at the opening: no checkpoint is to stand for it. What a
+  /// salvage left behind is no part of this store.
+  var areJournalsUndamaged: Bool {
+    let leftBehind = shared.live.withLock { $0.manifest.leftBehind }
+    return !openDamages.contains { FileNames.journalSegmentID($0.file) != nil && !leftBehind.contains($0) }
+  }
 
   /// Why writes are refused, when they are.
   package var failure: StorageError? { shared.live.withLock { $0.failure } }

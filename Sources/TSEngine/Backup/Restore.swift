@@ -94,6 +94,8 @@ package struct Restore {
     try Self.checkRemovals(outcome.manifest, at: cut)
     var registry = Registry()
     var events = EventCursor(shared.live.withLock { $0 }, shared, 0...cut)
+    // The store that was backed up went without them; other damage was refused above.
+    events.passLeftBehind()
     while let event = try events.next() {
       registry.apply(event)
       report.eventCount += 1
@@ -331,7 +333,9 @@ package struct Restore {
     edits += installation.journals.map { .addJournal($0) }
     // No LSN of the backup is given again, kept or not.
     edits.append(.sealed(logSegment: lastLogSegment, lsn: newestLSN))
-    edits += outcome.manifest.damages.map { .damaged($0) }
+    let leftBehind = outcome.manifest.leftBehind
+    edits += outcome.manifest.damages
+      .filter { $0.firstLSN <= cut || !leftBehind.contains($0) }.map { .damaged($0) }
     // Rows above the cut are in no file, gone or not.
     edits += outcome.manifest.removedEdits.filter {
       if case .removedRows(_, let part) = $0 { part.removedLSN <= cut } else { true }

@@ -111,12 +111,33 @@ extension Store {
     let isDue =
       state.failure != nil || open.count >= min(due.segmentCount, options.checkpointSegmentLimit)
       || due.holds(open.reduce(0) { $0 + $1.byteCount }, beside: state.byteCount)
-    guard isDue, let newest = journals.last, let reader = shared.journalReader,
-      let crc = try reader.fingerprint(of: newest.id)
+    guard isDue, let newest = journals.last, let reader = shared.journalReader else { return nil }
+    // From then on an opening reads them no more: what rotted since they were sealed must show now.
+    for journal in open where try !isWhole(journal, reader) { return nil }
+    guard let crc = try reader.fingerprint(of: newest.id)
     else { return nil }
     return try RegistryCheckpointJob(
       sealed, journals, newestCRC: crc, clock: { [shared] lsns, limit in
         shared.clock.withLock { $0.slice(lsns, limit: limit) }
       }, chain: shared.chain.withLock { $0 }, options.disk, directory: directory, storeID: storeID)
+  }
+
+  /// Whether all of a journal passes its checks; where it does not, the store's damages tell of it from then on,
+  /// and it is not read again for this.
+  /// - Throws: `.io`.
+  private func isWhole(
+    _ journal: Manifest.JournalSegment, _ reader: JournalReader
+  ) throws(StorageError) -> Bool {
+    let name = FileNames.journalSegment(journal.id)
+    if shared.journalDamages.withLock({ damages in damages.contains { $0.file == name } }) { return false }
+    var content = JournalSegment.Content()
+    do throws(StorageError) {
+      content = try reader.read(journal.id)
+    } catch {
+      guard error.isDamage else { throw error }
+      content.lose(0..<journal.byteCount)
+    }
+    for damaged in content.damaged { shared.note(Manifest.Damage(damaged, of: journal)) }
+    return content.damaged.isEmpty
   }
 }

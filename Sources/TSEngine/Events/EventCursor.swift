@@ -16,6 +16,8 @@ package struct EventCursor {
   private var heads: ArraySlice<UnsealedRecords<Event>> = []
   /// The next event of the first of `heads`.
   private var index = 0
+  /// The first of the range that a salvage left behind; nil where that is none, or all that is left is wanted.
+  private var leftBehind: Manifest.Damage?
 
   /// Of nothing.
   init() {
@@ -26,6 +28,8 @@ package struct EventCursor {
     self.init(sealed: live.manifest.journals, shared, lsns, skipsDamage: skipsDamage)
     heads = live.heads.map(\.events)[...]
     index = heads.first?.firstIndex(atOrAbove: lsns.lowerBound) ?? 0
+    guard !skipsDamage else { return }
+    leftBehind = live.manifest.leftBehind.first { $0.lastLSN >= lsns.lowerBound && $0.firstLSN <= lsns.upperBound }
   }
 
   /// Of journal segments alone.
@@ -41,6 +45,15 @@ package struct EventCursor {
       .filter { $0.content == .registry && $0.newestLSN >= lsns.lowerBound && $0.oldestLSN <= lsns.upperBound }
       .sorted { $0.oldestLSN < $1.oldestLSN }[...]
     precondition(reader != nil || journals.isEmpty, "journals are read by somebody")
+  }
+
+  /// Reads on over what a salvage left behind, and over no other damage.
+  mutating func passLeftBehind() { leftBehind = nil }
+
+  /// - Throws: `.corrupt` when a salvage left events at or below `lsn` behind.
+  private func requireLeft(through lsn: LSN) throws(StorageError) {
+    guard let leftBehind, leftBehind.firstLSN <= lsn else { return }
+    throw leftBehind.error("what happened then", .leftBehind)
   }
 
   /// The next event, or nil behind the last one.
@@ -59,9 +72,11 @@ package struct EventCursor {
         return event
       }
       if let journal = journals.first {
+        try requireLeft(through: journal.newestLSN)
         try readChunk(of: journal)
         continue
       }
+      try requireLeft(through: lsns.upperBound)
       guard let head = heads.first else { return nil }
       if index < head.count {
         let event = head[index]
@@ -96,7 +111,8 @@ package struct EventCursor {
     if Planted.has(.damagedEventsLeftOut) { part.ignoreDamage() }
     for damaged in part.damaged { shared?.note(Manifest.Damage(damaged, of: journal)) }
     if let lost = part.lost, !skipsDamage {
-      throw Manifest.Damage(lost, of: journal).error("what happened then")
+      let isCovered = journal.newestLSN <= shared?.registryCheckpoint.withLock { $0.lsn } ?? 0
+      throw Manifest.Damage(lost, of: journal).error("what happened then", isCovered ? .covered : .lost)
     }
     records = part.records[...]
     offset = part.next ?? 0

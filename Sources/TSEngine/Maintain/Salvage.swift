@@ -3,6 +3,11 @@ import Synchronization
 /// Copies everything good of a damaged store into a fresh one: same store id, same LSNs, same commit
 /// times. Whole files are copied as they are, of damaged ones what passes its checks; what is left
 /// behind is reported with its LSNs and times. The source is read only.
+///
+/// What a damaged journal's events made is known where REGISTRY covers it, and there alone: then REGISTRY comes
+/// along with the journals it covers, byte for byte, and the new store knows what the old one did. Of a journal
+/// that it does not cover the rest is copied, and the new store goes by that. Either way the new store refuses
+/// the lost events as the old one did.
 package struct Salvage {
   package struct Report: Sendable, Equatable {
     package var losses: [Loss] = []
@@ -15,6 +20,9 @@ package struct Salvage {
     package var isStoreFileLost = false
     /// The manifest has lost edits: which files were live is a guess, and all that were there are in.
     package var isManifestIncomplete = false
+    /// REGISTRY came along: what lost events up to this LSN made of devices, users and tables is known from it
+    /// alone. 0 when it need not, or could not.
+    package var registryLSN: LSN = 0
 
     package var isWhole: Bool { losses.isEmpty && !isStoreFileLost && !isManifestIncomplete }
   }
@@ -34,8 +42,9 @@ package struct Salvage {
 
   /// Durable on return. `destination` comes to its STORE file last: what a crash leaves is no store.
   /// - Throws: `.invalid` when `destination` is there and not empty, `.notFound`, `.busy` when
-  ///   somebody writes to the source, `.corrupt` when no file of it names its store, `.io`,
-  ///   `.diskFull`, `.unsupportedVersion`.
+  ///   somebody writes to the source, `.corrupt` when no file of it names its store or when the REGISTRY that
+  ///   must come along does not fit the copy, `.io`, `.diskFull`; `.unsupportedVersion`, also of a REGISTRY that
+  ///   may alone know what a damaged journal said.
   package static func run(
     _ options: StoreOptions, from source: String, to destination: String
   ) throws(StorageError) -> Report {
@@ -92,6 +101,7 @@ package struct Salvage {
   private mutating func copyAll() throws(StorageError) {
     try makeFolders()
     let manifest = try readManifest()
+    try findRegistry(manifest)
     // Hashes first: a root is kept where they lead to it.
     for journal in manifest.journals where journal.content == .leaves { try copy(journal) }
     for journal in manifest.journals where journal.content != .leaves { try copy(journal) }
@@ -101,9 +111,13 @@ package struct Salvage {
     edits.append(.sealed(logSegment: manifest.sealedLogSegment, lsn: manifest.sealedLSN))
     edits += manifest.bulks.map { .bulk($0) }
     edits += manifest.removedEdits
+    // What an earlier salvage left behind is in no file.
+    edits += manifest.leftBehind.map { .damaged($0) }
     let target = try ManifestLog(disk, clock: clock, store: destination, storeID: storeID)
     try target.commit(edits)
+    let state = target.state
     try target.close()
+    try copyRegistry(state)
     let key = FileNames.path(source, FileNames.tokenKey)
     if disk.exists(key) { try copyFile(key, to: FileNames.path(destination, FileNames.tokenKey)) }
     for index in report.losses.indices { report.losses[index].tellTimes(received) }
@@ -175,11 +189,58 @@ package struct Salvage {
     disk.exists(folder) ? try disk.list(folder).compactMap(id) : []
   }
 
+  // MARK: Registry
+
+  /// Whether REGISTRY alone knows what some damaged journal said: all that it covers is copied as it is then.
+  private mutating func findRegistry(_ manifest: Manifest) throws(StorageError) {
+    let path = FileNames.path(source, FileNames.registry)
+    guard disk.exists(path) else { return }
+    var damaged: [Manifest.JournalSegment] = []
+    for journal in manifest.registryJournals(through: .max) where try !saysAll(journal) { damaged.append(journal) }
+    guard !damaged.isEmpty else { return }
+    let (found, failure) = RegistryCheckpoint.load(disk, source, storeID, manifest)
+    // Another version, or a disk that does not answer today: it may hold what nothing else does.
+    if let failure, !failure.isDamage { throw failure }
+    if found.sealed.lsn == 0 {
+      let file = try disk.open(path, .read)
+      defer { file.close() }
+      report.losses.append(Loss(file: FileNames.registry, bytes: 0..<(try file.byteCount()), lsns: nil))
+    } else if damaged.contains(where: { $0.newestLSN <= found.sealed.lsn }) {
+      report.registryLSN = found.sealed.lsn
+      received = found.clock
+    }
+  }
+
+  /// Whether events and commit times of a journal can all be read.
+  private func saysAll(_ journal: Manifest.JournalSegment) throws(StorageError) -> Bool {
+    do throws(StorageError) {
+      let content = try JournalSegment.read(disk, directory: source, store: storeID, id: journal.id)
+      return content.lost.isEmpty && content.damaged.allSatisfy { $0.lowerBound == 0 }
+    } catch {
+      guard error.isDamage else { throw error }
+      return false
+    }
+  }
+
+  /// - Parameter manifest: of the new store, whose journals are there.
+  /// - Throws: `.corrupt` when REGISTRY does not stand for them.
+  private func copyRegistry(_ manifest: Manifest) throws(StorageError) {
+    guard report.registryLSN > 0 else { return }
+    let target = FileNames.path(destination, FileNames.registry)
+    try copyFile(FileNames.path(source, FileNames.registry), to: target)
+    let (copy, failure) = RegistryCheckpoint.load(disk, destination, storeID, manifest)
+    guard copy.sealed.lsn == report.registryLSN else {
+      throw failure ?? StorageError(.corrupt, "a checkpoint that does not fit the copy", file: target)
+    }
+  }
+
   // MARK: Journals
 
   private mutating func copy(_ journal: Manifest.JournalSegment) throws(StorageError) {
     let name = FileNames.path(FileNames.journalDirectory, FileNames.journalSegment(journal.id))
     var kept = journal
+    let isCovered = journal.content == .registry && journal.newestLSN <= report.registryLSN
+    if isCovered { try copyAsItIs(journal, name) }
     let content: JournalSegment.Content
     do throws(StorageError) {
       content = try JournalSegment.read(disk, directory: source, store: storeID, id: journal.id)
@@ -187,6 +248,7 @@ package struct Salvage {
       guard error.isDamage else { throw error }
       report.losses.append(
         Loss(file: name, bytes: 0..<journal.byteCount, lsns: journal.oldestLSN...journal.newestLSN))
+      if !isCovered { leaveBehind([0..<journal.byteCount], of: journal) }
       return
     }
     received.append(content.clock)
@@ -195,6 +257,8 @@ package struct Salvage {
       report.losses.append(
         Loss(file: name, bytes: range, lsns: journal.oldestLSN...journal.newestLSN))
     }
+    if isCovered { return }
+    leaveBehind(content.lost, of: journal)
     if journal.content == .leaves {
       // Of no use in part.
       guard content.damaged.isEmpty else { return }
@@ -206,7 +270,7 @@ package struct Salvage {
       if roots[journal.newestLSN] == nil { roots[journal.newestLSN] = MerkleTree.root(groups) }
     }
     var records: [JournalSegment.Record] = []
-    for record in content.records where try isProvable(record) { records.append(record) }
+    for record in content.records where try isProvable(record, in: content) { records.append(record) }
     let bytes = JournalSegment.encode(
       records, clock: content.clock, store: storeID, id: journal.id)
     kept.byteCount = bytes.count
@@ -214,10 +278,29 @@ package struct Salvage {
     edits.append(.addJournal(kept))
   }
 
-  /// False for the link of a stretch whose hashes are lost: nothing in it can be proven any more, and
+  /// With its damage: REGISTRY stands for these very bytes, and without it the new store must refuse as the old
+  /// one would. Who gets the file back from a backup may put it in its place.
+  private mutating func copyAsItIs(
+    _ journal: Manifest.JournalSegment, _ name: String
+  ) throws(StorageError) {
+    edits.append(.addJournal(journal))
+    let path = FileNames.path(source, name)
+    if disk.exists(path) { try copyFile(path, to: FileNames.path(destination, name)) }
+  }
+
+  /// The new store tells that events are lost, though its journal is whole.
+  private mutating func leaveBehind(_ lost: [Range<Int>], of journal: Manifest.JournalSegment) {
+    guard journal.content == .registry else { return }
+    edits += lost.map { .damaged(Manifest.Damage($0, of: journal)) }
+  }
+
+  /// False for the link of a stretch whose hashes or events are lost: nothing in it can be proven any more, and
   /// its loss is named with theirs.
-  private func isProvable(_ record: JournalSegment.Record) throws(StorageError) -> Bool {
+  private func isProvable(
+    _ record: JournalSegment.Record, in content: JournalSegment.Content
+  ) throws(StorageError) -> Bool {
     guard record.kind == ProofRecordKind.chainLink.rawValue else { return true }
+    guard content.lost.isEmpty else { return false }
     let link = try ChainLink(decoding: record.bytes.rawSpan)
     return link.root == roots[link.lsns.upperBound] ?? MerkleTree.root([])
   }

@@ -17,6 +17,9 @@ package struct Verify {
     package var damages: [Manifest.Damage] = []
     /// Derived files that fail their check: left aside and made anew, nothing is lost.
     package var derived: [String] = []
+    /// What REGISTRY says otherwise than the journals that it stands for, all of them whole; `damages` has the
+    /// file then, for openings go by it.
+    package var registryDifferences: [String] = []
     /// `damages` with what is known of their times, in the same order.
     package var losses: [Loss] = []
     /// Files that belong to no live part: kept copies of torn or damaged bytes, unnamed segments.
@@ -45,6 +48,7 @@ package struct Verify {
   private var roots: [LSN: [Digest]] = [:]
   /// As far as it could be read.
   private var clock = CommitClock()
+  private var audit: RegistryAudit?
   /// Instants of the readings in damaged blocks and segments.
   private var readings: [(damage: Manifest.Damage, times: ClosedRange<Int64>, device: String?)] = []
 
@@ -88,14 +92,17 @@ package struct Verify {
     try count(FileNames.path(directory, FileNames.store))
     try readLog(manifest)
     try readManifestLog()
-    for journal in manifest.journals { try readJournal(journal) }
-    checkChain()
     do throws(StorageError) {
-      try RegistryCheckpoint.check(disk, directory, storeID)
+      audit = try RegistryAudit(disk, directory, storeID, manifest)
     } catch {
-      try contain(error)
+      if error.code != .unsupportedVersion { try contain(error) }
       report.derived.append(FileNames.registry)
     }
+    // Hashes in the order of the manifest, events in that of their LSNs.
+    for journal in manifest.journals where journal.content != .registry { try readJournal(journal) }
+    for journal in manifest.registryJournals(through: .max) { try readJournal(journal) }
+    compareRegistry()
+    checkChain()
     for segment in manifest.data { try readData(segment) }
     for rollup in manifest.rollups where rollup.rowCount > 0 { try readRollup(rollup) }
     try listOthers(manifest)
@@ -199,6 +206,7 @@ package struct Verify {
 
   private mutating func readJournal(_ journal: Manifest.JournalSegment) throws(StorageError) {
     let name = FileNames.journalSegment(journal.id)
+    let isAudited = audit?.covers(journal) == true
     func damage(_ offset: Int, _ byteCount: Int) -> Manifest.Damage {
       Manifest.Damage(
         file: name, offset: offset, byteCount: byteCount, firstLSN: journal.oldestLSN,
@@ -211,14 +219,19 @@ package struct Verify {
       report.byteCount += journal.byteCount
       for entry in content.clock.entries { clock.insert(entry.lsn, at: entry.time) }
       for range in content.damaged { add(damage(range.lowerBound, range.count)) }
+      if isAudited { audit?.apply(content.clock) }
+      if isAudited, !content.damaged.isEmpty { audit?.noteDamage() }
       // What compaction kept of some groups stands behind all groups of the stretch.
       let isKept = journal.content == .leaves && roots[journal.newestLSN] != nil
       for record in content.records {
         if record.kind == LogRecordKind.event.rawValue {
-          _ = try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)
+          let event = try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)
           report.eventCount += 1
+          if isAudited { audit?.apply(event) }
         } else if record.kind == ProofRecordKind.chainLink.rawValue {
-          links.append((name, try ChainLink(decoding: record.bytes.rawSpan)))
+          let link = try ChainLink(decoding: record.bytes.rawSpan)
+          links.append((name, link))
+          if isAudited { audit?.apply(link) }
         } else if record.kind == ProofRecordKind.leafGroup.rawValue {
           let group = try LeafGroup(decoding: record.bytes.rawSpan, lsn: record.lsn)
           if isKept {
@@ -229,13 +242,27 @@ package struct Verify {
             roots[journal.newestLSN, default: []].append(group.root)
           }
         } else {
-          _ = try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn)
+          let operational = try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn)
+          if isAudited { audit?.apply(operational) }
         }
       }
     } catch {
       try contain(error)
       add(damage(error.offset ?? 0, journal.byteCount))
+      if isAudited { audit?.noteDamage() }
     }
+  }
+
+  /// An opening goes by REGISTRY: what it says otherwise than its journals is damage. Where one of these is
+  /// damaged that is told already, and the two cannot be compared.
+  private mutating func compareRegistry() {
+    guard let audit, audit.isComparable else { return }
+    self.audit = nil
+    report.registryDifferences = audit.differences
+    guard !report.registryDifferences.isEmpty else { return }
+    add(
+      Manifest.Damage(
+        file: FileNames.registry, offset: 0, byteCount: audit.byteCount, firstLSN: 0, lastLSN: 0))
   }
 
   /// Each link must name the head of the one right before it, and its hashes must lead to its root.

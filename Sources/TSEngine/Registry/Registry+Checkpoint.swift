@@ -6,6 +6,9 @@
 /// The file that holds it adds magic and checksum. A checkpoint is derived: one that fails a check
 /// is dropped and the registry rebuilt from the log.
 extension Registry {
+  /// Any change of what an `apply` makes of an event or record raises it, though no byte of the form moves: a
+  /// checkpoint holds what the `apply` of its day made, an opening takes it as it is, and `tsq verify` takes
+  /// the difference for damage.
   package static let checkpointVersion: UInt8 = 1
 
   /// SHA-256 of the canonical bytes of all projections of events. Equal registries, and only

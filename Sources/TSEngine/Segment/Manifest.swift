@@ -122,6 +122,12 @@ package struct Manifest: Sendable, Equatable {
     return low
   }
 
+  /// Events that a salvage left behind, oldest first: this store goes by the others, and refuses these.
+  /// O(damages).
+  package var leftBehind: [Damage] {
+    damages.filter { FileNames.journalSegmentID($0.file) != nil }.sorted { $0.firstLSN < $1.firstLSN }
+  }
+
   /// How many `edits` there are. O(1).
   package var editCount: Int {
     2 + data.count + journals.count + bulks.count + damages.count + rollups.count

@@ -7,7 +7,9 @@ struct SalvageCommand: ParsableCommand {
     discussion: """
       Makes a fresh store of everything that passes its checks, with the same
       lsns and times, and says what was left behind. The damaged store is only
-      read. Ends with 3 when something was left behind.
+      read. Ends with 3 when something was left behind. Events that are lost stay
+      refused in the new store; what they made of the registry is kept where the
+      file REGISTRY knows it, else the new store goes by what is left.
 
       EXAMPLE: tsq salvage --store damaged rescued
       """)
@@ -29,6 +31,11 @@ struct SalvageCommand: ParsableCommand {
     if report.isStoreFileLost { print("left behind: STORE, made anew from the id that the logs name") }
     if report.isManifestIncomplete {
       print("left behind: edits of the manifest; every sealed file that was there is in the copy")
+    }
+    if report.registryLSN > 0 {
+      print(
+        "kept: REGISTRY, which alone knows what damaged journals up to lsn \(report.registryLSN) made of devices, "
+          + "users and tables; they are in the copy as they are: put them back from a backup, and keep REGISTRY")
     }
     for loss in report.losses { print("left behind: \(LossText.sentence(loss))") }
     guard report.isWhole else {

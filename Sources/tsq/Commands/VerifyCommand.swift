@@ -36,6 +36,11 @@ struct VerifyCommand: ParsableCommand {
     for tail in report.tornTails {
       print("torn tail: \(tail.file) from byte \(tail.offset): a write that was not finished; nothing acknowledged")
     }
+    if !report.registryDifferences.isEmpty {
+      print(
+        "REGISTRY says another \(report.registryDifferences.joined(separator: ", ")) than its journals, which are "
+          + "whole: without the file the next opening reads them")
+    }
     for loss in report.losses { print("damaged: \(LossText.sentence(loss))") }
     guard report.isWhole else {
       throw CommandError(

@@ -44,14 +44,17 @@ import Testing
     var others: [Event] { events.filter { !(journal.oldestLSN...journal.newestLSN).contains($0.lsn) } }
   }
 
+  /// - Parameter isCovered: REGISTRY knows what it said, so that a backup is the remedy and no salvage.
   private func expectRefusal(
-    _ journal: Manifest.JournalSegment, _ note: String, _ read: () throws -> Void
+    _ journal: Manifest.JournalSegment, _ note: String, isCovered: Bool = true, _ read: () throws -> Void
   ) {
     let error = #expect(throws: StorageError.self, "\(note)") { try read() }
     #expect(error?.code == .corrupt && error?.file == FileNames.journalSegment(journal.id), "\(note)")
-    for words in ["LSN \(journal.oldestLSN) to \(journal.newestLSN)", "tsq salvage", "--around-damage"] {
+    let remedies = isCovered ? ["REGISTRY", "backup"] : ["tsq salvage"]
+    for words in remedies + ["LSN \(journal.oldestLSN) to \(journal.newestLSN)", "--around-damage"] {
       #expect(error?.reason.contains(words) == true, "\(note): \(error?.reason ?? "") lacks \(words)")
     }
+    #expect(!isCovered || error?.reason.contains("salvage") == false, "\(note)")
   }
 
   private enum Harm: CaseIterable {
@@ -183,7 +186,7 @@ import Testing
     life.bench.disk.damage(Life.path(life.messages)) { $0[64 + 16 + 5] ^= 1 }
     let store = try life.bench.open()
     let snapshot = store.snapshot()
-    expectRefusal(life.messages, "newest") { _ = try snapshot.newestRecords(limit: .max) { _ in true } }
+    expectRefusal(life.messages, "newest", isCovered: false) { _ = try snapshot.newestRecords(limit: .max) { _ in true } }
     #expect(snapshot.records { _ in true }?.code == .corrupt)
     #expect(store.damages.map(\.file) == [FileNames.journalSegment(life.messages.id)])
     // As far as they are not reached they answer.
