@@ -74,7 +74,8 @@ import Testing
     let crc = try #require(try reader.shared.journalReader?.fingerprint(of: newest.id))
     try change(&checkpoint)
     var job = try RegistryCheckpointJob(
-      checkpoint.sealed, journals, newestCRC: crc, clock: checkpoint.clock, chain: checkpoint.chain, bench.disk,
+      checkpoint.sealed, journals, newestCRC: crc,
+      clock: { [clock = checkpoint.clock] in clock.slice($0, limit: $1) }, chain: checkpoint.chain, bench.disk,
       directory: "s", storeID: reader.storeID)
     while try !job.step() {}
   }
