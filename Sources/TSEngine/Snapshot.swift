@@ -133,7 +133,7 @@ public struct Snapshot: Sendable {
         keys.append(stretch.series)
       }
       return keys
-    case .store(_, let shared): return shared.series.series(of: table).map(\.key).sorted()
+    case .store(_, let shared): return shared.series.known(of: table).sorted()
     }
   }
 
@@ -162,6 +162,13 @@ extension SeriesCatalog {
         found.append((index.key(number), number))
       }
       return found
+    }
+  }
+
+  /// Those that ever had rows: a number is given before it is known whether its rows can be written.
+  func known(of table: TableID) -> [SeriesKey] {
+    withLock { index in
+      (0..<index.count).filter { index.table($0) == table && index.hasRows($0) }.map { index.key($0) }
     }
   }
 

@@ -98,8 +98,11 @@ extension Judge {
     for table in Reading.tables(of: snapshot) {
       let listed = Set(snapshot.series(of: table.id))
       let isComplete = states.contains { $0.series(of: table.id).isSubset(of: listed) }
-      guard isComplete, listed.isSubset(of: states[states.count - 1].everSeries(of: table.id)) else {
-        throw Wrong(text: "series of table \(table.id): \(listed.sorted())")
+      let strange = listed.subtracting(states[states.count - 1].everSeries(of: table.id))
+      guard isComplete, strange.isEmpty else {
+        throw Wrong(
+          text: "series of table \(table.id): \(strange.sorted()) are nobody's"
+            + (isComplete ? "" : ", others are missing in \(listed.sorted())"))
       }
     }
   }

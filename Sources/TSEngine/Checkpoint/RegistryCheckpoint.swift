@@ -57,7 +57,7 @@ package struct RegistryCheckpoint: Sendable {
         var known = RegistryCheckpointFormat.Journals(
           there, through: journals.lsn, eventCount: journals.eventCount, newestCRC: journals.newestCRC)
         // Of a damaged one it cannot be told: what it said is here.
-        if let newest = there.last, let crc = try journalReader.fingerprint(of: newest.id) { known.newestCRC = crc }
+        if let newest = there.last, let crc = try journalReader.fingerprint(of: newest) { known.newestCRC = crc }
         guard known == journals else {
           throw StorageError(.corrupt, "a checkpoint of other journal segments", file: path)
         }

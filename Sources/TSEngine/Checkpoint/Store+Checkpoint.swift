@@ -114,7 +114,7 @@ extension Store {
     guard isDue, let newest = journals.last, let reader = shared.journalReader else { return nil }
     // From then on an opening reads them no more: what rotted since they were sealed must show now.
     for journal in open where try !isWhole(journal, reader) { return nil }
-    guard let crc = try reader.fingerprint(of: newest.id)
+    guard let crc = try reader.fingerprint(of: newest)
     else { return nil }
     return try RegistryCheckpointJob(
       sealed, journals, newestCRC: crc, clock: { [shared] lsns, limit in

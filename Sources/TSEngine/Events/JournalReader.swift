@@ -18,23 +18,28 @@ package struct JournalReader: Sendable {
   }
 
   /// CRC of the headers of all chunks of a segment, which have the CRCs of what is in them: another for
-  /// another content. Nil where one of them is damaged or the file is missing.
+  /// another content. Nil where the file is not as long as it was, one of them is damaged or the clock is not the last.
   /// - Throws: `.io`.
   /// - Complexity: reads 16 bytes of every 64 KiB.
-  func fingerprint(of id: UInt64) throws(StorageError) -> UInt32? {
+  func fingerprint(of journal: Manifest.JournalSegment) throws(StorageError) -> UInt32? {
     let folder = FileNames.path(directory, FileNames.journalDirectory)
+    let place = JournalSegment.Place(storeID, journal.id)
     do throws(StorageError) {
-      let file = try disk.open(FileNames.path(folder, FileNames.journalSegment(id)), .read)
+      let file = try disk.open(FileNames.path(folder, FileNames.journalSegment(journal.id)), .read)
       defer { file.close() }
       let byteCount = try file.byteCount()
-      var (crc, offset) = (UInt32(0), JournalSegment.headerByteCount)
+      guard byteCount == journal.byteCount else { return nil }
+      var (crc, offset, isEnded) = (UInt32(0), JournalSegment.headerByteCount, false)
       while offset < byteCount {
         let head = try file.bytes(offset..<min(offset + JournalSegment.chunkHeaderByteCount, byteCount))
-        guard let chunk = JournalSegment.chunk(head.rawSpan, at: offset, of: byteCount) else { return nil }
+        guard !isEnded, let chunk = JournalSegment.chunk(head.rawSpan, at: offset, of: byteCount, place) else {
+          return nil
+        }
+        isEnded = chunk.magic == JournalSegment.clockChunk
         crc = CRC32C.checksum(head, continuing: crc)
         offset += JournalSegment.chunkHeaderByteCount + chunk.length
       }
-      return crc
+      return isEnded ? crc : nil
     } catch {
       guard error.code == .notFound || error.code == .truncated else { throw error }
       return nil
@@ -76,9 +81,10 @@ extension JournalSegment {
     }
     let start = max(offset, headerByteCount)
     let head = start < byteCount ? try file.bytes(start..<min(start + chunkHeaderByteCount, byteCount)) : []
-    guard let chunk = chunk(head.rawSpan, at: start, of: byteCount) else {
+    let place = Place(store, id)
+    guard let chunk = chunk(head.rawSpan, at: start, of: byteCount, place) else {
       // Rare: the next whole chunk is looked for in all of it.
-      part.next = start < byteCount ? nextChunk(try file.bytes(0..<byteCount), after: start) : nil
+      part.next = start < byteCount ? nextChunk(try file.bytes(0..<byteCount), after: start, place) : nil
       part.lose(start..<(part.next ?? max(start, byteCount)))
       return part
     }

@@ -8,11 +8,12 @@
 ///         record: kind u8 | lsn − lsn before (of this chunk, from 0) varint | length varint | bytes
 ///     payload of the clock chunk (magic "jclk", last): commit clock
 ///
-/// The header crc of a chunk covers its offset, magic, length and payload crc, so a length is
-/// trusted before it is used and a misplaced chunk is found out.
+/// The header crc of a chunk covers store, segment, its offset, magic, length and payload crc, so a length is
+/// trusted before it is used and a misplaced chunk is found out, one of another segment too. Version 1 lacked store
+/// and segment; its chunks are read.
 package enum JournalSegment {
   package static let magic: UInt64 = 0x316C_6E72_6A71_7374  // "tsqjrnl1"
-  package static let version: UInt16 = 1
+  package static let version: UInt16 = 2
   package static let headerByteCount = 64
   static let recordChunk: UInt32 = 0x6365_726A  // "jrec"
   static let clockChunk: UInt32 = 0x6B6C_636A  // "jclk"
@@ -46,6 +47,19 @@ package enum JournalSegment {
     }
   }
 
+  /// What the header crc of a chunk covers first: which segment it is of.
+  struct Place {
+    fileprivate let sum: UInt32
+
+    init(_ store: StoreID, _ id: UInt64) {
+      var out = ByteWriter(reserving: 24)
+      out.put(store.high)
+      out.put(store.low)
+      out.put(id)
+      sum = CRC32C.checksum(out.bytes)
+    }
+  }
+
   // MARK: Writing
 
   /// The bytes of a whole segment. `records` in LSN order.
@@ -53,6 +67,7 @@ package enum JournalSegment {
     _ records: some Sequence<Record>, clock: CommitClock, store: StoreID, id: UInt64
   ) -> [UInt8] {
     var out = FileHeader(magic: magic, version: version, store: store, id: id, table: 0).bytes()
+    let place = Place(store, id)
     var payload = ByteWriter()
     var before: LSN = 0
     for record in records {
@@ -62,38 +77,38 @@ package enum JournalSegment {
       payload.append(record.bytes)
       before = record.lsn
       if payload.count >= chunkTarget {
-        putChunk(recordChunk, payload.bytes, into: &out)
+        putChunk(recordChunk, payload.bytes, place, into: &out)
         payload = ByteWriter()
         before = 0
       }
     }
-    if payload.count > 0 { putChunk(recordChunk, payload.bytes, into: &out) }
+    if payload.count > 0 { putChunk(recordChunk, payload.bytes, place, into: &out) }
     payload = ByteWriter()
     clock.encode(into: &payload)
-    putChunk(clockChunk, payload.bytes, into: &out)
+    putChunk(clockChunk, payload.bytes, place, into: &out)
     return out
   }
 
-  private static func putChunk(_ magic: UInt32, _ payload: [UInt8], into out: inout [UInt8]) {
+  private static func putChunk(_ magic: UInt32, _ payload: [UInt8], _ place: Place, into out: inout [UInt8]) {
     let payloadCRC = CRC32C.checksum(payload)
     var header = ByteWriter(reserving: chunkHeaderByteCount)
     header.put(magic)
     header.put(UInt32(payload.count))
-    header.put(headerCRC(magic, UInt32(payload.count), payloadCRC, offset: out.count))
+    header.put(headerCRC(magic, UInt32(payload.count), payloadCRC, offset: out.count, place.sum))
     header.put(payloadCRC)
     out.append(contentsOf: header.bytes)
     out.append(contentsOf: payload)
   }
 
   private static func headerCRC(
-    _ magic: UInt32, _ length: UInt32, _ payloadCRC: UInt32, offset: Int
+    _ magic: UInt32, _ length: UInt32, _ payloadCRC: UInt32, offset: Int, _ place: UInt32
   ) -> UInt32 {
     var covered = ByteWriter(reserving: 20)
     covered.put(UInt64(offset))
     covered.put(magic)
     covered.put(length)
     covered.put(payloadCRC)
-    return CRC32C.checksum(covered.bytes)
+    return CRC32C.checksum(covered.bytes, continuing: place)
   }
 
   // MARK: Reading
@@ -105,11 +120,12 @@ package enum JournalSegment {
   ) throws(StorageError) -> Content {
     var content = Content()
     if let damaged = try damagedHeader(bytes, store: store, id: id) { content.damaged.append(damaged) }
+    let place = Place(store, id)
     var offset = headerByteCount
     var sawClock = false
     while offset < bytes.count {
-      guard let chunk = chunk(bytes, at: offset) else {
-        let next = nextChunk(bytes, after: offset)
+      guard let chunk = chunk(bytes, at: offset, place) else {
+        let next = nextChunk(bytes, after: offset, place)
         content.lose(offset..<(next ?? bytes.count))
         offset = next ?? bytes.count
         continue
@@ -137,12 +153,15 @@ package enum JournalSegment {
     return content
   }
 
+  /// The version that a header names, where it is one that is read.
+  private static func header(_ bytes: [UInt8]) -> UInt16 { bytes.count > 8 && bytes[8] == 1 ? 1 : version }
+
   /// Nil when the header holds; else the bytes that fail.
   static func damagedHeader(
     _ bytes: [UInt8], store: StoreID, id: UInt64
   ) throws(StorageError) -> Range<Int>? {
     do throws(StorageError) {
-      _ = try FileHeader(decoding: bytes, magic: magic, version: version, store: store, id: id)
+      _ = try FileHeader(decoding: bytes, magic: magic, version: header(bytes), store: store, id: id)
       return nil
     } catch {
       // Offset 16: the header holds and names something else.
@@ -152,26 +171,28 @@ package enum JournalSegment {
   }
 
   /// Where the next whole chunk begins. Its header checks its own offset, so it is known for what it is.
-  static func nextChunk(_ bytes: [UInt8], after offset: Int) -> Int? {
-    (offset + 1..<bytes.count).first { chunk(bytes, at: $0) != nil }
+  static func nextChunk(_ bytes: [UInt8], after offset: Int, _ place: Place) -> Int? {
+    (offset + 1..<bytes.count).first { chunk(bytes, at: $0, place) != nil }
   }
 
   private static func chunk(
-    _ bytes: [UInt8], at offset: Int
+    _ bytes: [UInt8], at offset: Int, _ place: Place
   ) -> (magic: UInt32, length: Int, crc: UInt32)? {
     let end = min(offset + chunkHeaderByteCount, bytes.count)
-    return chunk(bytes.rawSpan.extracting(offset..<end), at: offset, of: bytes.count)
+    return chunk(bytes.rawSpan.extracting(offset..<end), at: offset, of: bytes.count, place)
   }
 
   /// - Parameter header: the bytes at `offset` of a file of `byteCount` bytes.
   static func chunk(
-    _ header: RawSpan, at offset: Int, of byteCount: Int
+    _ header: RawSpan, at offset: Int, of byteCount: Int, _ place: Place
   ) -> (magic: UInt32, length: Int, crc: UInt32)? {
     var reader = ByteReader(header)
     guard let magic = try? reader.next(UInt32.self), let length = try? reader.next(UInt32.self),
       let crc = try? reader.next(UInt32.self), let payloadCRC = try? reader.next(UInt32.self),
       magic == recordChunk || magic == clockChunk,
-      crc == headerCRC(magic, length, payloadCRC, offset: offset), length <= chunkLimit,
+      crc == headerCRC(magic, length, payloadCRC, offset: offset, place.sum)
+        || crc == headerCRC(magic, length, payloadCRC, offset: offset, 0),
+      length <= chunkLimit,
       Int(length) <= byteCount - offset - chunkHeaderByteCount
     else { return nil }
     return (magic, Int(length), payloadCRC)
@@ -185,7 +206,9 @@ package enum JournalSegment {
     var found: [Record] = []
     while !reader.isAtEnd {
       let kind = try reader.next(UInt8.self)
-      lsn = lsn &+ (try reader.varint())
+      let (next, overflow) = lsn.addingReportingOverflow(try reader.varint())
+      guard !overflow else { throw StorageError(.corrupt, "records out of order", offset: reader.offset) }
+      lsn = next
       let length = try reader.count(limit: reader.remaining)
       found.append(Record(kind: kind, lsn: lsn, bytes: [UInt8](try reader.take(length))))
     }

@@ -17,6 +17,8 @@ package struct SeriesIndex: Sendable {
   /// The next series of the same device.
   private var next: [UInt32] = []
   private(set) var coverage = CoverageTable()
+  func hasRows(_ series: Int) -> Bool { coverage.last(series) != nil }
+
   /// The newest LSN of this process that brought rows of a series; shorter than the series are where
   /// nothing came to the others.
   private var newestLSNs: [LSN] = []

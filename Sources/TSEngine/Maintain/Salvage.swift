@@ -153,6 +153,12 @@ package struct Salvage {
     return manifest
   }
 
+  private func byteCount(_ path: String) throws(StorageError) -> Int {
+    let file = try disk.open(path, .read)
+    defer { file.close() }
+    return try file.byteCount()
+  }
+
   private func addUnnamed(to manifest: inout Manifest) throws(StorageError) {
     let journals = FileNames.path(source, FileNames.journalDirectory)
     for id in try ids(journals, FileNames.journalSegmentID)
@@ -163,7 +169,9 @@ package struct Salvage {
       let last = max(content.records.last?.lsn ?? first, content.clock.entries.last?.lsn ?? first)
       manifest.journals.append(
         Manifest.JournalSegment(
-          id: id, content: Self.kind(of: content), byteCount: 0, oldestLSN: first, newestLSN: last))
+          id: id, content: Self.kind(of: content),
+          byteCount: try byteCount(FileNames.path(journals, FileNames.journalSegment(id))), oldestLSN: first,
+          newestLSN: last))
     }
     manifest.journals.sort { $0.id < $1.id }
     let data = FileNames.path(source, FileNames.dataDirectory)
@@ -202,9 +210,7 @@ package struct Salvage {
     // Another version, or a disk that does not answer today: it may hold what nothing else does.
     if let failure, !failure.isDamage { throw failure }
     if found.sealed.lsn == 0 {
-      let file = try disk.open(path, .read)
-      defer { file.close() }
-      report.losses.append(Loss(file: FileNames.registry, bytes: 0..<(try file.byteCount()), lsns: nil))
+      report.losses.append(Loss(file: FileNames.registry, bytes: 0..<(try byteCount(path)), lsns: nil))
     } else if damaged.contains(where: { $0.newestLSN <= found.sealed.lsn }) {
       report.registryLSN = found.sealed.lsn
       received = found.clock
@@ -270,7 +276,11 @@ package struct Salvage {
       if roots[journal.newestLSN] == nil { roots[journal.newestLSN] = MerkleTree.root(groups) }
     }
     var records: [JournalSegment.Record] = []
-    for record in content.records where try isProvable(record, in: content) { records.append(record) }
+    for record in content.records where try isProvable(record, in: content) {
+      // Of another segment, misplaced.
+      if let last = records.last, record.lsn < last.lsn { continue }
+      records.append(record)
+    }
     let bytes = JournalSegment.encode(
       records, clock: content.clock, store: storeID, id: journal.id)
     kept.byteCount = bytes.count

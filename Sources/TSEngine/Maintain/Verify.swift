@@ -101,8 +101,8 @@ package struct Verify {
     // Hashes in the order of the manifest, events in that of their LSNs.
     for journal in manifest.journals where journal.content != .registry { try readJournal(journal) }
     for journal in manifest.registryJournals(through: .max) { try readJournal(journal) }
-    compareRegistry()
     checkChain()
+    compareRegistry()
     for segment in manifest.data { try readData(segment) }
     for rollup in manifest.rollups where rollup.rowCount > 0 { try readRollup(rollup) }
     try listOthers(manifest)

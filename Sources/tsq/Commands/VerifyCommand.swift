@@ -39,7 +39,7 @@ struct VerifyCommand: ParsableCommand {
     if !report.registryDifferences.isEmpty {
       print(
         "REGISTRY says another \(report.registryDifferences.joined(separator: ", ")) than its journals, which are "
-          + "whole: without the file the next opening reads them")
+          + "whole: with the file moved aside (keep it) the next opening reads them")
     }
     for loss in report.losses { print("damaged: \(LossText.sentence(loss))") }
     guard report.isWhole else {

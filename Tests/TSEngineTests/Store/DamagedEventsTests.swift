@@ -155,7 +155,7 @@ import Testing
     #expect(refused > 100)
   }
 
-  /// A whole chunk of a later journal at the place of an earlier one's passes its check; its LSNs tell.
+  /// A whole chunk of a later journal at the place of an earlier one's is told by its check, for whoever reads it.
   @Test func aMisplacedChunkIsDamage_R4() throws {
     let life = try Life()
     let disk = life.bench.disk
@@ -166,6 +166,28 @@ import Testing
     expectRefusal(life.journal, "all") { _ = try store.snapshot().events() }
     expectRefusal(life.journal, "the first") { _ = try store.snapshot().events(limit: life.events.count - 1) }
     #expect(try store.snapshot().readingAroundDamage().events() == life.others)
+    try store.close()
+    let report = try Verify.run(life.bench.options(readOnly: true), "s")
+    #expect(Set(report.damages.map(\.file)) == [FileNames.journalSegment(life.journal.id)])
+    #expect(report.registryDifferences.isEmpty)
+    let copied = try Salvage.run(life.bench.options(readOnly: true), from: "s", to: "t")
+    #expect(copied.registryLSN > 0 && !copied.isWhole)
+  }
+
+  /// The newest covered journal, cut anywhere between its chunks, leaves the checkpoint good.
+  @Test func aCutJournalIsNoneOfAnotherCheckpoint_R4() throws {
+    let life = try Life()
+    let disk = life.bench.disk
+    let newest = try #require(try life.bench.openReader().snapshot().manifest.registryJournals(through: .max).last)
+    let whole = try #require(disk.contents(Life.path(newest)))
+    for kept in [0, 30, JournalSegment.headerByteCount, whole.count / 2, whole.count - 1] {
+      disk.damage(Life.path(newest)) { $0 = Array(whole[..<kept]) }
+      let store = try life.bench.openReader()
+      #expect(store.snapshot().registry.digest == life.digest && store.isJournalWhole, "\(kept) bytes")
+      try store.close()
+    }
+    disk.damage(Life.path(newest)) { $0 = Array(whole[..<JournalSegment.headerByteCount]) }
+    #expect(try Salvage.run(life.bench.options(readOnly: true), from: "s", to: "t").registryLSN > 0)
   }
 
   /// Purging does not stand still: what it takes from beside lost events cannot be proven any more.

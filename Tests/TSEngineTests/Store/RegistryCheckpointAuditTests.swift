@@ -71,7 +71,7 @@ import Testing
     #expect(failure == nil)
     let journals = manifest.registryJournals(through: checkpoint.sealed.lsn)
     let newest = try #require(journals.last)
-    let crc = try #require(try reader.shared.journalReader?.fingerprint(of: newest.id))
+    let crc = try #require(try reader.shared.journalReader?.fingerprint(of: newest))
     try change(&checkpoint)
     var job = try RegistryCheckpointJob(
       checkpoint.sealed, journals, newestCRC: crc,
