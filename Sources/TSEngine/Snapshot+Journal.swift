@@ -80,7 +80,7 @@ extension Shared {
   ) throws(StorageError) -> JournalSegment.Content {
     var content = JournalSegment.Content()
     do throws(StorageError) {
-      content = try journalReader?.read(journal.id) ?? content
+      content = try journalReader?.read(journal) ?? content
     } catch {
       guard error.isDamage, skipsDamage else { throw error }
       content.lose(0..<journal.byteCount)

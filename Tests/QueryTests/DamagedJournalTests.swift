@@ -27,14 +27,11 @@ import Testing
     _ = try store.append(batch, creator: actor)
   }
 
-  private func rows(_ store: Store, _ sql: String) throws -> [String] {
-    try QueryEngine.execute(sql, on: store, actor: actor).rows().map { row in
-      row.map { $0.text ?? "NULL" }.joined(separator: "|")
-    }
-  }
-
-  @Test func theRegistryIsRefusedAndWhatCameLaterAnswers_R4() throws {
-    var store = try open()
+  /// The event of device m is in a damaged journal, that of n came later.
+  private func damaged(
+    checkpointSegmentLimit: Int = .max
+  ) throws -> (store: Store, journal: Manifest.JournalSegment) {
+    var store = try open(checkpointSegmentLimit: checkpointSegmentLimit)
     try append("m", store)
     try store.seal()
     let journal = try #require(store.snapshot().manifest.journals.first { $0.content == .registry })
@@ -42,6 +39,17 @@ import Testing
     disk.damage("s/journal/\(FileNames.journalSegment(journal.id))") { $0[90] ^= 1 }
     store = try open()
     try append("n", store)
+    return (store, journal)
+  }
+
+  private func rows(_ store: Store, _ sql: String) throws -> [String] {
+    try QueryEngine.execute(sql, on: store, actor: actor).rows().map { row in
+      row.map { $0.text ?? "NULL" }.joined(separator: "|")
+    }
+  }
+
+  @Test func theRegistryIsRefusedAndWhatCameLaterAnswers_R4() throws {
+    let (store, _) = try damaged()
     for sql in [
       "SELECT count(*) FROM power", "SELECT power FROM power WHERE sensor = 'm'", "SELECT owner FROM power WHERE sensor = 'n'",
       "SELECT * FROM devices", "SELECT * FROM events", "SELECT * FROM associations", "DELETE FROM power WHERE power > 3",
@@ -54,14 +62,7 @@ import Testing
 
   /// Where the registry checkpoint knows what the journal said, the events alone are refused.
   @Test func eventsOfAJournalThatACheckpointCoversAreRefusedAndTheRegistryAnswers_R4() throws {
-    var store = try open(checkpointSegmentLimit: 1)
-    try append("m", store)
-    try store.seal()
-    let journal = try #require(store.snapshot().manifest.journals.first { $0.content == .registry })
-    try store.close()
-    disk.damage("s/journal/\(FileNames.journalSegment(journal.id))") { $0[90] ^= 1 }
-    store = try open()
-    try append("n", store)
+    let (store, journal) = try damaged(checkpointSegmentLimit: 1)
     #expect(try rows(store, "SELECT device_id FROM devices ORDER BY device_id") == ["m", "n"])
     #expect(try rows(store, "SELECT count(*) FROM power") == ["2"])
     let error = #expect(throws: SQLError.self) { _ = try rows(store, "SELECT * FROM events") }

@@ -259,7 +259,7 @@ package struct Restore {
     // Its stretch gets a root of its own when its events are written.
     guard journal.content != .leaves else { return }
     let content = try JournalSegment.read(
-      source, directory: BackupDisk.root, store: storeID, id: journal.id)
+      source, directory: BackupDisk.root, store: storeID, journal)
     guard content.damaged.isEmpty else {
       throw StorageError(.corrupt, "the backup lacks part of \(FileNames.journalSegment(journal.id))")
     }

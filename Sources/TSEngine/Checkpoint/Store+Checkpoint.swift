@@ -132,7 +132,7 @@ extension Store {
     if shared.journalDamages.withLock({ damages in damages.contains { $0.file == name } }) { return false }
     var content = JournalSegment.Content()
     do throws(StorageError) {
-      content = try reader.read(journal.id)
+      content = try reader.read(journal)
     } catch {
       guard error.isDamage else { throw error }
       content.lose(0..<journal.byteCount)

@@ -4,8 +4,8 @@ package struct JournalReader: Sendable {
   let directory: String
   let storeID: StoreID
 
-  func read(_ id: UInt64) throws(StorageError) -> JournalSegment.Content {
-    try JournalSegment.read(disk, directory: directory, store: storeID, id: id)
+  func read(_ journal: Manifest.JournalSegment) throws(StorageError) -> JournalSegment.Content {
+    try JournalSegment.read(disk, directory: directory, store: storeID, journal)
   }
 
   /// The chunk of a segment at `offset`, 0 for the first one.
@@ -48,6 +48,21 @@ package struct JournalReader: Sendable {
 }
 
 extension JournalSegment {
+  /// As the manifest has it: a whole chunk of another segment, misplaced, passes its check in version 1, and is
+  /// known by its LSNs; then nothing of the segment is believed.
+  static func read(
+    _ disk: any Disk, directory: String, store: StoreID, _ journal: Manifest.JournalSegment
+  ) throws(StorageError) -> Content {
+    var content = try read(disk, directory: directory, store: store, id: journal.id)
+    let isRising = zip(content.records, content.records.dropFirst()).allSatisfy { $0.lsn <= $1.lsn }
+    guard isRising, content.records.allSatisfy(journal.holds) else {
+      content.records = []
+      content.lose(0..<journal.byteCount)
+      return content
+    }
+    return content
+  }
+
   /// One chunk of a segment, or the damage that stands where one should be.
   struct Part {
     var records: [Record] = []

@@ -226,12 +226,10 @@ struct Recovery {
     for journal in manifest.journals.sorted(by: { $0.oldestLSN < $1.oldestLSN })
     where journal.content == .registry {
       if journal.newestLSN <= coveredLSN, files.contains(FileNames.journalSegment(journal.id)) { continue }
-      var content = try contained(toleratesMissing) { () throws(StorageError) in
-        try JournalSegment.read(disk, directory: directory, store: storeID, id: journal.id)
+      let content = try contained(toleratesMissing) { () throws(StorageError) in
+        try JournalSegment.read(disk, directory: directory, store: storeID, journal)
       }
       let whole = 0..<journal.byteCount
-      let isMisplaced = content?.records.contains { !journal.holds($0) } ?? false
-      if isMisplaced { content = nil }
       outcome.damages += (content?.damaged ?? [whole]).map { Manifest.Damage($0, of: journal) }
       // What the checkpoint stands for is known, whatever became of the file.
       if journal.newestLSN > coveredLSN {
@@ -270,7 +268,7 @@ struct Recovery {
   private func areCoveredWhole(_ manifest: Manifest) throws(StorageError) -> Bool {
     for journal in manifest.registryJournals(through: shared.registryCheckpoint.withLock { $0.lsn }) {
       let content = try contained(true) { () throws(StorageError) in
-        try JournalSegment.read(disk, directory: directory, store: storeID, id: journal.id)
+        try JournalSegment.read(disk, directory: directory, store: storeID, journal)
       }
       let damaged = content?.damaged ?? [0..<journal.byteCount]
       for range in damaged { shared.note(Manifest.Damage(range, of: journal)) }

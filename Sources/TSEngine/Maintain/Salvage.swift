@@ -220,7 +220,7 @@ package struct Salvage {
   /// Whether events and commit times of a journal can all be read.
   private func saysAll(_ journal: Manifest.JournalSegment) throws(StorageError) -> Bool {
     do throws(StorageError) {
-      let content = try JournalSegment.read(disk, directory: source, store: storeID, id: journal.id)
+      let content = try JournalSegment.read(disk, directory: source, store: storeID, journal)
       return content.lost.isEmpty && content.damaged.allSatisfy { $0.lowerBound == 0 }
     } catch {
       guard error.isDamage else { throw error }
@@ -249,7 +249,7 @@ package struct Salvage {
     if isCovered { try copyAsItIs(journal, name) }
     let content: JournalSegment.Content
     do throws(StorageError) {
-      content = try JournalSegment.read(disk, directory: source, store: storeID, id: journal.id)
+      content = try JournalSegment.read(disk, directory: source, store: storeID, journal)
     } catch {
       guard error.isDamage else { throw error }
       report.losses.append(
@@ -276,11 +276,7 @@ package struct Salvage {
       if roots[journal.newestLSN] == nil { roots[journal.newestLSN] = MerkleTree.root(groups) }
     }
     var records: [JournalSegment.Record] = []
-    for record in content.records where try isProvable(record, in: content) {
-      // Of another segment, misplaced.
-      if let last = records.last, record.lsn < last.lsn { continue }
-      records.append(record)
-    }
+    for record in content.records where try isProvable(record, in: content) { records.append(record) }
     let bytes = JournalSegment.encode(
       records, clock: content.clock, store: storeID, id: journal.id)
     kept.byteCount = bytes.count

@@ -214,7 +214,7 @@ package struct Verify {
     }
     do throws(StorageError) {
       let content = try JournalSegment.read(
-        disk, directory: directory, store: storeID, id: journal.id)
+        disk, directory: directory, store: storeID, journal)
       report.fileCount += 1
       report.byteCount += journal.byteCount
       for entry in content.clock.entries { clock.insert(entry.lsn, at: entry.time) }

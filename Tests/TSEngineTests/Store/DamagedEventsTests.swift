@@ -174,6 +174,19 @@ import Testing
     #expect(copied.registryLSN > 0 && !copied.isWhole)
   }
 
+  /// In version 1 only the LSNs tell.
+  @Test func recordsOfOtherLSNsAreNotBelieved_R4() throws {
+    let life = try Life()
+    let id = try life.bench.openReader().storeID
+    let right = try JournalSegment.read(life.bench.disk, directory: "s", store: id, life.journal)
+    #expect(!right.records.isEmpty && right.damaged.isEmpty)
+    let other = Manifest.JournalSegment(
+      id: life.journal.id, content: .registry, byteCount: life.journal.byteCount,
+      oldestLSN: life.journal.newestLSN, newestLSN: life.journal.newestLSN + 9)
+    let wrong = try JournalSegment.read(life.bench.disk, directory: "s", store: id, other)
+    #expect(wrong.records.isEmpty && wrong.lost == [0..<life.journal.byteCount])
+  }
+
   /// The newest covered journal, cut anywhere between its chunks, leaves the checkpoint good.
   @Test func aCutJournalIsNoneOfAnotherCheckpoint_R4() throws {
     let life = try Life()
