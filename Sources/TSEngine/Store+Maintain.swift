@@ -27,7 +27,7 @@ extension Store {
       self?.commitWaiting() ?? .done
     }
     writing.committer.withLock { $0 = committer }
-    let encoder = try options.scheduler.run("tsq-encode") { [weak self] in
+    let encoder = try options.scheduler.run("tsq-encode", yields: true) { [weak self] in
       self?.encodeFull() ?? .done
     }
     shared.encoder.withLock { $0 = encoder }

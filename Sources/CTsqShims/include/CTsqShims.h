@@ -24,7 +24,8 @@ long tsq_getrandom(void *_Nonnull bytes, size_t count);
 /// Names the calling thread, for top and debuggers; the kernel keeps 15 bytes.
 void tsq_name_thread(const char *_Nonnull name);
 
-/// Lowers the priority of the calling thread (nice 5): it gets a third of the share of one that did not.
+/// Lets others go before the calling thread: nice 15, some 3 % of a processor that a thread which did not wants whole,
+/// and preempted at once by those that wake up.
 void tsq_yield_to_others(void);
 
 /// sync_file_range with SYNC_FILE_RANGE_WRITE alone: starts writing back, waits for nothing and
