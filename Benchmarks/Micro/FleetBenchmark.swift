@@ -9,6 +9,8 @@ import TSEngine
 ///     microbench fleet segments PATH [series] [segments] one row a series, a sealing a segment
 ///     microbench fleet open PATH                         in a fresh process: time, memory, a whole scan
 ///     microbench fleet registry [devices]                memory of the registry alone, its checkpoint
+///     microbench fleet events PATH [devices] [events]    a store of registry events: `open` it with REGISTRY, and
+///                                                        without it to replay the bare journal
 enum FleetBenchmark {
   private static let devicesInABatch = 5_000
   private static let start = MeterData.start
@@ -27,8 +29,11 @@ enum FleetBenchmark {
       try makeSegments(
         arguments[1], devices: series / MeterData.probes, segments: numbers.count > 1 ? numbers[1] : 1_000)
     case "open" where arguments.count > 1: try open(arguments[1])
+    case "events" where arguments.count > 1:
+      try makeEvents(
+        arguments[1], devices: numbers.first ?? 1_000_000, events: numbers.count > 1 ? numbers[1] : 10_000_000)
     case "registry": try registry(devices: arguments.count > 1 ? Int(arguments[1]) ?? 333_333 : 333_333)
-    default: print("usage: microbench fleet make|segments|open|registry …")
+    default: print("usage: microbench fleet make|segments|open|registry|events …")
     }
   }
 
@@ -105,6 +110,59 @@ enum FleetBenchmark {
     print("segments \(store.snapshot().segments.count) made in \(seconds(began)) s")
     report("sealed", store, devices * MeterData.probes, devices)
     try store.close()
+  }
+
+  /// Devices with their codes, then what happens to them: names, fields, owners and no owners again.
+  private static func makeEvents(_ path: String, devices: Int, events: Int) throws {
+    let store = try Store.open(path, options)
+    let began = IngestBench.now()
+    let owner = try store.decide(actor: Actor(.system, "bench")) { registry, context in
+      registry.createUser("owner", context)
+    }.result.get()
+    var eventCount = 1
+    for first in stride(from: 0, to: devices, by: devicesInABatch) {
+      eventCount += try record(store) { registry, context in
+        (first..<min(first + devicesInABatch, devices)).flatMap { number in
+          registry.createDevice(device(number), type: DeviceType.power, context).events
+        }
+      }
+    }
+    var number = 0
+    while eventCount < events {
+      let first = number
+      number += devicesInABatch
+      eventCount += try record(store) { registry, context in
+        (first..<(first + devicesInABatch)).map { number in
+          let id = device(number % devices)
+          let kind: EventKind =
+            switch number / devices % 4 {
+            case 0: .deviceRenamed(device: id, name: "Meter \(number)")
+            case 1: .deviceFieldChanged(device: id, field: "floor", value: .int(Int64(number % 40)))
+            case 2: .deviceAssociated(device: id, user: owner, previousUser: .parked, via: .admin)
+            default: .deviceDissociated(device: id, previousUser: owner)
+            }
+          return Event(
+            id: EventID(high: 3, low: UInt64(number)), recordedAt: max(context.now, registry.lastRecordedAt),
+            actor: context.actor, kind: kind)
+        }
+      }
+      if number / devicesInABatch % 20 == 0 { try store.seal() }
+    }
+    try store.seal()
+    let journals = store.snapshot().manifest.journals
+    print(
+      "events \(eventCount) of \(devices) devices made in \(seconds(began)) s, \(journals.count) journals of "
+        + "\(journals.reduce(0) { $0 + $1.byteCount } >> 20) MiB, digest \(store.registry.digest)")
+    try store.close()
+  }
+
+  private static func record(
+    _ store: Store, _ events: @escaping @Sendable (Registry, DecisionContext) -> [Event]
+  ) throws -> Int {
+    try store.decide(actor: Actor(.system, "bench")) { registry, context in
+      let made = events(registry, context)
+      return Decision(events: made, result: .success(made.count))
+    }.result.get()
   }
 
   private static func open(_ path: String) throws {

@@ -329,6 +329,23 @@ public final class Store: Sendable {
     try submit(.append(prepared(request), done))
   }
 
+  /// As `append`, for many frames at once of which the sender of each is to be told by itself: stored if the store
+  /// has none of their rows, and none is held back or expired. Durable on return.
+  /// - Returns: nil when some row is not so; nothing is stored then, and `append(each:)` tells which.
+  /// - Throws: as `append`; nothing is stored then.
+  package func appendNew(_ request: CommitRequest.AppendRequest) throws(StorageError) -> AppendResult? {
+    try AppendCheck.checkTimes(of: request.batch)
+    var request = request
+    request.onlyNew = true
+    let asked = request
+    do throws(StorageError) {
+      return try wait { .append(asked, $0) }
+    } catch {
+      if error == Intake.notAllNew { return nil }
+      throw error
+    }
+  }
+
   /// Looks up what the store may have of a request already, on the caller's thread.
   private func prepared(
     _ request: CommitRequest.AppendRequest

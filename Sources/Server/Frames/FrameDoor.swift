@@ -9,6 +9,17 @@ package final class FrameDoor: Sendable {
   package struct Parsed: Sendable {
     package var batch: FrameBatch
     package var infos: [FrameInfo]
+
+    package init() {
+      batch = FrameBatch(table: TableSchema.power.id)
+      infos = []
+    }
+
+    /// Takes back all frames but the first `count`, which `mark` stands behind.
+    package mutating func rollBack(to mark: FrameBatch.Mark, count: Int) {
+      batch.rollBack(to: mark)
+      infos.removeLast(infos.count - count)
+    }
   }
 
   private struct Pool: Sendable {
@@ -27,25 +38,32 @@ package final class FrameDoor: Sendable {
 
   /// - Throws: the first thing wrong; nothing was stored.
   package func parse(_ bytes: RawSpan) throws(FrameError) -> Parsed {
+    var parsed = Parsed()
+    try parse(bytes, into: &parsed)
+    return parsed
+  }
+
+  /// Adds the frames of one more request.
+  /// - Throws: the first thing wrong; `parsed` is as it was.
+  package func parse(_ bytes: RawSpan, into parsed: inout Parsed) throws(FrameError) {
     var parser = takeParser()
     defer { giveBack(parser) }
-    var parsed = Parsed(batch: FrameBatch(table: TableSchema.power.id), infos: [])
     try parser.parse(bytes, into: &parsed.batch, infos: &parsed.infos)
-    return parsed
   }
 
   /// What the store is asked for, of frames whose senders are admitted. Tokens stay behind.
   /// - Parameter creator: who makes meters that are not there yet, parked.
+  /// - Parameter complete: adds what else is known of the message of frame i of `parsed`.
   package func request(
     _ parsed: Parsed, creator: Actor, interface: String, topic: String,
-    _ complete: (inout ReceivedMessage) -> Void = { _ in }
+    _ complete: (_ frame: Int, inout ReceivedMessage) -> Void = { _, _ in }
   ) -> CommitRequest.AppendRequest {
-    let messages = parsed.infos.map { info in
+    let messages = parsed.infos.enumerated().map { index, info in
       var message = ReceivedMessage(device: info.sensorID, interface: interface, topic: topic)
       message.version = info.version ?? ""
       message.deviceTime = info.startNanos
       message.extras = info.extras ?? ""
-      complete(&message)
+      complete(index, &message)
       return message
     }
     var batch = parsed.batch

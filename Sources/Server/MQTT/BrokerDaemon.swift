@@ -11,7 +11,7 @@ package final class BrokerDaemon: Sendable {
 
   private let broker: ServerOptions.Broker
   private let store: Store
-  private let frames: FrameDoor
+  private let frames: FrameMessages
   private let discovery: Discovery
   private let metrics: ServerMetrics
   private let log: @Sendable (String) -> Void
@@ -27,7 +27,7 @@ package final class BrokerDaemon: Sendable {
   ) {
     self.broker = broker
     self.store = store
-    self.frames = frames
+    self.frames = FrameMessages(store, frames, metrics)
     self.discovery = discovery
     self.metrics = metrics
     self.log = log
@@ -87,10 +87,10 @@ package final class BrokerDaemon: Sendable {
 
   private func take(_ batch: [MQTTMessage]) -> MQTTOutcome {
     var states: [MQTTMessage] = []
-    var data: [(message: MQTTMessage, sensor: String)] = []
+    var data: [FrameMessages.Arrived] = []
     for message in batch {
-      if let sensor = Self.sensor(ofDataTopic: message.topic) {
-        data.append((message, sensor))
+      if let sensor = FrameMessages.sensor(ofDataTopic: message.topic) {
+        data.append(FrameMessages.Arrived(message: message, sensor: sensor))
       } else {
         states.append(message)
       }
@@ -101,98 +101,11 @@ package final class BrokerDaemon: Sendable {
     } catch {
       unsettled = states
     }
-    let stored = store(data)
+    let stored = frames.store(data)
     unsettled += stored.unsettled
     metrics.add(.mqttMessages, batch.count - unsettled.count)
     if unsettled.isEmpty { return .committed(stored.answers) }
     metrics.add(.mqttRetries)
     return .retry(unsettled, afterMillis: Self.retryMillis, answers: stored.answers)
-  }
-
-  /// The `<sensor>` of `powermon/<sensor>/data`.
-  package static func sensor(ofDataTopic topic: String) -> String? {
-    let parts = topic.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-    guard parts.count == 3, parts[0].elementsEqual("powermon".utf8), parts[2].elementsEqual("data".utf8)
-    else { return nil }
-    return String(Substring(parts[1]))
-  }
-
-  /// Stores frames, each by itself.
-  /// - Returns: the answers to what is stored or refused for what it holds, and the messages that the
-  ///   store cannot take now.
-  private func store(
-    _ data: [(message: MQTTMessage, sensor: String)]
-  ) -> (answers: [MQTTPublication], unsettled: [MQTTMessage]) {
-    var unsettled: [MQTTMessage] = []
-    var answers: [MQTTPublication] = []
-    var requests: [CommitRequest.AppendRequest] = []
-    var asked: [(message: MQTTMessage, timestamp: String)] = []
-    for (message, sensor) in data {
-      // A retained message that was cleared is nothing (L-27).
-      if message.payload.isEmpty, !message.isOversized { continue }
-      switch parse(message, sensor) {
-      case .success(let parsed):
-        requests.append(
-          frames.request(parsed, creator: Actor.daemon, interface: "mqtt", topic: message.topic) {
-            $0.qos = UInt8(truncatingIfNeeded: message.qos)
-            $0.retained = message.retained
-            $0.packetID = message.packetID
-            $0.correlation = message.correlationData ?? []
-          })
-        asked.append((message, parsed.infos.last?.timestampText ?? "null"))
-      case .failure(let error):
-        metrics.add(.mqttRefusals)
-        answers.append(Self.answer(message, error))
-      }
-    }
-    let results = store.append(each: requests)
-    for ((message, timestamp), result) in zip(asked, results) {
-      switch result {
-      case .success(let stored):
-        metrics.add(1, .mqttFrames, stored)
-        answers.append(Self.answer(message, stored.openJSON + ",\"timestamp\":\(timestamp)}"))
-      case .failure(let error) where !error.isAboutTheRequest: unsettled.append(message)
-      case .failure(let error):
-        metrics.add(.mqttRefusals)
-        let fault = FrameError(path: "", reason: error.reason, kind: .form, timestamp: timestamp)
-        answers.append(Self.answer(message, fault))
-      }
-    }
-    return (answers, unsettled)
-  }
-
-  private func parse(
-    _ message: MQTTMessage, _ sensor: String
-  ) -> Result<FrameDoor.Parsed, FrameError> {
-    if message.isOversized {
-      return .failure(FrameError(path: "", reason: "larger than 256 KiB", kind: .limit))
-    }
-    let parsed = message.payload.withUnsafeBytes { raw in
-      let span = RawSpan(_unsafeBytes: raw)
-      return Result { () throws(FrameError) in try frames.parse(span) }
-    }
-    guard case .success(let frames) = parsed else { return parsed }
-    guard let stray = frames.infos.first(where: { $0.sensorID != sensor }) else { return parsed }
-    return .failure(
-      FrameError(
-        path: "sensor_id", reason: "not the sensor of the topic", kind: .form,
-        timestamp: stray.timestampText))
-  }
-
-  // MARK: Answers
-
-  private static func answer(_ message: MQTTMessage, _ error: FrameError) -> MQTTPublication {
-    var json = JSONText()
-    json.add("timestamp", raw: error.timestamp ?? "null")
-    json.add("error", error.reason)
-    json.add("path", error.path)
-    return answer(message, json.closed)
-  }
-
-  /// To the response topic when the sender named one (MQTT 5), else to the sensor's ack topic.
-  private static func answer(_ message: MQTTMessage, _ text: String) -> MQTTPublication {
-    MQTTPublication(
-      topic: message.responseTopic ?? String(message.topic.dropLast("data".count)) + "ack",
-      payload: Array(text.utf8), qos: min(message.qos, 1), correlationData: message.correlationData)
   }
 }

@@ -33,6 +33,8 @@ package enum CommitRequest: Sendable {
     package var creator: Actor?
     /// A message per frame of the batch, recorded with it (`frameLSN` is filled in), or empty.
     package var messages: [ReceivedMessage]
+    /// Stored if all of its rows are new, else refused as a whole.
+    var onlyNew = false
     /// What the store had at instants of the batch before it was queued.
     var known = KnownRows()
 

@@ -198,7 +198,7 @@ package final class CommitWriter: @unchecked Sendable {
       let outcome = try sort(
         request.batch,
         intake.bounds(of: request.batch.table, now: clock.nowNanos(), group.registry),
-        group.registry, request.known)
+        group.registry, request.known, onlyNew: request.onlyNew)
       guard case .accepted(let accepted) = outcome else { return false }
       let result = try group.add(
         accepted, request, now: clock.nowNanos(), context: context(request),
@@ -243,10 +243,10 @@ package final class CommitWriter: @unchecked Sendable {
   /// - Parameter registry: with the events of the group that is being gathered.
   func sort(
     _ batch: FrameBatch, _ bounds: Intake.Bounds, _ registry: Registry,
-    _ known: KnownRows = KnownRows()
+    _ known: KnownRows = KnownRows(), onlyNew: Bool = false
   ) throws(StorageError) -> Intake.Outcome {
     try intake.decide(
-      batch, bounds, policy: registry.types[batch.table]?.conflictPolicy ?? .last,
+      batch, bounds, policy: registry.types[batch.table]?.conflictPolicy ?? .last, onlyNew: onlyNew,
       series: shared.series
     ) { key, number, times throws(StorageError) in
       // What was met may be gone since, or the table's policy another.

@@ -34,6 +34,9 @@ package struct Intake {
   package static let rejected = StorageError(
     .conflict, "a reading differs from the stored one, and the table's policy is to reject such")
 
+  /// A request that asked to be new as a whole is not.
+  static let notAllNew = StorageError(.conflict, "some of the readings are stored already, or their time is absurd")
+
   /// What must be stored of one request.
   package struct Accepted {
     /// At most two: the table's rows and its quarantine twin's.
@@ -92,9 +95,10 @@ package struct Intake {
   }
 
   /// - Parameter policy: the table's; its quarantine twin always shows the newest.
-  /// - Throws: what `existing` throws; `.conflict` when the policy rejects the batch.
+  /// - Parameter onlyNew: all rows are new and of a sane time, or the batch is refused.
+  /// - Throws: what `existing` throws; `.conflict` when the policy rejects the batch, or it is not all new.
   package mutating func decide(
-    _ batch: FrameBatch, _ bounds: Bounds, policy: ConflictPolicy = .last,
+    _ batch: FrameBatch, _ bounds: Bounds, policy: ConflictPolicy = .last, onlyNew: Bool = false,
     series catalog: SeriesCatalog, existing: Existing
   ) throws(StorageError) -> Outcome {
     if let series = allNew(batch, bounds, catalog) {
@@ -104,6 +108,7 @@ package struct Intake {
       groupParts += accepted.parts
       return .accepted(accepted)
     }
+    if onlyNew { throw Self.notAllNew }
     guard looksCloser else { return .mustWait }
     request.removeAll(keepingCapacity: true)
     var sorter = Sorter(batch, bounds, policy)

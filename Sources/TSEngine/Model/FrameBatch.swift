@@ -67,6 +67,13 @@ public struct FrameBatch: Sendable {
     return count
   }
 
+  /// Rows of one frame. O(its runs).
+  package func rowCount(ofFrame frame: Int) -> Int {
+    var count = 0
+    for index in frames[frame].runs { count += runs[index].count }
+    return count
+  }
+
   public mutating func removeAll(keepingCapacity keep: Bool = true) {
     frames.removeAll(keepingCapacity: keep)
     runs.removeAll(keepingCapacity: keep)

@@ -35,7 +35,15 @@ enum FrameJSON {
   }
 
   private static func append(_ number: Int64, to out: inout [UInt8]) {
-    if number >= 0, number < 10 { return out.append(UInt8(ascii: "0") + UInt8(number)) }
+    if (0..<10_000).contains(number) {
+      let digits = UInt16(truncatingIfNeeded: number)
+      func append(_ digit: UInt16) { out.append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: digit)) }
+      if digits >= 1000 { append(digits / 1000) }
+      if digits >= 100 { append(digits / 100 % 10) }
+      if digits >= 10 { append(digits / 10 % 10) }
+      append(digits % 10)
+      return
+    }
     let start = out.count
     var rest = number.magnitude
     repeat {

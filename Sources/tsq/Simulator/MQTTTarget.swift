@@ -4,8 +4,8 @@ import Synchronization
 
 /// Frames to a broker at QoS 1; the latency is the broker's, until it has taken the message.
 final class MQTTTarget: FrameTarget {
-  /// Messages on their way before the next one waits.
-  private static let inFlightLimit = 1_000
+  /// Messages on their way before the next one waits: few, as the library looks through them at every confirmation.
+  private static let inFlightLimit = 200
   private static let patienceNanos: Int64 = 30_000_000_000
 
   private struct State: Sendable {
@@ -21,6 +21,8 @@ final class MQTTTarget: FrameTarget {
   private let loop: MQTTLoop
   private let shared = Shared()
   private let url: ServerURL
+  /// Bytes of a frame, as those before it took.
+  private var payloadRoom = 0
 
   init(_ url: ServerURL) throws {
     self.url = url
@@ -42,7 +44,9 @@ final class MQTTTarget: FrameTarget {
     for (sensor, name) in sensors.enumerated() {
       try waitUntil { $0.inFlight < Self.inFlightLimit }
       var payload: [UInt8] = []
+      payload.reserveCapacity(payloadRoom)
       FrameJSON.append(second, sensor: sensor, name: name, timestamp: timestamp, to: &payload)
+      payloadRoom = payload.count + 64
       let began = System.monotonicNanos()
       let shared = shared
       shared.state.withLock { $0.inFlight += 1 }
