@@ -37,6 +37,7 @@ let packages: [Package.Dependency] =
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ])
 
 let rooms: [Target] =
@@ -85,7 +86,7 @@ let rooms: [Target] =
       name: "Server",
       dependencies: [
         "TSEngine", "Ingest", "Query", "CCrypto", .product(name: "Hummingbird", package: "hummingbird"),
-        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Logging", package: "swift-log"), "Yams",
       ],
       swiftSettings: plain),
     .testTarget(name: "ServerTests", dependencies: ["Server", "tsq"], swiftSettings: plain),

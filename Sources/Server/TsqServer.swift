@@ -20,6 +20,7 @@ package final class TsqServer: Sendable {
   private let ready: Ready
   private let daemons: [BrokerDaemon]
   private let announcer: Announcer
+  private let heartbeats: HeartbeatWatch
 
   /// - Parameters:
   ///   - line: what a person or script at the start waits for.
@@ -54,6 +55,7 @@ package final class TsqServer: Sendable {
     announcer = Announcer(
       store, metrics,
       brokers: daemons.map { daemon in { daemon.publish($0, $1) } })
+    heartbeats = HeartbeatWatch(store, log: log)
     let announcer = announcer
     box.set { [weak announcer] in announcer?.wake() }
   }
@@ -88,10 +90,12 @@ package final class TsqServer: Sendable {
   /// - Throws: when it cannot listen.
   package func run() async throws {
     try announcer.start()
+    try heartbeats.start()
     for daemon in daemons { daemon.start() }
     defer {
       for daemon in daemons { daemon.stop() }
       announcer.stop()
+      heartbeats.stop()
     }
     var logger = Logger(label: "tsq")
     logger.logLevel = .error

@@ -23,6 +23,9 @@ enum RegistryTables {
         RowColumn("owner", .text), RowColumn("status", .text), RowColumn("since", .timestamp),
         RowColumn("created_at", .timestamp), RowColumn("updated_at", .timestamp),
         RowColumn("code_expires_at", .timestamp), RowColumn("fields", .text),
+        RowColumn("last_seen", .timestamp), RowColumn("battery_level", .float),
+        RowColumn("firmware_version", .text), RowColumn("is_active", .bool),
+        RowColumn("mqtt_username", .text), RowColumn("metadata", .text),
       ]
     ) { emit throws(SQLError) in
       for device in registry.devices.sorted() {
@@ -32,10 +35,13 @@ enum RegistryTables {
         let goOn = try emit([
           .text(device.id), .text(device.name), .text(device.type),
           .text(registry.userName(owner)),
-          .text(connection?.isConnected ?? false ? "online" : "offline"),
+          .text(device.type == DeviceType.lampi ? connection.status : device.status.rawValue),
           .optional(registry.associations.timeline(of: device.id).newestSince),
           .timestamp(device.createdAt), .timestamp(device.updatedAt), .optional(code?.expiresAt),
-          .text(RowJSON.object(device.fields.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })),
+          .text(RowJSON.object(registry.furtherFields(of: device))),
+          .optional(registry.lastSeen(of: device.id)), device.batteryLevel.map { .float($0) } ?? .null,
+          .text(device.firmwareVersion), .bool(device.isActive),
+          .optional(registry.credentials[device.id]?.username), .text(device.metadata),
         ])
         if !goOn { return }
       }
@@ -165,5 +171,19 @@ enum RegistryTables {
         if !goOn { return }
       }
     }
+  }
+}
+
+extension Connections.Connection? {
+  /// Of a device whose broker tells whether it is there.
+  fileprivate var status: String { self?.isConnected ?? false ? "online" : "offline" }
+}
+
+extension Registry {
+  /// What the device's type declares, and what was set beside what every device has.
+  fileprivate func furtherFields(of device: Device) -> [(String, FieldValue)] {
+    let states = Dictionary(stateFields(of: device).map { ($0.name, $0.value) }) { first, _ in first }
+    return device.fields.filter { !DeviceField.inFields.contains($0.key) }
+      .merging(states) { set, _ in set }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 }

@@ -13,6 +13,7 @@ extension HTTPDoor {
       if let events = try await showEvents(request, path) { return events }
       return try show(request, path)
     }
+    if request.method == .post, path == ["types"] { return try await declareTypes(request, actor) }
     let command = try await RegistryCommand(request, path, actor, self)
     let answer = try await command.run()
     registryChanged()
@@ -25,7 +26,7 @@ extension HTTPDoor {
     let registry = try store.wholeRegistry()
     switch (path.first, path.count) {
     case ("devices", 1):
-      return Reply.json(RegistryJSON.list(registry.devices.sorted().map { RegistryJSON.device($0, registry) }))
+      return Reply.json(RegistryJSON.list(registry.devices.newestFirst().map { RegistryJSON.device($0, registry) }))
     case ("devices", 2):
       guard let device = registry.devices[path[1]] else { throw Refused(.unknownDevice) }
       return Reply.json(RegistryJSON.device(device, registry))
@@ -42,7 +43,7 @@ extension HTTPDoor {
       return Reply.json(RegistryJSON.user(user, registry))
     case ("types", 1): return Reply.json(RegistryJSON.list(registry.types.all.map(RegistryJSON.type)))
     case ("types", 2):
-      guard let type = registry.types[path[1]] else { throw Refused(.unknownType) }
+      guard let type = registry.types.parent(named: path[1]) else { throw Refused(.unknownType) }
       return Reply.json(RegistryJSON.type(type))
     case ("claim", 1): throw Self.wrongMethod("POST")
     default: throw Refused.notFound("There is nothing at this path")
@@ -88,6 +89,9 @@ struct RegistryCommand {
     var admin: Bool?
     /// Of a type, by name; an empty value sets back.
     var settings: [String: String]?
+    /// Of a device.
+    var status: String?
+    var fields: [String: JSONScalar]?
   }
 
   let door: HTTPDoor
@@ -198,6 +202,8 @@ struct RegistryCommand {
     case "rename":
       let name = try field(body.name, "name")
       _ = try await decide { $0.renameDevice(id, to: name, $1) }
+    case "status": try await setStatus(of: id)
+    case "fields": try await setFields(of: id)
     case "announce": _ = try await decide { $0.requestAnnouncement(of: id, $1) }
     default: throw Refused.notFound("There is nothing at this path")
     }
@@ -244,7 +250,7 @@ struct RegistryCommand {
     return user.id
   }
 
-  private func field(_ value: String?, _ name: String) throws(Refused) -> String {
+  func field(_ value: String?, _ name: String) throws(Refused) -> String {
     guard let value else { throw .badRequest("The body lacks \"\(name)\"") }
     return value
   }

@@ -67,6 +67,8 @@ package enum EventKind: Sendable, Equatable {
   case deviceRenamed(device: String, name: String)
   case deviceFieldChanged(device: String, field: String, value: FieldValue)
   case deviceDeleted(device: String)
+  /// `lastSeen` is as far as it is known then; nil is never.
+  case deviceStatusChanged(device: String, status: DeviceStatus, lastSeen: Int64?)
 
   case deviceAssociated(
     device: String, user: UserID, previousUser: UserID, via: AssociationVia)
@@ -86,7 +88,8 @@ package enum EventKind: Sendable, Equatable {
   case credentialsIssued(CredentialGrant)
   case credentialsRevoked(device: String)
 
-  case typeDeclared(schema: TableSchema, label: String)
+  /// An abstract type has no table: its id is 0.
+  case typeDeclared(schema: TableSchema, label: String, details: TypeDetails = TypeDetails())
   case typeSettingChanged(type: String, key: String, value: String)
   /// All readings of the table and of its quarantine are gone, and its name is free. `rows` and `bytes`
   /// are what whoever did it was shown.

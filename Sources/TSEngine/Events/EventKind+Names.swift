@@ -7,6 +7,7 @@ extension EventKind {
     case .deviceRenamed: "device.renamed"
     case .deviceFieldChanged: "device.field_changed"
     case .deviceDeleted: "device.deleted"
+    case .deviceStatusChanged: "device.status_changed"
     case .deviceAssociated: "device.associated"
     case .deviceDissociated: "device.dissociated"
     case .codeIssued: "code.issued"
@@ -38,7 +39,7 @@ extension EventKind {
     switch self {
     case .deviceDiscovered(let device, _, _, _), .deviceCreated(let device, _, _),
       .deviceRenamed(let device, _), .deviceFieldChanged(let device, _, _),
-      .deviceDeleted(let device), .deviceAssociated(let device, _, _, _),
+      .deviceDeleted(let device), .deviceStatusChanged(let device, _, _), .deviceAssociated(let device, _, _, _),
       .deviceDissociated(let device, _), .codeIssued(let device, _, _),
       .announcementRequested(let device), .announcementConfirmed(let device, _),
       .credentialsRevoked(let device):
@@ -62,7 +63,7 @@ extension EventKind {
       user
     case .tokenIssued(let grant): grant.user
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
-      .codeIssued, .announcementRequested, .announcementConfirmed, .tokenRevoked, .typeDeclared,
+      .deviceStatusChanged, .codeIssued, .announcementRequested, .announcementConfirmed, .tokenRevoked, .typeDeclared,
       .typeSettingChanged, .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved,
       .quarantineSettled, .rollupDeclared, .rollupDropped, .credentialsIssued, .credentialsRevoked:
       nil

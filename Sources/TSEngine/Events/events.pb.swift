@@ -97,6 +97,60 @@ nonisolated enum PBActorKind: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+nonisolated enum PBDeviceStatus: SwiftProtobuf.Enum, Swift.CaseIterable {
+  typealias RawValue = Int
+  case unspecified // = 0
+  case offline // = 1
+  case online // = 2
+  case error // = 3
+  case maintenance // = 4
+  case lowBattery // = 5
+  case provisioning // = 6
+  case UNRECOGNIZED(Int)
+
+  init() {
+    self = .unspecified
+  }
+
+  init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .offline
+    case 2: self = .online
+    case 3: self = .error
+    case 4: self = .maintenance
+    case 5: self = .lowBattery
+    case 6: self = .provisioning
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .offline: return 1
+    case .online: return 2
+    case .error: return 3
+    case .maintenance: return 4
+    case .lowBattery: return 5
+    case .provisioning: return 6
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  static let allCases: [PBDeviceStatus] = [
+    .unspecified,
+    .offline,
+    .online,
+    .error,
+    .maintenance,
+    .lowBattery,
+    .provisioning,
+  ]
+
+}
+
 nonisolated enum PBAssociationVia: SwiftProtobuf.Enum, Swift.CaseIterable {
   typealias RawValue = Int
   case unspecified // = 0
@@ -185,6 +239,56 @@ nonisolated enum PBTokenRole: SwiftProtobuf.Enum, Swift.CaseIterable {
     .reader,
     .device,
     .user,
+  ]
+
+}
+
+nonisolated enum PBValueType: SwiftProtobuf.Enum, Swift.CaseIterable {
+  typealias RawValue = Int
+  case unspecified // = 0
+  case float // = 1
+  case int // = 2
+  case bool // = 3
+  case string // = 4
+  case json // = 5
+  case UNRECOGNIZED(Int)
+
+  init() {
+    self = .unspecified
+  }
+
+  init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .float
+    case 2: self = .int
+    case 3: self = .bool
+    case 4: self = .string
+    case 5: self = .json
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .float: return 1
+    case .int: return 2
+    case .bool: return 3
+    case .string: return 4
+    case .json: return 5
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  static let allCases: [PBValueType] = [
+    .unspecified,
+    .float,
+    .int,
+    .bool,
+    .string,
+    .json,
   ]
 
 }
@@ -372,6 +476,14 @@ nonisolated struct PBEvent: @unchecked Sendable {
       return PBDeviceDeleted()
     }
     set {_uniqueStorage()._kind = .deviceDeleted(newValue)}
+  }
+
+  var deviceStatusChanged: PBDeviceStatusChanged {
+    get {
+      if case .deviceStatusChanged(let v)? = _storage._kind {return v}
+      return PBDeviceStatusChanged()
+    }
+    set {_uniqueStorage()._kind = .deviceStatusChanged(newValue)}
   }
 
   /// 40-59 association
@@ -577,6 +689,7 @@ nonisolated struct PBEvent: @unchecked Sendable {
     case deviceRenamed(PBDeviceRenamed)
     case deviceFieldChanged(PBDeviceFieldChanged)
     case deviceDeleted(PBDeviceDeleted)
+    case deviceStatusChanged(PBDeviceStatusChanged)
     /// 40-59 association
     case deviceAssociated(PBDeviceAssociated)
     case deviceDissociated(PBDeviceDissociated)
@@ -718,6 +831,23 @@ nonisolated struct PBDeviceDeleted: Sendable {
   // methods supported on all messages.
 
   var device: String = String()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct PBDeviceStatusChanged: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var device: String = String()
+
+  var status: PBDeviceStatus = .unspecified
+
+  /// When it was last heard of, as far as is known then; 0: never.
+  var lastSeen: Int64 = 0
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1040,6 +1170,105 @@ nonisolated struct PBTypeDeclared: Sendable {
   var defaultSpan: Int64 = 0
 
   var label: String = String()
+
+  /// What was taken over from it stands in the fields below and in `columns`.
+  var parent: String = String()
+
+  /// For others to be made of: no table (0), no devices.
+  var abstract: Bool = false
+
+  var states: [PBStateField] = []
+
+  var commands: [PBCommandSchema] = []
+
+  var meta: PBTypeMeta {
+    get {_meta ?? PBTypeMeta()}
+    set {_meta = newValue}
+  }
+  /// Returns true if `meta` has been explicitly set.
+  var hasMeta: Bool {self._meta != nil}
+  /// Clears the value of `meta`. Subsequent reads from it will return its default value.
+  mutating func clearMeta() {self._meta = nil}
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _meta: PBTypeMeta? = nil
+}
+
+/// A field of each device of the type, beside the ones that all have.
+nonisolated struct PBStateField: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var name: String = String()
+
+  var type: PBValueType = .unspecified
+
+  var defaultValue: PBFieldValue {
+    get {_defaultValue ?? PBFieldValue()}
+    set {_defaultValue = newValue}
+  }
+  /// Returns true if `defaultValue` has been explicitly set.
+  var hasDefaultValue: Bool {self._defaultValue != nil}
+  /// Clears the value of `defaultValue`. Subsequent reads from it will return its default value.
+  mutating func clearDefaultValue() {self._defaultValue = nil}
+
+  /// Empty: any value of the type.
+  var choices: [PBFieldValue] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _defaultValue: PBFieldValue? = nil
+}
+
+nonisolated struct PBCommandSchema: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var name: String = String()
+
+  var parameters: [PBParameter] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct PBParameter: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var name: String = String()
+
+  var type: PBValueType = .unspecified
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct PBTypeMeta: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var `protocol`: String = String()
+
+  var broker: String = String()
+
+  var auth: String = String()
+
+  /// Seconds.
+  var heartbeatInterval: UInt32 = 0
+
+  var topic: String = String()
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1455,12 +1684,20 @@ nonisolated extension PBActorKind: SwiftProtobuf._ProtoNameProviding {
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ACTOR_KIND_UNSPECIFIED\0\u{1}ACTOR_KIND_SYSTEM\0\u{1}ACTOR_KIND_USER\0\u{1}ACTOR_KIND_TOKEN\0\u{1}ACTOR_KIND_DEVICE\0\u{1}ACTOR_KIND_OPERATOR\0\u{1}ACTOR_KIND_DAEMON\0")
 }
 
+nonisolated extension PBDeviceStatus: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0DEVICE_STATUS_UNSPECIFIED\0\u{1}DEVICE_STATUS_OFFLINE\0\u{1}DEVICE_STATUS_ONLINE\0\u{1}DEVICE_STATUS_ERROR\0\u{1}DEVICE_STATUS_MAINTENANCE\0\u{1}DEVICE_STATUS_LOW_BATTERY\0\u{1}DEVICE_STATUS_PROVISIONING\0")
+}
+
 nonisolated extension PBAssociationVia: SwiftProtobuf._ProtoNameProviding {
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ASSOCIATION_VIA_UNSPECIFIED\0\u{1}ASSOCIATION_VIA_CLAIM\0\u{1}ASSOCIATION_VIA_ADMIN\0")
 }
 
 nonisolated extension PBTokenRole: SwiftProtobuf._ProtoNameProviding {
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0TOKEN_ROLE_UNSPECIFIED\0\u{1}TOKEN_ROLE_ADMIN\0\u{1}TOKEN_ROLE_WRITER\0\u{1}TOKEN_ROLE_READER\0\u{1}TOKEN_ROLE_DEVICE\0\u{1}TOKEN_ROLE_USER\0")
+}
+
+nonisolated extension PBValueType: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0VALUE_TYPE_UNSPECIFIED\0\u{1}VALUE_TYPE_FLOAT\0\u{1}VALUE_TYPE_INT\0\u{1}VALUE_TYPE_BOOL\0\u{1}VALUE_TYPE_STRING\0\u{1}VALUE_TYPE_JSON\0")
 }
 
 nonisolated extension PBColumnType: SwiftProtobuf._ProtoNameProviding {
@@ -1473,7 +1710,7 @@ nonisolated extension PBQuarantineAction: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Event"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{4}\u{10}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{13}credentials_issued\0\u{3}credentials_revoked\0\u{4}\u{9}type_declared\0\u{3}type_setting_changed\0\u{3}table_dropped\0\u{4}&retention_set\0\u{4}\u{a}readings_deleted\0\u{4}\u{a}rollup_declared\0\u{3}rollup_dropped\0\u{4}\u{13}conflict_resolved\0\u{4}\u{a}quarantine_settled\0\u{c}\u{9}\u{7}")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{3}device_status_changed\0\u{4}\u{f}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{13}credentials_issued\0\u{3}credentials_revoked\0\u{4}\u{9}type_declared\0\u{3}type_setting_changed\0\u{3}table_dropped\0\u{4}&retention_set\0\u{4}\u{a}readings_deleted\0\u{4}\u{a}rollup_declared\0\u{3}rollup_dropped\0\u{4}\u{13}conflict_resolved\0\u{4}\u{a}quarantine_settled\0\u{c}\u{9}\u{7}")
 
   fileprivate class _StorageClass {
     var _idHigh: UInt64 = 0
@@ -1593,6 +1830,19 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
           if let v = v {
             if hadOneofValue {try decoder.handleConflictingOneOf()}
             _storage._kind = .deviceDeleted(v)
+          }
+        }()
+        case 25: try {
+          var v: PBDeviceStatusChanged?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .deviceStatusChanged(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .deviceStatusChanged(v)
           }
         }()
         case 40: try {
@@ -1951,6 +2201,10 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
         guard case .deviceDeleted(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
       }()
+      case .deviceStatusChanged?: try {
+        guard case .deviceStatusChanged(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 25)
+      }()
       case .deviceAssociated?: try {
         guard case .deviceAssociated(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 40)
@@ -2301,6 +2555,46 @@ nonisolated extension PBDeviceDeleted: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
   static func ==(lhs: PBDeviceDeleted, rhs: PBDeviceDeleted) -> Bool {
     if lhs.device != rhs.device {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBDeviceStatusChanged: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".DeviceStatusChanged"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0\u{1}status\0\u{3}last_seen\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.status) }()
+      case 3: try { try decoder.decodeSingularSFixed64Field(value: &self.lastSeen) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
+    }
+    if self.status != .unspecified {
+      try visitor.visitSingularEnumField(value: self.status, fieldNumber: 2)
+    }
+    if self.lastSeen != 0 {
+      try visitor.visitSingularSFixed64Field(value: self.lastSeen, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBDeviceStatusChanged, rhs: PBDeviceStatusChanged) -> Bool {
+    if lhs.device != rhs.device {return false}
+    if lhs.status != rhs.status {return false}
+    if lhs.lastSeen != rhs.lastSeen {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2950,7 +3244,7 @@ nonisolated extension PBCredentialsRevoked: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension PBTypeDeclared: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".TypeDeclared"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{1}name\0\u{1}columns\0\u{3}default_span\0\u{1}label\0\u{c}\u{a}\u{14}")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{1}name\0\u{1}columns\0\u{3}default_span\0\u{1}label\0\u{2}\u{5}parent\0\u{1}abstract\0\u{1}states\0\u{1}commands\0\u{1}meta\0\u{c}\u{f}\u{f}")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2963,12 +3257,21 @@ nonisolated extension PBTypeDeclared: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.columns) }()
       case 4: try { try decoder.decodeSingularSInt64Field(value: &self.defaultSpan) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self.label) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.parent) }()
+      case 11: try { try decoder.decodeSingularBoolField(value: &self.abstract) }()
+      case 12: try { try decoder.decodeRepeatedMessageField(value: &self.states) }()
+      case 13: try { try decoder.decodeRepeatedMessageField(value: &self.commands) }()
+      case 14: try { try decoder.decodeSingularMessageField(value: &self._meta) }()
       default: break
       }
     }
   }
 
   func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.table != 0 {
       try visitor.visitSingularUInt32Field(value: self.table, fieldNumber: 1)
     }
@@ -2984,6 +3287,21 @@ nonisolated extension PBTypeDeclared: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if !self.label.isEmpty {
       try visitor.visitSingularStringField(value: self.label, fieldNumber: 5)
     }
+    if !self.parent.isEmpty {
+      try visitor.visitSingularStringField(value: self.parent, fieldNumber: 10)
+    }
+    if self.abstract != false {
+      try visitor.visitSingularBoolField(value: self.abstract, fieldNumber: 11)
+    }
+    if !self.states.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.states, fieldNumber: 12)
+    }
+    if !self.commands.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.commands, fieldNumber: 13)
+    }
+    try { if let v = self._meta {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2993,6 +3311,180 @@ nonisolated extension PBTypeDeclared: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.columns != rhs.columns {return false}
     if lhs.defaultSpan != rhs.defaultSpan {return false}
     if lhs.label != rhs.label {return false}
+    if lhs.parent != rhs.parent {return false}
+    if lhs.abstract != rhs.abstract {return false}
+    if lhs.states != rhs.states {return false}
+    if lhs.commands != rhs.commands {return false}
+    if lhs._meta != rhs._meta {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBStateField: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".StateField"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}type\0\u{3}default_value\0\u{1}choices\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.type) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._defaultValue) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.choices) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.type != .unspecified {
+      try visitor.visitSingularEnumField(value: self.type, fieldNumber: 2)
+    }
+    try { if let v = self._defaultValue {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if !self.choices.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.choices, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBStateField, rhs: PBStateField) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.type != rhs.type {return false}
+    if lhs._defaultValue != rhs._defaultValue {return false}
+    if lhs.choices != rhs.choices {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBCommandSchema: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CommandSchema"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}parameters\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.parameters) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.parameters.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.parameters, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCommandSchema, rhs: PBCommandSchema) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.parameters != rhs.parameters {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBParameter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Parameter"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}type\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.type) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.type != .unspecified {
+      try visitor.visitSingularEnumField(value: self.type, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBParameter, rhs: PBParameter) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.type != rhs.type {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBTypeMeta: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".TypeMeta"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}protocol\0\u{1}broker\0\u{1}auth\0\u{3}heartbeat_interval\0\u{1}topic\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.`protocol`) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.broker) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.auth) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.heartbeatInterval) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.topic) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.`protocol`.isEmpty {
+      try visitor.visitSingularStringField(value: self.`protocol`, fieldNumber: 1)
+    }
+    if !self.broker.isEmpty {
+      try visitor.visitSingularStringField(value: self.broker, fieldNumber: 2)
+    }
+    if !self.auth.isEmpty {
+      try visitor.visitSingularStringField(value: self.auth, fieldNumber: 3)
+    }
+    if self.heartbeatInterval != 0 {
+      try visitor.visitSingularUInt32Field(value: self.heartbeatInterval, fieldNumber: 4)
+    }
+    if !self.topic.isEmpty {
+      try visitor.visitSingularStringField(value: self.topic, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBTypeMeta, rhs: PBTypeMeta) -> Bool {
+    if lhs.`protocol` != rhs.`protocol` {return false}
+    if lhs.broker != rhs.broker {return false}
+    if lhs.auth != rhs.auth {return false}
+    if lhs.heartbeatInterval != rhs.heartbeatInterval {return false}
+    if lhs.topic != rhs.topic {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

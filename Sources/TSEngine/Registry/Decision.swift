@@ -29,6 +29,7 @@ package enum Refusal: Error, Equatable, Sendable {
   case unknownRollup
   case invalidName
   case invalidValue
+  case wrongType
   case longUsername
   case nameTaken
   case exists
@@ -61,6 +62,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .unknownRollup: "There is no such rollup"
     case .invalidName: "The name is empty or too long"
     case .invalidValue: "The value does not fit"
+    case .wrongType: "The value is of another type than was declared"
     case .longUsername: "The device's MQTT name would have over \(Registry.usernameLimit) characters; give it a shorter id"
     case .nameTaken: "The name is taken"
     case .exists: "It exists already"

@@ -81,6 +81,16 @@ extension Registry {
   ) -> Decision<Void> {
     guard let known = devices[device] else { return .refused(.unknownDevice) }
     guard Self.isFieldName(field) else { return .refused(.invalidName) }
+    if field == DeviceField.status, case .text(let text) = value {
+      guard let status = DeviceStatus(rawValue: text) else { return .refused(.invalidValue) }
+      return setStatus(device, status, seenAt: nil, context)
+    }
+    var value = value
+    switch checked(field, value, of: known) {
+    case .success(let checked): value = checked
+    case .failure(let refusal): return .refused(refusal)
+    case nil: break
+    }
     guard known.fields[field] ?? .null != value else {
       return Decision(events: [], result: .success(()))
     }

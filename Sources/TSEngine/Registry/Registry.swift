@@ -17,6 +17,8 @@ package struct Registry: Sendable, Equatable {
   package private(set) var credentials = Credentials()
   /// From operational records; not covered by `digest`.
   package private(set) var connections = Connections()
+  /// From messages; neither in `digest` nor in a checkpoint.
+  package private(set) var presence = Presence()
 
   /// The last event applied, or 0.
   package private(set) var lastEventLSN: LSN = 0
@@ -44,12 +46,25 @@ package struct Registry: Sendable, Equatable {
     lifecycles.apply(event, types: types)
     rollups.apply(event)
     credentials.apply(event)
+    if case .deviceDeleted(let device) = event.kind { presence.forget(device) }
     lastEventLSN = event.lsn
     lastRecordedAt = max(lastRecordedAt, event.recordedAt)
   }
 
   package mutating func apply(_ record: OperationalRecord) {
     connections.apply(record)
+    // A frame of a meter has no payload here: its stream of readings tells that it is there.
+    if case .messageReceived(let message) = record.kind, !message.payload.isEmpty { note(message, at: record.recordedAt) }
+  }
+
+  /// Strangers leave no trace.
+  private mutating func note(_ message: ReceivedMessage, at time: Int64) {
+    if devices.contains(message.device) { presence.note(message.device, at: time) }
+  }
+
+  /// Takes over what older messages say.
+  mutating func recall(_ older: [String: Int64]) {
+    for (device, time) in older where devices.contains(device) { presence.note(device, at: time) }
   }
 
   /// This registry after `events`, numbered from the next LSN on if they have no LSN yet: the

@@ -14,7 +14,7 @@ struct DeviceCommand: ParsableCommand {
     subcommands: [
       DeviceList.self, DeviceShow.self, DeviceCreate.self, DeviceClaim.self, DeviceAssociate.self,
       DeviceDissociate.self, DeviceRename.self, DeviceDelete.self, DeviceAnnounce.self, DeviceHistoryCommand.self,
-      DeviceCredentialsCommand.self,
+      DeviceCredentialsCommand.self, DeviceSet.self,
     ])
 }
 
@@ -29,7 +29,7 @@ struct DeviceList: ParsableCommand {
     try RegistryAccess.reading(location) { store in
       let registry = try store.wholeRegistry()
       let owner = try user.map { try registry.user(named: $0) }
-      let devices = registry.devices.sorted().filter {
+      let devices = registry.devices.newestFirst().filter {
         owner == nil || registry.associations.owner(of: $0.id) == owner
       }
       try format.print(DeviceText.columns, devices.map { DeviceText.row($0, registry) })
