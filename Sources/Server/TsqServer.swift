@@ -49,7 +49,8 @@ package final class TsqServer: Sendable {
     let (frames, metrics) = (frames, metrics)
     daemons = options.brokers.map { broker in
       BrokerDaemon(
-        broker, store, frames, discovery, metrics, log: log, registryChanged: { box.call() },
+        broker, store, frames, discovery, metrics,
+        things: ThingDoor(store, metrics, prefix: options.thingsPrefix), group: options.mqttGroup, log: log, registryChanged: { box.call() },
         onReady: { ready.mqtt(broker) })
     }
     announcer = Announcer(

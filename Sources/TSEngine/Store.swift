@@ -388,6 +388,7 @@ public final class Store: Sendable {
   }
 
   /// Records operational records. Durable on return.
+  /// - Returns: the LSN of the last of them; those before it have the LSNs before it.
   package func record(_ records: [OperationalRecord]) throws(StorageError) -> LSN {
     try wait { .record(records, $0) }
   }

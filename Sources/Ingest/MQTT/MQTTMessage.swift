@@ -12,6 +12,8 @@ package struct MQTTMessage: Sendable {
   /// MQTT 5: where the answer goes, and what it carries along.
   package var responseTopic: String?
   package var correlationData: [UInt8]?
+  package var contentType: String?
+  package var userProperties: [(name: String, value: String)] = []
 }
 
 /// A message to send.

@@ -82,10 +82,10 @@ enum RegistryJSON {
       json.add("name", column.name)
       json.add("type", "\(column.type)")
       json.add("unit", column.unit)
-      if column.minimum != nil || column.maximum != nil { json.add("range", column.boundsText) }
-      if column.isRequired { json.add("required", true) }
-      if column.isJSON { json.add("json", true) }
       if column.type == .int { json.add("wire", type.wireScale(of: column)) }
+      json.add("range", raw: column.isBounded ? JSONText.quoted(column.boundsText) : "null")
+      json.add("required", column.isRequired)
+      if column.isJSON { json.add("json", true) }
       return json.closed
     }
     json.add("columns", raw: list(columns))

@@ -97,11 +97,15 @@ enum TypeText {
     ]
   }
 
-  static let columnColumns: [ResultColumn] = ["name", "type", "unit", "wire"].map {
+  static let columnColumns: [ResultColumn] = ["name", "type", "unit", "wire", "range", "required"].map {
     ResultColumn(name: $0, kind: .text)
   }
 
   static func row(_ column: ColumnSchema, of type: Types.Declared) -> [String?] {
-    [column.name, "\(column.type)", column.unit, column.type == .int ? type.wireScale(of: column) : nil]
+    [
+      column.name, column.isJSON ? "json" : "\(column.type)", column.unit,
+      column.type == .int ? type.wireScale(of: column) : nil, column.isBounded ? column.boundsText : nil,
+      "\(column.isRequired)",
+    ]
   }
 }
