@@ -21,6 +21,7 @@ package final class TsqServer: Sendable {
   private let daemons: [BrokerDaemon]
   private let announcer: Announcer
   private let heartbeats: HeartbeatWatch
+  private let commands: CommandOutbox
 
   /// - Parameters:
   ///   - line: what a person or script at the start waits for.
@@ -57,8 +58,14 @@ package final class TsqServer: Sendable {
       store, metrics,
       brokers: daemons.map { daemon in { daemon.publish($0, $1) } })
     heartbeats = HeartbeatWatch(store, log: log)
-    let announcer = announcer
-    box.set { [weak announcer] in announcer?.wake() }
+    commands = CommandOutbox(
+      store, prefix: options.thingsPrefix,
+      brokers: zip(options.brokers, daemons).map { broker, daemon in (broker.name, { daemon.publish($0, $1) }) })
+    let (announcer, commands) = (announcer, commands)
+    box.set { [weak announcer, weak commands] in
+      announcer?.wake()
+      commands?.wake()
+    }
   }
 
   /// A call that is known only later.
@@ -92,18 +99,24 @@ package final class TsqServer: Sendable {
   package func run() async throws {
     try announcer.start()
     try heartbeats.start()
+    try commands.start()
     for daemon in daemons { daemon.start() }
     defer {
       for daemon in daemons { daemon.stop() }
       announcer.stop()
       heartbeats.stop()
+      commands.stop()
     }
     var logger = Logger(label: "tsq")
     logger.logLevel = .error
-    let announcer = announcer
-    let door = HTTPDoor(
+    let (announcer, commands) = (announcer, commands)
+    var door = HTTPDoor(
       store, authority, frames, metrics, readerPatienceNanos: options.readerPatienceNanos,
-      registryChanged: { announcer.wake() })
+      registryChanged: {
+        announcer.wake()
+        commands.wake()
+      })
+    door.brokerNames = commands.brokerNames
     let ready = ready
     let host = options.listen.host
     let application = Application(

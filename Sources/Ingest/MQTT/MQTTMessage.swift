@@ -25,6 +25,7 @@ package struct MQTTPublication: Sendable {
   package var retain: Bool
   /// Sent along on MQTT 5 only.
   package var correlationData: [UInt8]?
+  package var responseTopic: String?
 
   package init(
     topic: String, payload: [UInt8], qos: Int32 = 0, retain: Bool = false,

@@ -227,6 +227,9 @@ extension MosquittoSession {
         &properties, Int32(MQTT_PROP_CORRELATION_DATA.rawValue), data,
         UInt16(clamping: data.count))
     }
+    if version == .v5, let topic = publication.responseTopic {
+      unsafe mosquitto_property_add_string(&properties, Int32(MQTT_PROP_RESPONSE_TOPIC.rawValue), topic)
+    }
     defer { unsafe mosquitto_property_free_all(&properties) }
     let code = unsafe mosquitto_publish_v5(
       client, &packetID, publication.topic, Int32(clamping: publication.payload.count),

@@ -5,7 +5,7 @@ enum RegistryTables {
   static func tables(of snapshot: Snapshot) -> [any RowTable] {
     let registry = snapshot.registry
     return [
-      associations(registry), credentials(registry), devices(registry), events(snapshot),
+      associations(registry), commands(snapshot), credentials(registry), devices(registry), events(snapshot),
       types(registry), users(registry),
     ].map { table in
       ClosureTable(name: table.name, columns: table.columns) { emit throws(SQLError) in
@@ -137,6 +137,31 @@ enum RegistryTables {
           .text(type.schema.name), .text(type.label), .int(Int64(type.version)),
           .int(Int64(type.schema.columns.count)),
           .text(RowJSON.object(settings.map { ($0.key, FieldValue.text($0.value)) })),
+        ])
+        if !goOn { return }
+      }
+    }
+  }
+
+  /// In the order in which they were sent.
+  private static func commands(_ snapshot: Snapshot) -> ClosureTable {
+    ClosureTable(
+      name: "commands",
+      columns: [
+        RowColumn("id", .text), RowColumn("device_id", .text), RowColumn("command", .text),
+        RowColumn("payload", .text), RowColumn("broker", .text), RowColumn("state", .text),
+        RowColumn("answer", .text), RowColumn("sent_at", .timestamp), RowColumn("published_at", .timestamp),
+        RowColumn("ended_at", .timestamp), RowColumn("expires_at", .timestamp),
+      ]
+    ) { emit throws(SQLError) in
+      let history: CommandHistory
+      do throws(StorageError) { history = try snapshot.commandHistory() } catch { throw error.sqlError }
+      for entry in history.entries {
+        let goOn = try emit([
+          .text(entry.order.id), .text(entry.order.device), .text(entry.order.name),
+          .optional(entry.order.payload.isEmpty ? nil : entry.order.payload), .text(entry.order.broker),
+          .text(entry.state), .optional(entry.answer.isEmpty ? nil : entry.answer), .timestamp(entry.sentAt),
+          .optional(entry.publishedAt), .optional(entry.endedAt), .timestamp(entry.order.expiresAt),
         ])
         if !goOn { return }
       }

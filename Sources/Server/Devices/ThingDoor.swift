@@ -183,6 +183,8 @@ package final class ThingDoor: Sendable {
         return work
       case .status:
         return Work(report: try ThingReport(message.payload, device, message.topic, registry))
+      case .ack:
+        return Work(report: try ThingReport(answer: message, device.id))
       }
     }
   }
@@ -197,7 +199,7 @@ package final class ThingDoor: Sendable {
       var current = registry
       var (events, answers) = ([Event](), [Refusal?]())
       for report in wanted {
-        let reported = current.reportStatus(report.device, status: report.status, fields: report.fields, context)
+        let reported = report.decide(current, context)
         events += reported.events
         current = current.after(reported.events)
         if case .failure(let refusal) = reported.result { answers.append(refusal) } else { answers.append(nil) }
@@ -217,6 +219,36 @@ struct ThingReport: Sendable {
   var topic: String
   var status: DeviceStatus?
   var fields: [(name: String, value: FieldValue)] = []
+  /// What a device says of a command: by its id, or else by its name.
+  var answer: (id: String?, name: String?, isDone: Bool, text: String)?
+
+  private static let answerLimit = 4096
+
+  func decide(_ registry: Registry, _ context: DecisionContext) -> Decision<Void> {
+    if let answer {
+      return registry.answerCommand(
+        of: device, id: answer.id, name: answer.name, isDone: answer.isDone, answer: answer.text, context)
+    }
+    return registry.reportStatus(device, status: status, fields: fields, context)
+  }
+
+  /// The id comes in the message's correlation data (MQTT 5) or as `correlation_id`; without both the oldest command
+  /// of the name `command` is meant. It is refused where `ok` is false or `error` is there.
+  init(answer message: MQTTMessage, _ device: String) throws(ThingReadings.Wrong) {
+    self.init(device: device, topic: message.topic, status: nil)
+    var members: [String: JSONTree] = [:]
+    if !message.payload.isEmpty {
+      guard case .object(let given)? = JSONTree.parse(message.payload) else { throw .init("not a JSON object") }
+      members = given
+    }
+    var id = message.correlationData.map { String(decoding: $0, as: UTF8.self) }
+    if id == nil, case .text(let text)? = members["correlation_id"] { id = text }
+    var name: String?
+    if case .text(let text)? = members["command"] { name = text }
+    guard id != nil || name != nil else { throw .init("an answer to no command") }
+    let isDone = members["ok"] != .bool(false) && members["error"] ?? .null == .null
+    answer = (id, name, isDone, String(String(decoding: message.payload, as: UTF8.self).prefix(Self.answerLimit)))
+  }
 
   init(device: String, topic: String, status: DeviceStatus?) {
     (self.device, self.topic, self.status) = (device, topic, status)

@@ -2,7 +2,7 @@ import TSEngine
 
 /// `<prefix>/<type>/<device>/<channel>`: where devices of declared types talk (D-25).
 package struct ThingTopic: Sendable, Equatable {
-  package enum Channel: String, Sendable { case data, status }
+  package enum Channel: String, Sendable { case data, status, ack }
 
   package static let defaultPrefix = "things"
 
@@ -21,6 +21,6 @@ package struct ThingTopic: Sendable, Equatable {
   /// - Parameter group: members of it share the messages; nil: every server has them all.
   package static func filters(prefix: String, group: String?) -> [String] {
     let share = group.map { "$share/\($0)/" } ?? ""
-    return ["data", "status"].map { "\(share)\(prefix)/+/+/\($0)" }
+    return ["data", "status", "ack"].map { "\(share)\(prefix)/+/+/\($0)" }
   }
 }

@@ -10,10 +10,14 @@ extension HTTPDoor {
 
   func registry(_ request: Request, _ path: [String], _ actor: Actor) async throws -> Response {
     if request.method == .get || request.method == .head {
+      if let commands = try await showCommands(path) { return commands }
       if let events = try await showEvents(request, path) { return events }
       return try show(request, path)
     }
     if request.method == .post, path == ["types"] { return try await declareTypes(request, actor) }
+    if request.method == .post, path.count == 3, path[0] == "devices", path[2] == "commands" {
+      return try await sendCommand(request, path[1], actor)
+    }
     let command = try await RegistryCommand(request, path, actor, self)
     let answer = try await command.run()
     registryChanged()

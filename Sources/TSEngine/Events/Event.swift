@@ -90,6 +90,10 @@ package enum EventKind: Sendable, Equatable {
 
   /// An abstract type has no table: its id is 0.
   case typeDeclared(schema: TableSchema, label: String, details: TypeDetails = TypeDetails())
+  case commandSent(CommandOrder)
+  case commandPublished(id: String, device: String)
+  case commandAnswered(id: String, device: String, isDone: Bool, answer: String)
+  case commandEnded(id: String, device: String, end: CommandEnd, reason: String)
   case typeSettingChanged(type: String, key: String, value: String)
   /// All readings of the table and of its quarantine are gone, and its name is free. `rows` and `bytes`
   /// are what whoever did it was shown.

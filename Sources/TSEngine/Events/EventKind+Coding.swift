@@ -120,6 +120,7 @@ extension EventKind {
       lifecycleMessage
     case .rollupDeclared, .rollupDropped: rollupMessage
     case .credentialsIssued, .credentialsRevoked: credentialsMessage
+    case .commandSent, .commandPublished, .commandAnswered, .commandEnded: commandMessage
     }
   }
 
@@ -208,6 +209,8 @@ extension EventKind {
       return try ofLifecycle(message)
     case .rollupDeclared, .rollupDropped: return try ofRollup(message)
     case .credentialsIssued, .credentialsRevoked: return try ofCredentials(message)
+    case .commandSent, .commandPublished, .commandAnswered, .commandEnded:
+      return try ofCommand(message)
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
       .deviceStatusChanged, .deviceAssociated, .deviceDissociated, .codeIssued, .announcementRequested,
       .announcementConfirmed:

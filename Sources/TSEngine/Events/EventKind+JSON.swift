@@ -63,6 +63,7 @@ extension EventKind {
       json.add("mqtt_username", grant.username)
       json.add("overlap", grant.overlapNanos)
     case .credentialsRevoked: break
+    case .commandSent, .commandPublished, .commandAnswered, .commandEnded: addCommand(to: &json)
     case .typeDeclared(let schema, let label, let details):
       json.add("table", schema.id)
       json.add("name", schema.name)

@@ -22,6 +22,10 @@ extension EventKind {
     case .tokenRevoked: "token.revoked"
     case .credentialsIssued: "credentials.issued"
     case .credentialsRevoked: "credentials.revoked"
+    case .commandSent: "command.sent"
+    case .commandPublished: "command.published"
+    case .commandAnswered: "command.answered"
+    case .commandEnded: "command.ended"
     case .typeDeclared: "type.declared"
     case .typeSettingChanged: "type.setting_changed"
     case .tableDropped: "table.dropped"
@@ -45,6 +49,10 @@ extension EventKind {
       .credentialsRevoked(let device):
       device
     case .credentialsIssued(let grant): grant.device
+    case .commandSent(let order): order.device
+    case .commandPublished(_, let device), .commandAnswered(_, let device, _, _),
+      .commandEnded(_, let device, _, _):
+      device
     case .tokenIssued(let grant): grant.device
     case .conflictResolved(let series, _, _): series.device
     case .codeTried, .userCreated, .userDeleted, .userPasswordSet, .userFieldChanged,
@@ -65,7 +73,8 @@ extension EventKind {
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
       .deviceStatusChanged, .codeIssued, .announcementRequested, .announcementConfirmed, .tokenRevoked, .typeDeclared,
       .typeSettingChanged, .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved,
-      .quarantineSettled, .rollupDeclared, .rollupDropped, .credentialsIssued, .credentialsRevoked:
+      .quarantineSettled, .rollupDeclared, .rollupDropped, .credentialsIssued, .credentialsRevoked,
+      .commandSent, .commandPublished, .commandAnswered, .commandEnded:
       nil
     }
   }

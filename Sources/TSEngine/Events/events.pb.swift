@@ -343,6 +343,54 @@ nonisolated enum PBColumnType: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+nonisolated enum PBCommandEnd: SwiftProtobuf.Enum, Swift.CaseIterable {
+  typealias RawValue = Int
+  case unspecified // = 0
+
+  /// not published in time
+  case expired // = 1
+
+  /// not answered in time
+  case timedOut // = 2
+
+  /// it cannot be published
+  case failed // = 3
+  case UNRECOGNIZED(Int)
+
+  init() {
+    self = .unspecified
+  }
+
+  init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .expired
+    case 2: self = .timedOut
+    case 3: self = .failed
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .expired: return 1
+    case .timedOut: return 2
+    case .failed: return 3
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  static let allCases: [PBCommandEnd] = [
+    .unspecified,
+    .expired,
+    .timedOut,
+    .failed,
+  ]
+
+}
+
 nonisolated enum PBQuarantineAction: SwiftProtobuf.Enum, Swift.CaseIterable {
   typealias RawValue = Int
   case unspecified // = 0
@@ -627,6 +675,39 @@ nonisolated struct PBEvent: @unchecked Sendable {
     set {_uniqueStorage()._kind = .tableDropped(newValue)}
   }
 
+  /// 130-149 commands
+  var commandSent: PBCommandSent {
+    get {
+      if case .commandSent(let v)? = _storage._kind {return v}
+      return PBCommandSent()
+    }
+    set {_uniqueStorage()._kind = .commandSent(newValue)}
+  }
+
+  var commandPublished: PBCommandPublished {
+    get {
+      if case .commandPublished(let v)? = _storage._kind {return v}
+      return PBCommandPublished()
+    }
+    set {_uniqueStorage()._kind = .commandPublished(newValue)}
+  }
+
+  var commandAnswered: PBCommandAnswered {
+    get {
+      if case .commandAnswered(let v)? = _storage._kind {return v}
+      return PBCommandAnswered()
+    }
+    set {_uniqueStorage()._kind = .commandAnswered(newValue)}
+  }
+
+  var commandEnded: PBCommandEnded {
+    get {
+      if case .commandEnded(let v)? = _storage._kind {return v}
+      return PBCommandEnded()
+    }
+    set {_uniqueStorage()._kind = .commandEnded(newValue)}
+  }
+
   /// 150-159 retention
   var retentionSet: PBRetentionSet {
     get {
@@ -712,6 +793,11 @@ nonisolated struct PBEvent: @unchecked Sendable {
     case typeDeclared(PBTypeDeclared)
     case typeSettingChanged(PBTypeSettingChanged)
     case tableDropped(PBTableDropped)
+    /// 130-149 commands
+    case commandSent(PBCommandSent)
+    case commandPublished(PBCommandPublished)
+    case commandAnswered(PBCommandAnswered)
+    case commandEnded(PBCommandEnded)
     /// 150-159 retention
     case retentionSet(PBRetentionSet)
     /// 160-169 deletes
@@ -1321,6 +1407,87 @@ nonisolated struct PBColumn: Sendable {
   fileprivate var _maximum: Int64? = nil
 }
 
+/// For a device; the outbox publishes it.
+nonisolated struct PBCommandSent: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32 hex digits: the correlation id.
+  var id: String = String()
+
+  var device: String = String()
+
+  var name: String = String()
+
+  /// A JSON object, or empty.
+  var payload: String = String()
+
+  var broker: String = String()
+
+  var expiresAt: Int64 = 0
+
+  /// How long an answer is waited for, nanoseconds.
+  var answer: Int64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// The broker has it.
+nonisolated struct PBCommandPublished: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var id: String = String()
+
+  var device: String = String()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct PBCommandAnswered: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var id: String = String()
+
+  var device: String = String()
+
+  var done: Bool = false
+
+  /// As it came, cut short.
+  var answer: String = String()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Without an answer.
+nonisolated struct PBCommandEnded: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var id: String = String()
+
+  var device: String = String()
+
+  var end: PBCommandEnd = .unspecified
+
+  var reason: String = String()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
 nonisolated struct PBTypeSettingChanged: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -1704,13 +1871,17 @@ nonisolated extension PBColumnType: SwiftProtobuf._ProtoNameProviding {
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0COLUMN_TYPE_UNSPECIFIED\0\u{1}COLUMN_TYPE_INT\0\u{1}COLUMN_TYPE_FLOAT\0\u{1}COLUMN_TYPE_BOOL\0\u{1}COLUMN_TYPE_SYMBOL\0\u{1}COLUMN_TYPE_TEXT\0")
 }
 
+nonisolated extension PBCommandEnd: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0COMMAND_END_UNSPECIFIED\0\u{1}COMMAND_END_EXPIRED\0\u{1}COMMAND_END_TIMED_OUT\0\u{1}COMMAND_END_FAILED\0")
+}
+
 nonisolated extension PBQuarantineAction: SwiftProtobuf._ProtoNameProviding {
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0QUARANTINE_ACTION_UNSPECIFIED\0\u{1}QUARANTINE_ACTION_RELEASED\0\u{1}QUARANTINE_ACTION_DROPPED\0")
 }
 
 nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Event"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{3}device_status_changed\0\u{4}\u{f}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{13}credentials_issued\0\u{3}credentials_revoked\0\u{4}\u{9}type_declared\0\u{3}type_setting_changed\0\u{3}table_dropped\0\u{4}&retention_set\0\u{4}\u{a}readings_deleted\0\u{4}\u{a}rollup_declared\0\u{3}rollup_dropped\0\u{4}\u{13}conflict_resolved\0\u{4}\u{a}quarantine_settled\0\u{c}\u{9}\u{7}")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{3}device_status_changed\0\u{4}\u{f}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{13}credentials_issued\0\u{3}credentials_revoked\0\u{4}\u{9}type_declared\0\u{3}type_setting_changed\0\u{3}table_dropped\0\u{4}\u{12}command_sent\0\u{3}command_published\0\u{3}command_answered\0\u{3}command_ended\0\u{4}\u{11}retention_set\0\u{4}\u{a}readings_deleted\0\u{4}\u{a}rollup_declared\0\u{3}rollup_dropped\0\u{4}\u{13}conflict_resolved\0\u{4}\u{a}quarantine_settled\0\u{c}\u{9}\u{7}")
 
   fileprivate class _StorageClass {
     var _idHigh: UInt64 = 0
@@ -2066,6 +2237,58 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
             _storage._kind = .tableDropped(v)
           }
         }()
+        case 130: try {
+          var v: PBCommandSent?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .commandSent(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .commandSent(v)
+          }
+        }()
+        case 131: try {
+          var v: PBCommandPublished?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .commandPublished(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .commandPublished(v)
+          }
+        }()
+        case 132: try {
+          var v: PBCommandAnswered?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .commandAnswered(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .commandAnswered(v)
+          }
+        }()
+        case 133: try {
+          var v: PBCommandEnded?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .commandEnded(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .commandEnded(v)
+          }
+        }()
         case 150: try {
           var v: PBRetentionSet?
           var hadOneofValue = false
@@ -2272,6 +2495,22 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
       case .tableDropped?: try {
         guard case .tableDropped(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 112)
+      }()
+      case .commandSent?: try {
+        guard case .commandSent(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 130)
+      }()
+      case .commandPublished?: try {
+        guard case .commandPublished(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 131)
+      }()
+      case .commandAnswered?: try {
+        guard case .commandAnswered(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 132)
+      }()
+      case .commandEnded?: try {
+        guard case .commandEnded(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 133)
       }()
       case .retentionSet?: try {
         guard case .retentionSet(let v)? = _storage._kind else { preconditionFailure() }
@@ -3554,6 +3793,191 @@ nonisolated extension PBColumn: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs._maximum != rhs._maximum {return false}
     if lhs.required != rhs.required {return false}
     if lhs.json != rhs.json {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBCommandSent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CommandSent"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}device\0\u{1}name\0\u{1}payload\0\u{1}broker\0\u{3}expires_at\0\u{1}answer\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.payload) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.broker) }()
+      case 6: try { try decoder.decodeSingularSFixed64Field(value: &self.expiresAt) }()
+      case 7: try { try decoder.decodeSingularSInt64Field(value: &self.answer) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.id.isEmpty {
+      try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 3)
+    }
+    if !self.payload.isEmpty {
+      try visitor.visitSingularStringField(value: self.payload, fieldNumber: 4)
+    }
+    if !self.broker.isEmpty {
+      try visitor.visitSingularStringField(value: self.broker, fieldNumber: 5)
+    }
+    if self.expiresAt != 0 {
+      try visitor.visitSingularSFixed64Field(value: self.expiresAt, fieldNumber: 6)
+    }
+    if self.answer != 0 {
+      try visitor.visitSingularSInt64Field(value: self.answer, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCommandSent, rhs: PBCommandSent) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.payload != rhs.payload {return false}
+    if lhs.broker != rhs.broker {return false}
+    if lhs.expiresAt != rhs.expiresAt {return false}
+    if lhs.answer != rhs.answer {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBCommandPublished: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CommandPublished"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}device\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.id.isEmpty {
+      try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCommandPublished, rhs: PBCommandPublished) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBCommandAnswered: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CommandAnswered"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}device\0\u{1}done\0\u{1}answer\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.done) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.answer) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.id.isEmpty {
+      try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    if self.done != false {
+      try visitor.visitSingularBoolField(value: self.done, fieldNumber: 3)
+    }
+    if !self.answer.isEmpty {
+      try visitor.visitSingularStringField(value: self.answer, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCommandAnswered, rhs: PBCommandAnswered) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.done != rhs.done {return false}
+    if lhs.answer != rhs.answer {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBCommandEnded: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CommandEnded"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}device\0\u{1}end\0\u{1}reason\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.end) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.id.isEmpty {
+      try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    if self.end != .unspecified {
+      try visitor.visitSingularEnumField(value: self.end, fieldNumber: 3)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCommandEnded, rhs: PBCommandEnded) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.end != rhs.end {return false}
+    if lhs.reason != rhs.reason {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

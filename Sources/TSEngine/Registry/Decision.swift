@@ -25,11 +25,14 @@ package enum Refusal: Error, Equatable, Sendable {
   case unknownType
   case unknownToken
   case unknownCredentials
+  case unknownCommand
+  case unknownBroker
   case unknownSetting
   case unknownRollup
   case invalidName
   case invalidValue
   case wrongType
+  case invalidPayload
   case longUsername
   case nameTaken
   case exists
@@ -62,6 +65,9 @@ package enum Refusal: Error, Equatable, Sendable {
     case .unknownRollup: "There is no such rollup"
     case .invalidName: "The name is empty or too long"
     case .invalidValue: "The value does not fit"
+    case .unknownCommand: "The device's type has no such command, or no such command waits for an answer"
+    case .unknownBroker: "There is no broker of this name"
+    case .invalidPayload: "The payload has other parameters than the command was declared with"
     case .wrongType: "The value is of another type than was declared"
     case .longUsername: "The device's MQTT name would have over \(Registry.usernameLimit) characters; give it a shorter id"
     case .nameTaken: "The name is taken"

@@ -51,6 +51,7 @@ extension Registry {
     // Those that came later, up to the last that holds something: the digest of an older log stays what it was.
     let younger: [(projection: any Checkpointed, isEmpty: Bool)] = [
       (lifecycles, lifecycles.isEmpty), (rollups, rollups.isEmpty), (credentials, credentials.isEmpty),
+      (commands, commands.isEmpty),
     ]
     let end = younger.lastIndex { !$0.isEmpty }.map { $0 + 1 } ?? 0
     for (projection, _) in younger[..<end] { projection.encode(into: &writer) }

@@ -15,6 +15,7 @@ package struct Registry: Sendable, Equatable {
   package private(set) var lifecycles = Lifecycles()
   package private(set) var rollups = Rollups()
   package private(set) var credentials = Credentials()
+  package private(set) var commands = Commands()
   /// From operational records; not covered by `digest`.
   package private(set) var connections = Connections()
   /// From messages; neither in `digest` nor in a checkpoint.
@@ -46,6 +47,7 @@ package struct Registry: Sendable, Equatable {
     lifecycles.apply(event, types: types)
     rollups.apply(event)
     credentials.apply(event)
+    commands.apply(event)
     if case .deviceDeleted(let device) = event.kind { presence.forget(device) }
     lastEventLSN = event.lsn
     lastRecordedAt = max(lastRecordedAt, event.recordedAt)
@@ -91,6 +93,7 @@ package struct Registry: Sendable, Equatable {
     if !reader.isAtEnd { lifecycles = try Lifecycles(from: &reader) }
     if !reader.isAtEnd { rollups = try Rollups(from: &reader) }
     if !reader.isAtEnd { credentials = try Credentials(from: &reader) }
+    if !reader.isAtEnd { commands = try Commands(from: &reader) }
   }
 
   mutating func decodeConnections(from reader: inout ByteReader) throws(StorageError) {

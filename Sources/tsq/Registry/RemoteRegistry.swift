@@ -57,6 +57,19 @@ struct RemoteRegistry {
     _ = try ask("POST", path, json.closed)
   }
 
+  /// `payload` is JSON.
+  func send(
+    _ command: String, to device: String, payload: String?, broker: String?, expires: String, timeout: String
+  ) throws -> [String: String] {
+    var json = JSONText()
+    json.add("command", command)
+    if let payload { json.add("payload", raw: payload) }
+    if let broker { json.add("broker", broker) }
+    json.add("expires", expires)
+    json.add("timeout", timeout)
+    return Self.members(try ask("POST", ["devices", device, "commands"], json.closed))
+  }
+
   /// Declares types as their document has them.
   func declareTypes(_ document: String) throws { _ = try ask("POST", ["types"], document) }
 

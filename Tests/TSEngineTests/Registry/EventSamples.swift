@@ -84,6 +84,13 @@ enum EventSamples {
       label: "", details: details),
     .typeDeclared(
       schema: TableSchema(id: 0, name: "p", columns: [], defaultSpanNanos: 1), label: "", details: abstract),
+    .commandSent(
+      CommandOrder(
+        id: "0f", device: "a", name: "set", payload: "{}", broker: "default", expiresAt: 1_700_000_000_000_000_000,
+        answerNanos: 30)),
+    .commandPublished(id: "0f", device: "a"),
+    .commandAnswered(id: "0f", device: "a", isDone: true, answer: "{}"),
+    .commandEnded(id: "0f", device: "a", end: .timedOut, reason: "r"),
   ]
 
   private static var details: TypeDetails {

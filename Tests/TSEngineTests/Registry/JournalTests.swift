@@ -16,7 +16,7 @@ import Testing
       #expect(try decode([UInt8](hex: hex)) == event, "\(kind.name)")
     }
     // Every kind has a sample.
-    #expect(Set(EventSamples.kinds.map(\.name)).count == 28)
+    #expect(Set(EventSamples.kinds.map(\.name)).count == 32)
   }
 
   @Test("The bytes of each kind of operational record decode for ever")
