@@ -37,6 +37,7 @@ let packages: [Package.Dependency] =
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ])
 
 let rooms: [Target] =
@@ -72,6 +73,7 @@ let rooms: [Target] =
       swiftSettings: plain),
     .systemLibrary(
       name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(
       name: "Ingest", dependencies: ["TSEngine", "CMosquitto", "CZlib"], swiftSettings: strict),
@@ -83,8 +85,8 @@ let rooms: [Target] =
     .target(
       name: "Server",
       dependencies: [
-        "TSEngine", "Ingest", "Query", .product(name: "Hummingbird", package: "hummingbird"),
-        .product(name: "Logging", package: "swift-log"),
+        "TSEngine", "Ingest", "Query", "CCrypto", .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"), "Yams",
       ],
       swiftSettings: plain),
     .testTarget(name: "ServerTests", dependencies: ["Server", "tsq"], swiftSettings: plain),

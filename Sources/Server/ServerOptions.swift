@@ -82,6 +82,10 @@ package struct ServerOptions: Sendable {
   /// TSQ_ADMIN_TOKEN.
   package var adminToken: String?
   package var discovery = DiscoveryPolicy()
+  /// Where devices of declared types talk.
+  package var thingsPrefix = ThingTopic.defaultPrefix
+  /// Of servers that share these devices' messages.
+  package var mqttGroup: String?
   /// How long an answer waits for a client that does not read before the connection is cut.
   package var readerPatienceNanos = Self.defaultReaderPatienceNanos
   package static let defaultReaderPatienceNanos: Int64 = 30_000_000_000

@@ -20,6 +20,8 @@ package final class TsqServer: Sendable {
   private let ready: Ready
   private let daemons: [BrokerDaemon]
   private let announcer: Announcer
+  private let heartbeats: HeartbeatWatch
+  private let commands: CommandOutbox
 
   /// - Parameters:
   ///   - line: what a person or script at the start waits for.
@@ -48,14 +50,22 @@ package final class TsqServer: Sendable {
     let (frames, metrics) = (frames, metrics)
     daemons = options.brokers.map { broker in
       BrokerDaemon(
-        broker, store, frames, discovery, metrics, log: log, registryChanged: { box.call() },
+        broker, store, frames, discovery, metrics,
+        things: ThingDoor(store, metrics, prefix: options.thingsPrefix), group: options.mqttGroup, log: log, registryChanged: { box.call() },
         onReady: { ready.mqtt(broker) })
     }
     announcer = Announcer(
       store, metrics,
       brokers: daemons.map { daemon in { daemon.publish($0, $1) } })
-    let announcer = announcer
-    box.set { [weak announcer] in announcer?.wake() }
+    heartbeats = HeartbeatWatch(store, log: log)
+    commands = CommandOutbox(
+      store, prefix: options.thingsPrefix,
+      brokers: zip(options.brokers, daemons).map { broker, daemon in (broker.name, { daemon.publish($0, $1) }) })
+    let (announcer, commands) = (announcer, commands)
+    box.set { [weak announcer, weak commands] in
+      announcer?.wake()
+      commands?.wake()
+    }
   }
 
   /// A call that is known only later.
@@ -88,17 +98,25 @@ package final class TsqServer: Sendable {
   /// - Throws: when it cannot listen.
   package func run() async throws {
     try announcer.start()
+    try heartbeats.start()
+    try commands.start()
     for daemon in daemons { daemon.start() }
     defer {
       for daemon in daemons { daemon.stop() }
       announcer.stop()
+      heartbeats.stop()
+      commands.stop()
     }
     var logger = Logger(label: "tsq")
     logger.logLevel = .error
-    let announcer = announcer
-    let door = HTTPDoor(
+    let (announcer, commands) = (announcer, commands)
+    var door = HTTPDoor(
       store, authority, frames, metrics, readerPatienceNanos: options.readerPatienceNanos,
-      registryChanged: { announcer.wake() })
+      registryChanged: {
+        announcer.wake()
+        commands.wake()
+      })
+    door.brokerNames = commands.brokerNames
     let ready = ready
     let host = options.listen.host
     let application = Application(

@@ -39,6 +39,14 @@ extension Snapshot {
     return count
   }
 
+  /// All commands and what became of them. O(events).
+  /// - Throws: as `events`.
+  package func commandHistory() throws(StorageError) -> CommandHistory {
+    var (cursor, history) = (eventCursor(), CommandHistory())
+    while let event = try cursor.next() { history.apply(event) }
+    return history
+  }
+
   /// Operational records below the LSN `end` that `isWanted`, newest first, at most `limit`; sealed
   /// ones too.
   /// - Throws: `.io`, `.corrupt` when part of a journal segment cannot be read, unless this snapshot reads

@@ -121,6 +121,7 @@ public final class Store: Sendable {
           disk: disk, clock: options.clock, directory: directory, storeID: file.id, shared: shared,
           context: segments
         ).read(pinned.manifest, toleratesMissing: isLast)
+        shared.recallPresence()
         return Store(
           directory: directory, options: options, storeID: file.id, shared: shared,
           segments: segments, writing: nil, outcome: outcome)
@@ -183,6 +184,7 @@ public final class Store: Sendable {
         context: segments
       ).repair(manifest.state, manifestLSN: manifest.newestLSN)
       outcome.damages += manifest.damages
+      shared.recallPresence()
       // The log with the damage goes one day; what was lost is remembered.
       let unknown = outcome.logDamages.filter { damage in
         damage.firstLSN > 0
@@ -403,6 +405,7 @@ public final class Store: Sendable {
   }
 
   /// Records operational records. Durable on return.
+  /// - Returns: the LSN of the last of them; those before it have the LSNs before it.
   package func record(_ records: [OperationalRecord]) throws(StorageError) -> LSN {
     try wait { .record(records, $0) }
   }

@@ -54,7 +54,7 @@ import Testing
     // What is shown, and the event.
     #expect(try client.get("/api/types/power").body.contains(#""settings":{"voltage.wire":"1V"}"#))
     let show = try tsq(server, ["type", "show", "power", "--format", "csv", "--connect", url])
-    #expect(show.output.contains("voltage,int,1/10 V,1V\n"), "\(show.output)")
+    #expect(show.output.contains("voltage,int,1/10 V,1V,,false\n"), "\(show.output)")
     let list = try tsq(server, ["type", "list", "--format", "ndjson", "--connect", url])
     #expect(list.status == 0 && list.output.contains(#""name":"power""#))
     let events = try client.get("/api/events").list.filter { $0["kind"] as? String == "type.setting_changed" }
@@ -79,7 +79,7 @@ import Testing
     // All of a command or nothing.
     #expect(try tsq(server, ["type", "set", "power", "pf.wire=1/100", "voltage.wire=1A"] + store).status == 1)
     let before = try tsq(server, ["type", "show", "power", "--format", "csv"] + store).output
-    #expect(before.contains("voltage,int,1/10 V,1/10 V\n") && before.contains("pf,int,1/1000,1/1000\n"), "\(before)")
+    #expect(before.contains("voltage,int,1/10 V,1/10 V,,false\n") && before.contains("pf,int,1/1000,1/1000,,false\n"), "\(before)")
     #expect(try tsq(server, ["type", "set", "power", "pf.wire=1/100", "voltage.wire=1V"] + store).status == 0)
     try server.start()
     #expect(try server.client().post("/powermon/data", frame(1_666_000_000, voltage: "229").replacingOccurrences(of: "990", with: "99")).status == 200)

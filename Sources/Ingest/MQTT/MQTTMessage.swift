@@ -12,6 +12,8 @@ package struct MQTTMessage: Sendable {
   /// MQTT 5: where the answer goes, and what it carries along.
   package var responseTopic: String?
   package var correlationData: [UInt8]?
+  package var contentType: String?
+  package var userProperties: [(name: String, value: String)] = []
 }
 
 /// A message to send.
@@ -23,6 +25,7 @@ package struct MQTTPublication: Sendable {
   package var retain: Bool
   /// Sent along on MQTT 5 only.
   package var correlationData: [UInt8]?
+  package var responseTopic: String?
 
   package init(
     topic: String, payload: [UInt8], qos: Int32 = 0, retain: Bool = false,

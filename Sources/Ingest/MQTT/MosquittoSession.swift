@@ -116,6 +116,15 @@ import Glibc
       message.responseTopic = unsafe String(cString: found)
       unsafe free(found)
     }
+    text = unsafe nil
+    if unsafe mosquitto_property_read_string(
+      properties, Int32(MQTT_PROP_CONTENT_TYPE.rawValue), &text, false) != nil,
+      let found = unsafe text
+    {
+      message.contentType = unsafe String(cString: found)
+      unsafe free(found)
+    }
+    unsafe readUserProperties(properties, into: &message)
     var data: UnsafeMutableRawPointer?
     var length: UInt16 = 0
     if unsafe mosquitto_property_read_binary(
@@ -126,6 +135,25 @@ import Glibc
       message.correlationData = unsafe Array(
         UnsafeRawBufferPointer(start: found, count: Int(length)))
       unsafe free(found)
+    }
+  }
+}
+
+extension MosquittoSession {
+  private func readUserProperties(_ properties: OpaquePointer, into message: inout MQTTMessage) {
+    let identifier = Int32(MQTT_PROP_USER_PROPERTY.rawValue)
+    var place = unsafe Optional(properties)
+    var skipsFirst = false
+    while true {
+      var name: UnsafeMutablePointer<CChar>?
+      var value: UnsafeMutablePointer<CChar>?
+      // SAFETY: `place` lies in the library's list; it allocates both texts, which are copied, then freed.
+      place = unsafe mosquitto_property_read_string_pair(place, identifier, &name, &value, skipsFirst)
+      guard unsafe place != nil, let name = unsafe name, let value = unsafe value else { return }
+      unsafe message.userProperties.append((String(cString: name), String(cString: value)))
+      unsafe free(name)
+      unsafe free(value)
+      skipsFirst = true
     }
   }
 }
@@ -198,6 +226,9 @@ extension MosquittoSession {
       unsafe mosquitto_property_add_binary(
         &properties, Int32(MQTT_PROP_CORRELATION_DATA.rawValue), data,
         UInt16(clamping: data.count))
+    }
+    if version == .v5, let topic = publication.responseTopic {
+      unsafe mosquitto_property_add_string(&properties, Int32(MQTT_PROP_RESPONSE_TOPIC.rawValue), topic)
     }
     defer { unsafe mosquitto_property_free_all(&properties) }
     let code = unsafe mosquitto_publish_v5(

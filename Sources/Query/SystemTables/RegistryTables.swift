@@ -5,7 +5,7 @@ enum RegistryTables {
   static func tables(of snapshot: Snapshot) -> [any RowTable] {
     let registry = snapshot.registry
     return [
-      associations(registry), credentials(registry), devices(registry), events(snapshot),
+      associations(registry), commands(snapshot), credentials(registry), devices(registry), events(snapshot),
       types(registry), users(registry),
     ].map { table in
       ClosureTable(name: table.name, columns: table.columns) { emit throws(SQLError) in
@@ -23,6 +23,9 @@ enum RegistryTables {
         RowColumn("owner", .text), RowColumn("status", .text), RowColumn("since", .timestamp),
         RowColumn("created_at", .timestamp), RowColumn("updated_at", .timestamp),
         RowColumn("code_expires_at", .timestamp), RowColumn("fields", .text),
+        RowColumn("last_seen", .timestamp), RowColumn("battery_level", .float),
+        RowColumn("firmware_version", .text), RowColumn("is_active", .bool),
+        RowColumn("mqtt_username", .text), RowColumn("metadata", .text),
       ]
     ) { emit throws(SQLError) in
       for device in registry.devices.sorted() {
@@ -32,10 +35,13 @@ enum RegistryTables {
         let goOn = try emit([
           .text(device.id), .text(device.name), .text(device.type),
           .text(registry.userName(owner)),
-          .text(connection?.isConnected ?? false ? "online" : "offline"),
+          .text(device.type == DeviceType.lampi ? connection.status : device.status.rawValue),
           .optional(registry.associations.timeline(of: device.id).newestSince),
           .timestamp(device.createdAt), .timestamp(device.updatedAt), .optional(code?.expiresAt),
-          .text(RowJSON.object(device.fields.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })),
+          .text(RowJSON.object(registry.furtherFields(of: device))),
+          .optional(registry.lastSeen(of: device.id)), device.batteryLevel.map { .float($0) } ?? .null,
+          .text(device.firmwareVersion), .bool(device.isActive),
+          .optional(registry.credentials[device.id]?.username), .text(device.metadata),
         ])
         if !goOn { return }
       }
@@ -105,6 +111,15 @@ enum RegistryTables {
         ])
         if !goOn { return }
       }
+      for entry in registry.credentials.sorted() {
+        for until in [nil] + entry.former.map({ Optional($0.until) }) {
+          let goOn = try emit([
+            .text(entry.username), .text(TokenRole.device.rawValue), .text(entry.device), .null,
+            .text(until == nil ? "mqtt" : "mqtt, replaced"), .timestamp(entry.issuedAt), .optional(until), .null,
+          ])
+          if !goOn { return }
+        }
+      }
     }
   }
 
@@ -122,6 +137,31 @@ enum RegistryTables {
           .text(type.schema.name), .text(type.label), .int(Int64(type.version)),
           .int(Int64(type.schema.columns.count)),
           .text(RowJSON.object(settings.map { ($0.key, FieldValue.text($0.value)) })),
+        ])
+        if !goOn { return }
+      }
+    }
+  }
+
+  /// In the order in which they were sent.
+  private static func commands(_ snapshot: Snapshot) -> ClosureTable {
+    ClosureTable(
+      name: "commands",
+      columns: [
+        RowColumn("id", .text), RowColumn("device_id", .text), RowColumn("command", .text),
+        RowColumn("payload", .text), RowColumn("broker", .text), RowColumn("state", .text),
+        RowColumn("answer", .text), RowColumn("sent_at", .timestamp), RowColumn("published_at", .timestamp),
+        RowColumn("ended_at", .timestamp), RowColumn("expires_at", .timestamp),
+      ]
+    ) { emit throws(SQLError) in
+      let history: CommandHistory
+      do throws(StorageError) { history = try snapshot.commandHistory() } catch { throw error.sqlError }
+      for entry in history.entries {
+        let goOn = try emit([
+          .text(entry.order.id), .text(entry.order.device), .text(entry.order.name),
+          .optional(entry.order.payload.isEmpty ? nil : entry.order.payload), .text(entry.order.broker),
+          .text(entry.state), .optional(entry.answer.isEmpty ? nil : entry.answer), .timestamp(entry.sentAt),
+          .optional(entry.publishedAt), .optional(entry.endedAt), .timestamp(entry.order.expiresAt),
         ])
         if !goOn { return }
       }
@@ -156,5 +196,19 @@ enum RegistryTables {
         if !goOn { return }
       }
     }
+  }
+}
+
+extension Connections.Connection? {
+  /// Of a device whose broker tells whether it is there.
+  fileprivate var status: String { self?.isConnected ?? false ? "online" : "offline" }
+}
+
+extension Registry {
+  /// What the device's type declares, and what was set beside what every device has.
+  fileprivate func furtherFields(of device: Device) -> [(String, FieldValue)] {
+    let states = Dictionary(stateFields(of: device).map { ($0.name, $0.value) }) { first, _ in first }
+    return device.fields.filter { !DeviceField.inFields.contains($0.key) }
+      .merging(states) { set, _ in set }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 }

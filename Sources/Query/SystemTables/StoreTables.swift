@@ -90,9 +90,16 @@ enum StoreTables {
         RowColumn("device_id", .text), RowColumn("interface", .text), RowColumn("topic", .text),
         RowColumn("version", .text), RowColumn("device_time", .timestamp),
         RowColumn("frame_lsn", .int), RowColumn("extras", .text),
+        RowColumn("payload_json", .text), RowColumn("payload_raw", .text), RowColumn("content_type", .text),
+        RowColumn("correlation_id", .text), RowColumn("user_properties", .text),
+        RowColumn("processing_status", .text), RowColumn("processing_error", .text),
+        RowColumn("received_at", .timestamp), RowColumn("processed_at", .timestamp),
       ]
     ) { emit throws(SQLError) in
+      var processed: [LSN: (error: String, at: Int64)] = [:]
       let failure = try snapshot.records { record throws(SQLError) in
+        // The newest first: what became of a message comes before it.
+        if case .messageProcessed(let lsn, let error) = record.kind { processed[lsn] = (error, record.recordedAt) }
         guard case .messageReceived(let message) = record.kind else { return true }
         return try emit([
           .int(Int64(bitPattern: record.lsn)), .timestamp(record.recordedAt),
@@ -101,7 +108,7 @@ enum StoreTables {
           .optional(message.deviceTime == 0 ? nil : message.deviceTime),
           .int(Int64(bitPattern: message.frameLSN)),
           .optional(message.extras.isEmpty ? nil : message.extras),
-        ])
+        ] + MessageRow.rest(message, record.recordedAt, processed.removeValue(forKey: record.lsn)))
       }
       if let failure { throw failure.sqlError }
     }

@@ -10,10 +10,15 @@ extension HTTPDoor {
 
   func registry(_ request: Request, _ path: [String], _ actor: Actor) async throws -> Response {
     if request.method == .get || request.method == .head {
+      if let commands = try await showCommands(path) { return commands }
       if let events = try await showEvents(request, path) { return events }
       return try show(request, path)
     }
-    let command = try await Command(request, path, actor, self)
+    if request.method == .post, path == ["types"] { return try await declareTypes(request, actor) }
+    if request.method == .post, path.count == 3, path[0] == "devices", path[2] == "commands" {
+      return try await sendCommand(request, path[1], actor)
+    }
+    let command = try await RegistryCommand(request, path, actor, self)
     let answer = try await command.run()
     registryChanged()
     return answer
@@ -25,10 +30,14 @@ extension HTTPDoor {
     let registry = try store.wholeRegistry()
     switch (path.first, path.count) {
     case ("devices", 1):
-      return Reply.json(RegistryJSON.list(registry.devices.sorted().map { RegistryJSON.device($0, registry) }))
+      return Reply.json(RegistryJSON.list(registry.devices.newestFirst().map { RegistryJSON.device($0, registry) }))
     case ("devices", 2):
       guard let device = registry.devices[path[1]] else { throw Refused(.unknownDevice) }
       return Reply.json(RegistryJSON.device(device, registry))
+    case ("devices", 3) where path[2] == "credentials":
+      guard registry.devices.contains(path[1]) else { throw Refused(.unknownDevice) }
+      guard let entry = registry.credentials[path[1]] else { throw Refused(.unknownCredentials) }
+      return Reply.json(RegistryJSON.credentials(entry))
     case ("devices", 3): throw Refused.notYet("/api/devices/{id}/\(path[2].prefix(32))")
     case ("users", 1):
       let living = registry.users.sorted().filter { $0.deletedAt == nil }
@@ -38,7 +47,7 @@ extension HTTPDoor {
       return Reply.json(RegistryJSON.user(user, registry))
     case ("types", 1): return Reply.json(RegistryJSON.list(registry.types.all.map(RegistryJSON.type)))
     case ("types", 2):
-      guard let type = registry.types[path[1]] else { throw Refused(.unknownType) }
+      guard let type = registry.types.parent(named: path[1]) else { throw Refused(.unknownType) }
       return Reply.json(RegistryJSON.type(type))
     case ("claim", 1): throw Self.wrongMethod("POST")
     default: throw Refused.notFound("There is nothing at this path")
@@ -77,13 +86,16 @@ extension HTTPDoor {
 }
 
 /// A change of the registry, asked for over HTTP.
-private struct Command {
+struct RegistryCommand {
   /// What bodies may hold; each command needs some of it.
   struct Body: Decodable {
-    var id, type, name, user, at, code: String?
+    var id, type, name, user, at, code, overlap: String?
     var admin: Bool?
     /// Of a type, by name; an empty value sets back.
     var settings: [String: String]?
+    /// Of a device.
+    var status: String?
+    var fields: [String: JSONScalar]?
   }
 
   let door: HTTPDoor
@@ -118,6 +130,7 @@ private struct Command {
     case (.post, "devices", 1): return try await createDevice()
     case (.delete, "devices", 2): return try await deleteDevice(path[1])
     case (.post, "devices", 3): return try await changeDevice(path[1], path[2])
+    case (.delete, "devices", 3) where path[2] == "credentials": return try await revokeCredentials(of: path[1])
     case (.post, "claim", 1): return try await claim()
     case (.post, "types", 2): return try await setType(path[1])
     case (_, "users", 1...2), (_, "devices", 1...3), (_, "claim", 1), (_, "types", 1...2):
@@ -177,11 +190,13 @@ private struct Command {
     json.add("devices", deletion.devices)
     json.add("codes", deletion.codes)
     json.add("tokens", deletion.tokens)
+    json.add("credentials", deletion.credentials)
     if isDryRun { json.add("dry_run", true) }
     return Reply.json(json.closed)
   }
 
   private func changeDevice(_ id: String, _ verb: String) async throws -> Response {
+    if verb == "credentials" { return try await issueCredentials(of: id) }
     let at = try instant()
     switch verb {
     case "associate":
@@ -191,6 +206,8 @@ private struct Command {
     case "rename":
       let name = try field(body.name, "name")
       _ = try await decide { $0.renameDevice(id, to: name, $1) }
+    case "status": try await setStatus(of: id)
+    case "fields": try await setFields(of: id)
     case "announce": _ = try await decide { $0.requestAnnouncement(of: id, $1) }
     default: throw Refused.notFound("There is nothing at this path")
     }
@@ -221,11 +238,12 @@ private struct Command {
 
   // MARK: Parts
 
-  private func decide<Value: Sendable>(
+  var cause: Cause { Cause(message: "http \(method.rawValue) /api/\(path.joined(separator: "/"))") }
+
+  func decide<Value: Sendable>(
     _ decision: @escaping @Sendable (Registry, DecisionContext) -> Decision<Value>
   ) async throws -> (Value, LSN) {
-    let (store, actor) = (door.store, actor)
-    let cause = Cause(message: "http \(method.rawValue) /api/\(path.joined(separator: "/"))")
+    let (store, actor, cause) = (door.store, actor, cause)
     let taken = try await door.blocking { try store.decide(actor: actor, cause: cause, decision) }
     return (try taken.result.mapError { Refused($0) }.get(), taken.lsn)
   }
@@ -236,7 +254,7 @@ private struct Command {
     return user.id
   }
 
-  private func field(_ value: String?, _ name: String) throws(Refused) -> String {
+  func field(_ value: String?, _ name: String) throws(Refused) -> String {
     guard let value else { throw .badRequest("The body lacks \"\(name)\"") }
     return value
   }

@@ -28,6 +28,8 @@ package struct HTTPDoor: HTTPResponder {
   let readerPatienceNanos: Int64
   /// Called after the registry has changed: association messages may be due.
   let registryChanged: @Sendable () -> Void
+  /// Where commands can go.
+  var brokerNames: Set<String> = []
 
   package init(
     _ store: Store, _ authority: Authority, _ frames: FrameDoor, _ metrics: ServerMetrics,
@@ -82,7 +84,7 @@ package struct HTTPDoor: HTTPResponder {
 
   private func api(_ request: Request, _ path: [String], _ context: Context) async throws -> Response {
     switch path.first {
-    case "devices", "users", "events", "types", "claim":
+    case "devices", "users", "events", "types", "claim", "commands":
       let actor = try admit(request)
       return try await registry(request, path, actor)
     case "query":

@@ -20,18 +20,43 @@ enum RegistryJSON {
     }
     json.add("created_at", TimestampText.format(device.createdAt))
     json.add("updated_at", TimestampText.format(device.updatedAt))
-    if !device.fields.isEmpty {
-      var fields = JSONText()
-      for (name, value) in device.fields.sorted(by: { $0.key < $1.key }) {
-        fields.add(name, raw: value.json)
-      }
-      json.add("fields", raw: fields.closed)
-    }
+    record(device, registry, &json)
     if let issued = registry.codes[device.id], !issued.isUsed, owner == .parked {
       json.add("code", String(issued.code.text.prefix(AssociationCode.shownDigitCount)))
       json.add("code_expires_at", TimestampText.format(issued.expiresAt))
     }
     return json.closed
+  }
+
+  /// What every device has, what its type declares, and what else was set.
+  private static func record(_ device: Device, _ registry: Registry, _ json: inout JSONText) {
+    json.add("status", device.status.rawValue)
+    json.add("status_label", device.status.label)
+    json.add("text", device.type == DeviceType.lampi ? device.text : device.statusText)
+    json.add("last_seen", raw: registry.lastSeen(of: device.id).map { JSONText.quoted(TimestampText.format($0)) } ?? "null")
+    json.add("battery_level", raw: device.batteryLevel.map(JSONText.number) ?? "null")
+    json.add("firmware_version", device.firmwareVersion)
+    json.add("is_active", device.isActive)
+    json.add("mqtt_username", raw: registry.credentials[device.id].map { JSONText.quoted($0.username) } ?? "null")
+    json.add("metadata", raw: device.metadata)
+    let states = registry.stateFields(of: device)
+    if !states.isEmpty {
+      var state = JSONText()
+      for (name, value) in states { state.add(name, raw: shown(value)) }
+      json.add("state", raw: state.closed)
+    }
+    let further = device.fields.filter { field in
+      !DeviceField.inFields.contains(field.key) && !states.contains { $0.name == field.key }
+    }
+    if further.isEmpty { return }
+    var fields = JSONText()
+    for (name, value) in further.sorted(by: { $0.key < $1.key }) { fields.add(name, raw: value.json) }
+    json.add("fields", raw: fields.closed)
+  }
+
+  /// JSON of a declared field was checked when it came.
+  private static func shown(_ value: FieldValue) -> String {
+    if case .json(let text) = value { text } else { value.json }
   }
 
   static func user(_ user: User, _ registry: Registry) -> String {
@@ -58,12 +83,16 @@ enum RegistryJSON {
       json.add("type", "\(column.type)")
       json.add("unit", column.unit)
       if column.type == .int { json.add("wire", type.wireScale(of: column)) }
+      json.add("range", raw: column.isBounded ? JSONText.quoted(column.boundsText) : "null")
+      json.add("required", column.isRequired)
+      if column.isJSON { json.add("json", true) }
       return json.closed
     }
     json.add("columns", raw: list(columns))
     var settings = JSONText()
     for (key, value) in type.settings.sorted(by: { $0.key < $1.key }) { settings.add(key, value) }
     json.add("settings", raw: settings.closed)
+    type.details.add(to: &json)
     return json.closed
   }
 }

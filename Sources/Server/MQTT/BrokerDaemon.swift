@@ -13,6 +13,9 @@ package final class BrokerDaemon: Sendable {
   private let store: Store
   private let frames: FrameMessages
   private let discovery: Discovery
+  private let things: ThingDoor
+  /// Of those that share the messages of devices of declared types; nil: all of them are ours.
+  private let group: String?
   private let metrics: ServerMetrics
   private let log: @Sendable (String) -> Void
   private let registryChanged: @Sendable () -> Void
@@ -22,13 +25,15 @@ package final class BrokerDaemon: Sendable {
 
   package init(
     _ broker: ServerOptions.Broker, _ store: Store, _ frames: FrameDoor, _ discovery: Discovery,
-    _ metrics: ServerMetrics, log: @escaping @Sendable (String) -> Void,
+    _ metrics: ServerMetrics, things: ThingDoor? = nil, group: String? = nil, log: @escaping @Sendable (String) -> Void,
     registryChanged: @escaping @Sendable () -> Void, onReady: @escaping @Sendable () -> Void
   ) {
     self.broker = broker
     self.store = store
     self.frames = FrameMessages(store, frames, metrics)
     self.discovery = discovery
+    self.things = things ?? ThingDoor(store, metrics)
+    self.group = group
     self.metrics = metrics
     self.log = log
     self.registryChanged = registryChanged
@@ -41,7 +46,8 @@ package final class BrokerDaemon: Sendable {
     var options = MQTTOptions(host: broker.host, port: broker.port, clientID: client)
     options.username = broker.username
     options.password = broker.password
-    options.filters = [Self.frameFilter, discovery.filter]
+    options.filters =
+      ThingTopic.filters(prefix: things.prefix, group: group) + [Self.frameFilter, discovery.filter]
     let made = MQTTLoop(options, observer: { [weak self] in self?.observe($0) }) { [weak self] batch in
       self?.take(batch) ?? .retry(batch, afterMillis: 100)
     }
@@ -88,9 +94,12 @@ package final class BrokerDaemon: Sendable {
   private func take(_ batch: [MQTTMessage]) -> MQTTOutcome {
     var states: [MQTTMessage] = []
     var data: [FrameMessages.Arrived] = []
+    var told: [MQTTMessage] = []
     for message in batch {
       if let sensor = FrameMessages.sensor(ofDataTopic: message.topic) {
         data.append(FrameMessages.Arrived(message: message, sensor: sensor))
+      } else if things.isMine(message.topic) {
+        told.append(message)
       } else {
         states.append(message)
       }
@@ -100,6 +109,11 @@ package final class BrokerDaemon: Sendable {
       if !states.isEmpty, try discovery.take(states, broker: broker.name) { registryChanged() }
     } catch {
       unsettled = states
+    }
+    do throws(StorageError) {
+      if !told.isEmpty, try things.take(told) { registryChanged() }
+    } catch {
+      unsettled += told
     }
     let stored = frames.store(data)
     unsettled += stored.unsettled

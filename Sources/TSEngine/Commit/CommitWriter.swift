@@ -170,7 +170,8 @@ package final class CommitWriter: @unchecked Sendable {
       do throws(StorageError) {
         if isHeadFull { throw headFull() }
         try group.add(records, to: &builder)
-        group.answers.append { done($0) }
+        let last = records.isEmpty ? nil : group.nextLSN - 1
+        group.answers.append { done($0.map { last ?? $0 }) }
       } catch {
         done(.failure(error))
       }

@@ -67,6 +67,8 @@ package enum EventKind: Sendable, Equatable {
   case deviceRenamed(device: String, name: String)
   case deviceFieldChanged(device: String, field: String, value: FieldValue)
   case deviceDeleted(device: String)
+  /// `lastSeen` is as far as it is known then; nil is never.
+  case deviceStatusChanged(device: String, status: DeviceStatus, lastSeen: Int64?)
 
   case deviceAssociated(
     device: String, user: UserID, previousUser: UserID, via: AssociationVia)
@@ -83,8 +85,15 @@ package enum EventKind: Sendable, Equatable {
 
   case tokenIssued(TokenGrant)
   case tokenRevoked(publicID: String)
+  case credentialsIssued(CredentialGrant)
+  case credentialsRevoked(device: String)
 
-  case typeDeclared(schema: TableSchema, label: String)
+  /// An abstract type has no table: its id is 0.
+  case typeDeclared(schema: TableSchema, label: String, details: TypeDetails = TypeDetails())
+  case commandSent(CommandOrder)
+  case commandPublished(id: String, device: String)
+  case commandAnswered(id: String, device: String, isDone: Bool, answer: String)
+  case commandEnded(id: String, device: String, end: CommandEnd, reason: String)
   case typeSettingChanged(type: String, key: String, value: String)
   /// All readings of the table and of its quarantine are gone, and its name is free. `rows` and `bytes`
   /// are what whoever did it was shown.
@@ -143,6 +152,36 @@ package enum FieldValue: Sendable, Equatable {
 
 package enum TokenRole: String, Sendable, CaseIterable {
   case admin, writer, reader, device, user
+}
+
+/// What a device proves itself with; the secrets are known to their holder alone.
+package struct CredentialGrant: Sendable, Equatable {
+  package var device: String
+  /// `tsq-<type>device-<device>`
+  package var username: String
+  package var secrets: DeviceSecrets
+  /// How long what was valid before stays so, at most; 0: no longer.
+  package var overlapNanos: Int64
+
+  package init(device: String, username: String, secrets: DeviceSecrets, overlapNanos: Int64) {
+    self.device = device
+    self.username = username
+    self.secrets = secrets
+    self.overlapNanos = overlapNanos
+  }
+}
+
+/// A password and an API key as the registry knows them.
+package struct DeviceSecrets: Sendable, Equatable {
+  /// PBKDF2-SHA512 in mosquitto's form, `$7$iterations$salt$hash`.
+  package var passwordHash: String
+  /// HMAC-SHA-256 of the API key, 32 bytes.
+  package var apiKeyHMAC: [UInt8]
+
+  package init(passwordHash: String, apiKeyHMAC: [UInt8]) {
+    self.passwordHash = passwordHash
+    self.apiKeyHMAC = apiKeyHMAC
+  }
 }
 
 /// What a token allows; its secret is known to its holder alone.

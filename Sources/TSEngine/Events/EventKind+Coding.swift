@@ -37,6 +37,13 @@ extension EventKind {
         })
     case .deviceDeleted(let device):
       .deviceDeleted(.with { $0.device = device })
+    case .deviceStatusChanged(let device, let status, let lastSeen):
+      .deviceStatusChanged(
+        .with {
+          $0.device = device
+          $0.status = status.message
+          $0.lastSeen = lastSeen ?? 0
+        })
     case .deviceAssociated(let device, let user, let previousUser, let via):
       .deviceAssociated(
         .with {
@@ -100,8 +107,8 @@ extension EventKind {
       .tokenIssued(grant.message)
     case .tokenRevoked(let publicID):
       .tokenRevoked(.with { $0.publicID = publicID })
-    case .typeDeclared(let schema, let label):
-      .typeDeclared(schema.message(label: label))
+    case .typeDeclared(let schema, let label, let details):
+      .typeDeclared(schema.message(label: label, details))
     case .typeSettingChanged(let type, let key, let value):
       .typeSettingChanged(
         .with {
@@ -112,6 +119,8 @@ extension EventKind {
     case .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
       lifecycleMessage
     case .rollupDeclared, .rollupDropped: rollupMessage
+    case .credentialsIssued, .credentialsRevoked: credentialsMessage
+    case .commandSent, .commandPublished, .commandAnswered, .commandEnded: commandMessage
     }
   }
 
@@ -134,6 +143,11 @@ extension EventKind {
     case .deviceDeleted(let m):
       try Known.check(m)
       self = .deviceDeleted(device: try Known.device(m.device))
+    case .deviceStatusChanged(let m):
+      try Known.check(m)
+      self = .deviceStatusChanged(
+        device: try Known.device(m.device), status: try DeviceStatus(m.status),
+        lastSeen: m.lastSeen == 0 ? nil : m.lastSeen)
     case .deviceAssociated(let m):
       try Known.check(m)
       self = .deviceAssociated(
@@ -187,15 +201,18 @@ extension EventKind {
       return .tokenRevoked(publicID: m.publicID)
     case .typeDeclared(let m):
       try Known.check(m)
-      return .typeDeclared(schema: try TableSchema(m), label: m.label)
+      return .typeDeclared(schema: try TableSchema(m), label: m.label, details: try TypeDetails(m))
     case .typeSettingChanged(let m):
       try Known.check(m)
       return .typeSettingChanged(type: m.type, key: m.key, value: m.value)
     case .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
       return try ofLifecycle(message)
     case .rollupDeclared, .rollupDropped: return try ofRollup(message)
+    case .credentialsIssued, .credentialsRevoked: return try ofCredentials(message)
+    case .commandSent, .commandPublished, .commandAnswered, .commandEnded:
+      return try ofCommand(message)
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
-      .deviceAssociated, .deviceDissociated, .codeIssued, .announcementRequested,
+      .deviceStatusChanged, .deviceAssociated, .deviceDissociated, .codeIssued, .announcementRequested,
       .announcementConfirmed:
       throw StorageError(.corrupt, "a device's event without its device")
     }

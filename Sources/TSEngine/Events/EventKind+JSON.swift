@@ -19,6 +19,9 @@ extension EventKind {
       json.add("value", raw: value.json)
     case .deviceDeleted, .announcementRequested:
       break
+    case .deviceStatusChanged(_, let status, let lastSeen):
+      json.add("status", status.rawValue)
+      if let lastSeen { json.add("last_seen", lastSeen) }
     case .deviceAssociated(_, let user, let previousUser, let via):
       json.add("user", user.text)
       json.add("previous_user", previousUser.text)
@@ -56,12 +59,18 @@ extension EventKind {
       if !grant.label.isEmpty { json.add("label", grant.label) }
     case .tokenRevoked(let publicID):
       json.add("public_id", publicID)
-    case .typeDeclared(let schema, let label):
+    case .credentialsIssued(let grant):
+      json.add("mqtt_username", grant.username)
+      json.add("overlap", grant.overlapNanos)
+    case .credentialsRevoked: break
+    case .commandSent, .commandPublished, .commandAnswered, .commandEnded: addCommand(to: &json)
+    case .typeDeclared(let schema, let label, let details):
       json.add("table", schema.id)
       json.add("name", schema.name)
       json.add("label", label)
       json.add("default_span", schema.defaultSpanNanos)
       json.add("columns", raw: "[" + schema.columns.map(\.json).joined(separator: ",") + "]")
+      details.add(to: &json)
     case .typeSettingChanged(let type, let key, let value):
       json.add("type", type)
       json.add("key", key)

@@ -7,6 +7,7 @@ extension EventKind {
     case .deviceRenamed: "device.renamed"
     case .deviceFieldChanged: "device.field_changed"
     case .deviceDeleted: "device.deleted"
+    case .deviceStatusChanged: "device.status_changed"
     case .deviceAssociated: "device.associated"
     case .deviceDissociated: "device.dissociated"
     case .codeIssued: "code.issued"
@@ -19,6 +20,12 @@ extension EventKind {
     case .userFieldChanged: "user.field_changed"
     case .tokenIssued: "token.issued"
     case .tokenRevoked: "token.revoked"
+    case .credentialsIssued: "credentials.issued"
+    case .credentialsRevoked: "credentials.revoked"
+    case .commandSent: "command.sent"
+    case .commandPublished: "command.published"
+    case .commandAnswered: "command.answered"
+    case .commandEnded: "command.ended"
     case .typeDeclared: "type.declared"
     case .typeSettingChanged: "type.setting_changed"
     case .tableDropped: "table.dropped"
@@ -36,9 +43,15 @@ extension EventKind {
     switch self {
     case .deviceDiscovered(let device, _, _, _), .deviceCreated(let device, _, _),
       .deviceRenamed(let device, _), .deviceFieldChanged(let device, _, _),
-      .deviceDeleted(let device), .deviceAssociated(let device, _, _, _),
+      .deviceDeleted(let device), .deviceStatusChanged(let device, _, _), .deviceAssociated(let device, _, _, _),
       .deviceDissociated(let device, _), .codeIssued(let device, _, _),
-      .announcementRequested(let device), .announcementConfirmed(let device, _):
+      .announcementRequested(let device), .announcementConfirmed(let device, _),
+      .credentialsRevoked(let device):
+      device
+    case .credentialsIssued(let grant): grant.device
+    case .commandSent(let order): order.device
+    case .commandPublished(_, let device), .commandAnswered(_, let device, _, _),
+      .commandEnded(_, let device, _, _):
       device
     case .tokenIssued(let grant): grant.device
     case .conflictResolved(let series, _, _): series.device
@@ -58,9 +71,10 @@ extension EventKind {
       user
     case .tokenIssued(let grant): grant.user
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
-      .codeIssued, .announcementRequested, .announcementConfirmed, .tokenRevoked, .typeDeclared,
+      .deviceStatusChanged, .codeIssued, .announcementRequested, .announcementConfirmed, .tokenRevoked, .typeDeclared,
       .typeSettingChanged, .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved,
-      .quarantineSettled, .rollupDeclared, .rollupDropped:
+      .quarantineSettled, .rollupDeclared, .rollupDropped, .credentialsIssued, .credentialsRevoked,
+      .commandSent, .commandPublished, .commandAnswered, .commandEnded:
       nil
     }
   }

@@ -128,7 +128,7 @@ extension TokenGrant {
 }
 
 extension TableSchema {
-  func message(label: String) -> PBTypeDeclared {
+  func message(label: String, _ details: TypeDetails) -> PBTypeDeclared {
     .with {
       $0.table = id
       $0.name = name
@@ -146,11 +146,12 @@ extension TableSchema {
           $0.json = column.isJSON
         }
       }
+      details.write(to: &$0)
     }
   }
 
   init(_ message: PBTypeDeclared) throws(StorageError) {
-    guard message.table > 0, !message.name.isEmpty, message.defaultSpan > 0 else {
+    guard (message.table > 0) != message.abstract, !message.name.isEmpty, message.defaultSpan > 0 else {
       throw StorageError(.corrupt, "a type without its table, name or span")
     }
     var columns: [ColumnSchema] = []

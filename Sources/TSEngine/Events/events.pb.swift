@@ -97,6 +97,60 @@ nonisolated enum PBActorKind: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+nonisolated enum PBDeviceStatus: SwiftProtobuf.Enum, Swift.CaseIterable {
+  typealias RawValue = Int
+  case unspecified // = 0
+  case offline // = 1
+  case online // = 2
+  case error // = 3
+  case maintenance // = 4
+  case lowBattery // = 5
+  case provisioning // = 6
+  case UNRECOGNIZED(Int)
+
+  init() {
+    self = .unspecified
+  }
+
+  init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .offline
+    case 2: self = .online
+    case 3: self = .error
+    case 4: self = .maintenance
+    case 5: self = .lowBattery
+    case 6: self = .provisioning
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .offline: return 1
+    case .online: return 2
+    case .error: return 3
+    case .maintenance: return 4
+    case .lowBattery: return 5
+    case .provisioning: return 6
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  static let allCases: [PBDeviceStatus] = [
+    .unspecified,
+    .offline,
+    .online,
+    .error,
+    .maintenance,
+    .lowBattery,
+    .provisioning,
+  ]
+
+}
+
 nonisolated enum PBAssociationVia: SwiftProtobuf.Enum, Swift.CaseIterable {
   typealias RawValue = Int
   case unspecified // = 0
@@ -189,6 +243,56 @@ nonisolated enum PBTokenRole: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+nonisolated enum PBValueType: SwiftProtobuf.Enum, Swift.CaseIterable {
+  typealias RawValue = Int
+  case unspecified // = 0
+  case float // = 1
+  case int // = 2
+  case bool // = 3
+  case string // = 4
+  case json // = 5
+  case UNRECOGNIZED(Int)
+
+  init() {
+    self = .unspecified
+  }
+
+  init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .float
+    case 2: self = .int
+    case 3: self = .bool
+    case 4: self = .string
+    case 5: self = .json
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .float: return 1
+    case .int: return 2
+    case .bool: return 3
+    case .string: return 4
+    case .json: return 5
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  static let allCases: [PBValueType] = [
+    .unspecified,
+    .float,
+    .int,
+    .bool,
+    .string,
+    .json,
+  ]
+
+}
+
 nonisolated enum PBColumnType: SwiftProtobuf.Enum, Swift.CaseIterable {
   typealias RawValue = Int
   case unspecified // = 0
@@ -235,6 +339,54 @@ nonisolated enum PBColumnType: SwiftProtobuf.Enum, Swift.CaseIterable {
     .bool,
     .symbol,
     .text,
+  ]
+
+}
+
+nonisolated enum PBCommandEnd: SwiftProtobuf.Enum, Swift.CaseIterable {
+  typealias RawValue = Int
+  case unspecified // = 0
+
+  /// not published in time
+  case expired // = 1
+
+  /// not answered in time
+  case timedOut // = 2
+
+  /// it cannot be published
+  case failed // = 3
+  case UNRECOGNIZED(Int)
+
+  init() {
+    self = .unspecified
+  }
+
+  init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .expired
+    case 2: self = .timedOut
+    case 3: self = .failed
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .expired: return 1
+    case .timedOut: return 2
+    case .failed: return 3
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  static let allCases: [PBCommandEnd] = [
+    .unspecified,
+    .expired,
+    .timedOut,
+    .failed,
   ]
 
 }
@@ -374,6 +526,14 @@ nonisolated struct PBEvent: @unchecked Sendable {
     set {_uniqueStorage()._kind = .deviceDeleted(newValue)}
   }
 
+  var deviceStatusChanged: PBDeviceStatusChanged {
+    get {
+      if case .deviceStatusChanged(let v)? = _storage._kind {return v}
+      return PBDeviceStatusChanged()
+    }
+    set {_uniqueStorage()._kind = .deviceStatusChanged(newValue)}
+  }
+
   /// 40-59 association
   var deviceAssociated: PBDeviceAssociated {
     get {
@@ -473,6 +633,23 @@ nonisolated struct PBEvent: @unchecked Sendable {
     set {_uniqueStorage()._kind = .tokenRevoked(newValue)}
   }
 
+  /// 100-109 device credentials
+  var credentialsIssued: PBCredentialsIssued {
+    get {
+      if case .credentialsIssued(let v)? = _storage._kind {return v}
+      return PBCredentialsIssued()
+    }
+    set {_uniqueStorage()._kind = .credentialsIssued(newValue)}
+  }
+
+  var credentialsRevoked: PBCredentialsRevoked {
+    get {
+      if case .credentialsRevoked(let v)? = _storage._kind {return v}
+      return PBCredentialsRevoked()
+    }
+    set {_uniqueStorage()._kind = .credentialsRevoked(newValue)}
+  }
+
   /// 110-129 types
   var typeDeclared: PBTypeDeclared {
     get {
@@ -496,6 +673,39 @@ nonisolated struct PBEvent: @unchecked Sendable {
       return PBTableDropped()
     }
     set {_uniqueStorage()._kind = .tableDropped(newValue)}
+  }
+
+  /// 130-149 commands
+  var commandSent: PBCommandSent {
+    get {
+      if case .commandSent(let v)? = _storage._kind {return v}
+      return PBCommandSent()
+    }
+    set {_uniqueStorage()._kind = .commandSent(newValue)}
+  }
+
+  var commandPublished: PBCommandPublished {
+    get {
+      if case .commandPublished(let v)? = _storage._kind {return v}
+      return PBCommandPublished()
+    }
+    set {_uniqueStorage()._kind = .commandPublished(newValue)}
+  }
+
+  var commandAnswered: PBCommandAnswered {
+    get {
+      if case .commandAnswered(let v)? = _storage._kind {return v}
+      return PBCommandAnswered()
+    }
+    set {_uniqueStorage()._kind = .commandAnswered(newValue)}
+  }
+
+  var commandEnded: PBCommandEnded {
+    get {
+      if case .commandEnded(let v)? = _storage._kind {return v}
+      return PBCommandEnded()
+    }
+    set {_uniqueStorage()._kind = .commandEnded(newValue)}
   }
 
   /// 150-159 retention
@@ -560,6 +770,7 @@ nonisolated struct PBEvent: @unchecked Sendable {
     case deviceRenamed(PBDeviceRenamed)
     case deviceFieldChanged(PBDeviceFieldChanged)
     case deviceDeleted(PBDeviceDeleted)
+    case deviceStatusChanged(PBDeviceStatusChanged)
     /// 40-59 association
     case deviceAssociated(PBDeviceAssociated)
     case deviceDissociated(PBDeviceDissociated)
@@ -575,10 +786,18 @@ nonisolated struct PBEvent: @unchecked Sendable {
     /// 80-99 tokens
     case tokenIssued(PBTokenIssued)
     case tokenRevoked(PBTokenRevoked)
+    /// 100-109 device credentials
+    case credentialsIssued(PBCredentialsIssued)
+    case credentialsRevoked(PBCredentialsRevoked)
     /// 110-129 types
     case typeDeclared(PBTypeDeclared)
     case typeSettingChanged(PBTypeSettingChanged)
     case tableDropped(PBTableDropped)
+    /// 130-149 commands
+    case commandSent(PBCommandSent)
+    case commandPublished(PBCommandPublished)
+    case commandAnswered(PBCommandAnswered)
+    case commandEnded(PBCommandEnded)
     /// 150-159 retention
     case retentionSet(PBRetentionSet)
     /// 160-169 deletes
@@ -698,6 +917,23 @@ nonisolated struct PBDeviceDeleted: Sendable {
   // methods supported on all messages.
 
   var device: String = String()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct PBDeviceStatusChanged: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var device: String = String()
+
+  var status: PBDeviceStatus = .unspecified
+
+  /// When it was last heard of, as far as is known then; 0: never.
+  var lastSeen: Int64 = 0
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -969,6 +1205,42 @@ nonisolated struct PBTokenRevoked: Sendable {
   init() {}
 }
 
+/// What a device proves itself with towards broker and API; its holder alone knows the secrets.
+nonisolated struct PBCredentialsIssued: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var device: String = String()
+
+  var mqttUsername: String = String()
+
+  /// `$7$iterations$salt$hash`
+  var passwordHash: String = String()
+
+  /// HMAC-SHA-256 of the API key
+  var apiKeyHmac: Data = Data()
+
+  /// How long from `recorded_at` on what was valid before stays so, at most; 0: no longer.
+  var overlap: Int64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct PBCredentialsRevoked: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var device: String = String()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
 /// A device type with its table. Declaring a name again is its next version: columns may be added.
 nonisolated struct PBTypeDeclared: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -984,6 +1256,105 @@ nonisolated struct PBTypeDeclared: Sendable {
   var defaultSpan: Int64 = 0
 
   var label: String = String()
+
+  /// What was taken over from it stands in the fields below and in `columns`.
+  var parent: String = String()
+
+  /// For others to be made of: no table (0), no devices.
+  var abstract: Bool = false
+
+  var states: [PBStateField] = []
+
+  var commands: [PBCommandSchema] = []
+
+  var meta: PBTypeMeta {
+    get {_meta ?? PBTypeMeta()}
+    set {_meta = newValue}
+  }
+  /// Returns true if `meta` has been explicitly set.
+  var hasMeta: Bool {self._meta != nil}
+  /// Clears the value of `meta`. Subsequent reads from it will return its default value.
+  mutating func clearMeta() {self._meta = nil}
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _meta: PBTypeMeta? = nil
+}
+
+/// A field of each device of the type, beside the ones that all have.
+nonisolated struct PBStateField: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var name: String = String()
+
+  var type: PBValueType = .unspecified
+
+  var defaultValue: PBFieldValue {
+    get {_defaultValue ?? PBFieldValue()}
+    set {_defaultValue = newValue}
+  }
+  /// Returns true if `defaultValue` has been explicitly set.
+  var hasDefaultValue: Bool {self._defaultValue != nil}
+  /// Clears the value of `defaultValue`. Subsequent reads from it will return its default value.
+  mutating func clearDefaultValue() {self._defaultValue = nil}
+
+  /// Empty: any value of the type.
+  var choices: [PBFieldValue] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _defaultValue: PBFieldValue? = nil
+}
+
+nonisolated struct PBCommandSchema: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var name: String = String()
+
+  var parameters: [PBParameter] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct PBParameter: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var name: String = String()
+
+  var type: PBValueType = .unspecified
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct PBTypeMeta: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var `protocol`: String = String()
+
+  var broker: String = String()
+
+  var auth: String = String()
+
+  /// Seconds.
+  var heartbeatInterval: UInt32 = 0
+
+  var topic: String = String()
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1034,6 +1405,87 @@ nonisolated struct PBColumn: Sendable {
 
   fileprivate var _minimum: Int64? = nil
   fileprivate var _maximum: Int64? = nil
+}
+
+/// For a device; the outbox publishes it.
+nonisolated struct PBCommandSent: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32 hex digits: the correlation id.
+  var id: String = String()
+
+  var device: String = String()
+
+  var name: String = String()
+
+  /// A JSON object, or empty.
+  var payload: String = String()
+
+  var broker: String = String()
+
+  var expiresAt: Int64 = 0
+
+  /// How long an answer is waited for, nanoseconds.
+  var answer: Int64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// The broker has it.
+nonisolated struct PBCommandPublished: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var id: String = String()
+
+  var device: String = String()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct PBCommandAnswered: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var id: String = String()
+
+  var device: String = String()
+
+  var done: Bool = false
+
+  /// As it came, cut short.
+  var answer: String = String()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Without an answer.
+nonisolated struct PBCommandEnded: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var id: String = String()
+
+  var device: String = String()
+
+  var end: PBCommandEnd = .unspecified
+
+  var reason: String = String()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
 }
 
 nonisolated struct PBTypeSettingChanged: Sendable {
@@ -1399,6 +1851,10 @@ nonisolated extension PBActorKind: SwiftProtobuf._ProtoNameProviding {
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ACTOR_KIND_UNSPECIFIED\0\u{1}ACTOR_KIND_SYSTEM\0\u{1}ACTOR_KIND_USER\0\u{1}ACTOR_KIND_TOKEN\0\u{1}ACTOR_KIND_DEVICE\0\u{1}ACTOR_KIND_OPERATOR\0\u{1}ACTOR_KIND_DAEMON\0")
 }
 
+nonisolated extension PBDeviceStatus: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0DEVICE_STATUS_UNSPECIFIED\0\u{1}DEVICE_STATUS_OFFLINE\0\u{1}DEVICE_STATUS_ONLINE\0\u{1}DEVICE_STATUS_ERROR\0\u{1}DEVICE_STATUS_MAINTENANCE\0\u{1}DEVICE_STATUS_LOW_BATTERY\0\u{1}DEVICE_STATUS_PROVISIONING\0")
+}
+
 nonisolated extension PBAssociationVia: SwiftProtobuf._ProtoNameProviding {
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ASSOCIATION_VIA_UNSPECIFIED\0\u{1}ASSOCIATION_VIA_CLAIM\0\u{1}ASSOCIATION_VIA_ADMIN\0")
 }
@@ -1407,8 +1863,16 @@ nonisolated extension PBTokenRole: SwiftProtobuf._ProtoNameProviding {
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0TOKEN_ROLE_UNSPECIFIED\0\u{1}TOKEN_ROLE_ADMIN\0\u{1}TOKEN_ROLE_WRITER\0\u{1}TOKEN_ROLE_READER\0\u{1}TOKEN_ROLE_DEVICE\0\u{1}TOKEN_ROLE_USER\0")
 }
 
+nonisolated extension PBValueType: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0VALUE_TYPE_UNSPECIFIED\0\u{1}VALUE_TYPE_FLOAT\0\u{1}VALUE_TYPE_INT\0\u{1}VALUE_TYPE_BOOL\0\u{1}VALUE_TYPE_STRING\0\u{1}VALUE_TYPE_JSON\0")
+}
+
 nonisolated extension PBColumnType: SwiftProtobuf._ProtoNameProviding {
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0COLUMN_TYPE_UNSPECIFIED\0\u{1}COLUMN_TYPE_INT\0\u{1}COLUMN_TYPE_FLOAT\0\u{1}COLUMN_TYPE_BOOL\0\u{1}COLUMN_TYPE_SYMBOL\0\u{1}COLUMN_TYPE_TEXT\0")
+}
+
+nonisolated extension PBCommandEnd: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0COMMAND_END_UNSPECIFIED\0\u{1}COMMAND_END_EXPIRED\0\u{1}COMMAND_END_TIMED_OUT\0\u{1}COMMAND_END_FAILED\0")
 }
 
 nonisolated extension PBQuarantineAction: SwiftProtobuf._ProtoNameProviding {
@@ -1417,7 +1881,7 @@ nonisolated extension PBQuarantineAction: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Event"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{4}\u{10}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{1d}type_declared\0\u{3}type_setting_changed\0\u{3}table_dropped\0\u{4}&retention_set\0\u{4}\u{a}readings_deleted\0\u{4}\u{a}rollup_declared\0\u{3}rollup_dropped\0\u{4}\u{13}conflict_resolved\0\u{4}\u{a}quarantine_settled\0\u{c}\u{9}\u{7}")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{3}device_status_changed\0\u{4}\u{f}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{13}credentials_issued\0\u{3}credentials_revoked\0\u{4}\u{9}type_declared\0\u{3}type_setting_changed\0\u{3}table_dropped\0\u{4}\u{12}command_sent\0\u{3}command_published\0\u{3}command_answered\0\u{3}command_ended\0\u{4}\u{11}retention_set\0\u{4}\u{a}readings_deleted\0\u{4}\u{a}rollup_declared\0\u{3}rollup_dropped\0\u{4}\u{13}conflict_resolved\0\u{4}\u{a}quarantine_settled\0\u{c}\u{9}\u{7}")
 
   fileprivate class _StorageClass {
     var _idHigh: UInt64 = 0
@@ -1537,6 +2001,19 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
           if let v = v {
             if hadOneofValue {try decoder.handleConflictingOneOf()}
             _storage._kind = .deviceDeleted(v)
+          }
+        }()
+        case 25: try {
+          var v: PBDeviceStatusChanged?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .deviceStatusChanged(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .deviceStatusChanged(v)
           }
         }()
         case 40: try {
@@ -1695,6 +2172,32 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
             _storage._kind = .tokenRevoked(v)
           }
         }()
+        case 100: try {
+          var v: PBCredentialsIssued?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .credentialsIssued(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .credentialsIssued(v)
+          }
+        }()
+        case 101: try {
+          var v: PBCredentialsRevoked?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .credentialsRevoked(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .credentialsRevoked(v)
+          }
+        }()
         case 110: try {
           var v: PBTypeDeclared?
           var hadOneofValue = false
@@ -1732,6 +2235,58 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
           if let v = v {
             if hadOneofValue {try decoder.handleConflictingOneOf()}
             _storage._kind = .tableDropped(v)
+          }
+        }()
+        case 130: try {
+          var v: PBCommandSent?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .commandSent(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .commandSent(v)
+          }
+        }()
+        case 131: try {
+          var v: PBCommandPublished?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .commandPublished(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .commandPublished(v)
+          }
+        }()
+        case 132: try {
+          var v: PBCommandAnswered?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .commandAnswered(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .commandAnswered(v)
+          }
+        }()
+        case 133: try {
+          var v: PBCommandEnded?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .commandEnded(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .commandEnded(v)
           }
         }()
         case 150: try {
@@ -1869,6 +2424,10 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
         guard case .deviceDeleted(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
       }()
+      case .deviceStatusChanged?: try {
+        guard case .deviceStatusChanged(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 25)
+      }()
       case .deviceAssociated?: try {
         guard case .deviceAssociated(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 40)
@@ -1917,6 +2476,14 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
         guard case .tokenRevoked(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 81)
       }()
+      case .credentialsIssued?: try {
+        guard case .credentialsIssued(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 100)
+      }()
+      case .credentialsRevoked?: try {
+        guard case .credentialsRevoked(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 101)
+      }()
       case .typeDeclared?: try {
         guard case .typeDeclared(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 110)
@@ -1928,6 +2495,22 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
       case .tableDropped?: try {
         guard case .tableDropped(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 112)
+      }()
+      case .commandSent?: try {
+        guard case .commandSent(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 130)
+      }()
+      case .commandPublished?: try {
+        guard case .commandPublished(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 131)
+      }()
+      case .commandAnswered?: try {
+        guard case .commandAnswered(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 132)
+      }()
+      case .commandEnded?: try {
+        guard case .commandEnded(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 133)
       }()
       case .retentionSet?: try {
         guard case .retentionSet(let v)? = _storage._kind else { preconditionFailure() }
@@ -2211,6 +2794,46 @@ nonisolated extension PBDeviceDeleted: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
   static func ==(lhs: PBDeviceDeleted, rhs: PBDeviceDeleted) -> Bool {
     if lhs.device != rhs.device {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBDeviceStatusChanged: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".DeviceStatusChanged"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0\u{1}status\0\u{3}last_seen\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.status) }()
+      case 3: try { try decoder.decodeSingularSFixed64Field(value: &self.lastSeen) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
+    }
+    if self.status != .unspecified {
+      try visitor.visitSingularEnumField(value: self.status, fieldNumber: 2)
+    }
+    if self.lastSeen != 0 {
+      try visitor.visitSingularSFixed64Field(value: self.lastSeen, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBDeviceStatusChanged, rhs: PBDeviceStatusChanged) -> Bool {
+    if lhs.device != rhs.device {return false}
+    if lhs.status != rhs.status {return false}
+    if lhs.lastSeen != rhs.lastSeen {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2778,9 +3401,89 @@ nonisolated extension PBTokenRevoked: SwiftProtobuf.Message, SwiftProtobuf._Mess
   }
 }
 
+nonisolated extension PBCredentialsIssued: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CredentialsIssued"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0\u{3}mqtt_username\0\u{3}password_hash\0\u{3}api_key_hmac\0\u{1}overlap\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.mqttUsername) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.passwordHash) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.apiKeyHmac) }()
+      case 5: try { try decoder.decodeSingularSInt64Field(value: &self.overlap) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
+    }
+    if !self.mqttUsername.isEmpty {
+      try visitor.visitSingularStringField(value: self.mqttUsername, fieldNumber: 2)
+    }
+    if !self.passwordHash.isEmpty {
+      try visitor.visitSingularStringField(value: self.passwordHash, fieldNumber: 3)
+    }
+    if !self.apiKeyHmac.isEmpty {
+      try visitor.visitSingularBytesField(value: self.apiKeyHmac, fieldNumber: 4)
+    }
+    if self.overlap != 0 {
+      try visitor.visitSingularSInt64Field(value: self.overlap, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCredentialsIssued, rhs: PBCredentialsIssued) -> Bool {
+    if lhs.device != rhs.device {return false}
+    if lhs.mqttUsername != rhs.mqttUsername {return false}
+    if lhs.passwordHash != rhs.passwordHash {return false}
+    if lhs.apiKeyHmac != rhs.apiKeyHmac {return false}
+    if lhs.overlap != rhs.overlap {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBCredentialsRevoked: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CredentialsRevoked"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCredentialsRevoked, rhs: PBCredentialsRevoked) -> Bool {
+    if lhs.device != rhs.device {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension PBTypeDeclared: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".TypeDeclared"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{1}name\0\u{1}columns\0\u{3}default_span\0\u{1}label\0\u{c}\u{a}\u{14}")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}table\0\u{1}name\0\u{1}columns\0\u{3}default_span\0\u{1}label\0\u{2}\u{5}parent\0\u{1}abstract\0\u{1}states\0\u{1}commands\0\u{1}meta\0\u{c}\u{f}\u{f}")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2793,12 +3496,21 @@ nonisolated extension PBTypeDeclared: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.columns) }()
       case 4: try { try decoder.decodeSingularSInt64Field(value: &self.defaultSpan) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self.label) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.parent) }()
+      case 11: try { try decoder.decodeSingularBoolField(value: &self.abstract) }()
+      case 12: try { try decoder.decodeRepeatedMessageField(value: &self.states) }()
+      case 13: try { try decoder.decodeRepeatedMessageField(value: &self.commands) }()
+      case 14: try { try decoder.decodeSingularMessageField(value: &self._meta) }()
       default: break
       }
     }
   }
 
   func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.table != 0 {
       try visitor.visitSingularUInt32Field(value: self.table, fieldNumber: 1)
     }
@@ -2814,6 +3526,21 @@ nonisolated extension PBTypeDeclared: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if !self.label.isEmpty {
       try visitor.visitSingularStringField(value: self.label, fieldNumber: 5)
     }
+    if !self.parent.isEmpty {
+      try visitor.visitSingularStringField(value: self.parent, fieldNumber: 10)
+    }
+    if self.abstract != false {
+      try visitor.visitSingularBoolField(value: self.abstract, fieldNumber: 11)
+    }
+    if !self.states.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.states, fieldNumber: 12)
+    }
+    if !self.commands.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.commands, fieldNumber: 13)
+    }
+    try { if let v = self._meta {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2823,6 +3550,180 @@ nonisolated extension PBTypeDeclared: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.columns != rhs.columns {return false}
     if lhs.defaultSpan != rhs.defaultSpan {return false}
     if lhs.label != rhs.label {return false}
+    if lhs.parent != rhs.parent {return false}
+    if lhs.abstract != rhs.abstract {return false}
+    if lhs.states != rhs.states {return false}
+    if lhs.commands != rhs.commands {return false}
+    if lhs._meta != rhs._meta {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBStateField: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".StateField"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}type\0\u{3}default_value\0\u{1}choices\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.type) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._defaultValue) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.choices) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.type != .unspecified {
+      try visitor.visitSingularEnumField(value: self.type, fieldNumber: 2)
+    }
+    try { if let v = self._defaultValue {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if !self.choices.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.choices, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBStateField, rhs: PBStateField) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.type != rhs.type {return false}
+    if lhs._defaultValue != rhs._defaultValue {return false}
+    if lhs.choices != rhs.choices {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBCommandSchema: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CommandSchema"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}parameters\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.parameters) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.parameters.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.parameters, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCommandSchema, rhs: PBCommandSchema) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.parameters != rhs.parameters {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBParameter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Parameter"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}type\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.type) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.type != .unspecified {
+      try visitor.visitSingularEnumField(value: self.type, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBParameter, rhs: PBParameter) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.type != rhs.type {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBTypeMeta: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".TypeMeta"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}protocol\0\u{1}broker\0\u{1}auth\0\u{3}heartbeat_interval\0\u{1}topic\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.`protocol`) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.broker) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.auth) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.heartbeatInterval) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.topic) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.`protocol`.isEmpty {
+      try visitor.visitSingularStringField(value: self.`protocol`, fieldNumber: 1)
+    }
+    if !self.broker.isEmpty {
+      try visitor.visitSingularStringField(value: self.broker, fieldNumber: 2)
+    }
+    if !self.auth.isEmpty {
+      try visitor.visitSingularStringField(value: self.auth, fieldNumber: 3)
+    }
+    if self.heartbeatInterval != 0 {
+      try visitor.visitSingularUInt32Field(value: self.heartbeatInterval, fieldNumber: 4)
+    }
+    if !self.topic.isEmpty {
+      try visitor.visitSingularStringField(value: self.topic, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBTypeMeta, rhs: PBTypeMeta) -> Bool {
+    if lhs.`protocol` != rhs.`protocol` {return false}
+    if lhs.broker != rhs.broker {return false}
+    if lhs.auth != rhs.auth {return false}
+    if lhs.heartbeatInterval != rhs.heartbeatInterval {return false}
+    if lhs.topic != rhs.topic {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2892,6 +3793,191 @@ nonisolated extension PBColumn: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs._maximum != rhs._maximum {return false}
     if lhs.required != rhs.required {return false}
     if lhs.json != rhs.json {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBCommandSent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CommandSent"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}device\0\u{1}name\0\u{1}payload\0\u{1}broker\0\u{3}expires_at\0\u{1}answer\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.payload) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.broker) }()
+      case 6: try { try decoder.decodeSingularSFixed64Field(value: &self.expiresAt) }()
+      case 7: try { try decoder.decodeSingularSInt64Field(value: &self.answer) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.id.isEmpty {
+      try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 3)
+    }
+    if !self.payload.isEmpty {
+      try visitor.visitSingularStringField(value: self.payload, fieldNumber: 4)
+    }
+    if !self.broker.isEmpty {
+      try visitor.visitSingularStringField(value: self.broker, fieldNumber: 5)
+    }
+    if self.expiresAt != 0 {
+      try visitor.visitSingularSFixed64Field(value: self.expiresAt, fieldNumber: 6)
+    }
+    if self.answer != 0 {
+      try visitor.visitSingularSInt64Field(value: self.answer, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCommandSent, rhs: PBCommandSent) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.payload != rhs.payload {return false}
+    if lhs.broker != rhs.broker {return false}
+    if lhs.expiresAt != rhs.expiresAt {return false}
+    if lhs.answer != rhs.answer {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBCommandPublished: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CommandPublished"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}device\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.id.isEmpty {
+      try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCommandPublished, rhs: PBCommandPublished) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBCommandAnswered: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CommandAnswered"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}device\0\u{1}done\0\u{1}answer\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.done) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.answer) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.id.isEmpty {
+      try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    if self.done != false {
+      try visitor.visitSingularBoolField(value: self.done, fieldNumber: 3)
+    }
+    if !self.answer.isEmpty {
+      try visitor.visitSingularStringField(value: self.answer, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCommandAnswered, rhs: PBCommandAnswered) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.done != rhs.done {return false}
+    if lhs.answer != rhs.answer {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBCommandEnded: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CommandEnded"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}device\0\u{1}end\0\u{1}reason\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.end) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.id.isEmpty {
+      try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    if self.end != .unspecified {
+      try visitor.visitSingularEnumField(value: self.end, fieldNumber: 3)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCommandEnded, rhs: PBCommandEnded) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.end != rhs.end {return false}
+    if lhs.reason != rhs.reason {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -316,7 +316,7 @@ extension Event {
   fileprivate func isForgotten(by registry: Registry) -> Bool {
     switch kind {
     case .tableDropped: Planted.has(.droppedTableReturns)
-    case .typeDeclared(let schema, _): Planted.has(.addedColumnsForgotten) && registry.types[schema.id] != nil
+    case .typeDeclared(let schema, _, _): Planted.has(.addedColumnsForgotten) && registry.types[schema.id] != nil
     default: false
     }
   }

@@ -57,6 +57,8 @@ extension ColumnSchema {
     return true
   }
 
+  package var isBounded: Bool { minimum != nil || maximum != nil }
+
   /// The bounds as a person reads them: `-80 to 80`, `at least 1`.
   package var boundsText: String {
     func text(_ slot: Int64) -> String {

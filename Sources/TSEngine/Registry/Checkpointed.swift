@@ -18,22 +18,26 @@ extension ByteWriter {
     varint(fields.count)
     for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
       string(name)
-      switch value {
-      case .null: put(UInt8(0))
-      case .bool(let value): put(UInt8(value ? 2 : 1))
-      case .int(let value):
-        put(UInt8(3))
-        put(value)
-      case .float(let value):
-        put(UInt8(4))
-        put(value.bitPattern)
-      case .text(let value):
-        put(UInt8(5))
-        string(value)
-      case .json(let value):
-        put(UInt8(6))
-        string(value)
-      }
+      self.value(value)
+    }
+  }
+
+  mutating func value(_ value: FieldValue) {
+    switch value {
+    case .null: put(UInt8(0))
+    case .bool(let value): put(UInt8(value ? 2 : 1))
+    case .int(let value):
+      put(UInt8(3))
+      put(value)
+    case .float(let value):
+      put(UInt8(4))
+      put(value.bitPattern)
+    case .text(let value):
+      put(UInt8(5))
+      string(value)
+    case .json(let value):
+      put(UInt8(6))
+      string(value)
     }
   }
 }
@@ -49,17 +53,22 @@ extension ByteReader {
     var fields: [String: FieldValue] = [:]
     for _ in 0..<(try count(limit: remaining)) {
       let name = try string()
-      switch try next(UInt8.self) {
-      case 0: fields[name] = .null
-      case 1: fields[name] = .bool(false)
-      case 2: fields[name] = .bool(true)
-      case 3: fields[name] = .int(try next(Int64.self))
-      case 4: fields[name] = .float(Double(bitPattern: try next(UInt64.self)))
-      case 5: fields[name] = .text(try string())
-      case 6: fields[name] = .json(try string())
-      case let other: throw StorageError(.corrupt, "field value of kind \(other)", offset: offset)
-      }
+      fields[name] = try value()
     }
     return fields
+  }
+
+  @_lifetime(self: copy self)
+  mutating func value() throws(StorageError) -> FieldValue {
+    switch try next(UInt8.self) {
+    case 0: return .null
+    case 1: return .bool(false)
+    case 2: return .bool(true)
+    case 3: return .int(try next(Int64.self))
+    case 4: return .float(Double(bitPattern: try next(UInt64.self)))
+    case 5: return .text(try string())
+    case 6: return .json(try string())
+    case let other: throw StorageError(.corrupt, "field value of kind \(other)", offset: offset)
+    }
   }
 }

@@ -1,3 +1,5 @@
+import HashTreeCollections
+
 /// A device as it stands now.
 package struct Device: Sendable, Equatable {
   package let id: String
@@ -24,11 +26,18 @@ package enum DeviceType {
 /// The devices there are. Copies share what did not change.
 package struct Devices: Sendable, Equatable {
   private var byID = LayeredMap<Device>()
+  /// Ids of those whose status says that they are there.
+  private var claiming: TreeSet<String> = []
 
   package init() {}
 
   package var count: Int { byID.count }
   package subscript(id: String) -> Device? { byID[id] }
+  /// Those whose status says that they are there; in no order.
+  package var claimingPresence: some Sequence<Device> { claiming.lazy.compactMap { byID[$0] } }
+  package var isAnyoneClaimingPresence: Bool { !claiming.isEmpty }
+  /// The newest first (D-10). O(n log n).
+  package func newestFirst() -> [Device] { sorted().sorted { $0.createdLSN > $1.createdLSN } }
   package func contains(_ id: String) -> Bool { byID[id] != nil }
   /// Ascending by id. O(n).
   package func sorted() -> [Device] {
@@ -50,8 +59,14 @@ package struct Devices: Sendable, Equatable {
       update(id, event) { $0.name = name }
     case .deviceFieldChanged(let id, let field, let value):
       update(id, event) { $0.fields[field] = value == .null ? nil : value }
+    case .deviceStatusChanged(let id, let status, let lastSeen):
+      update(id, event) { device in
+        device.fields[DeviceField.status] = status == .offline ? nil : .text(status.rawValue)
+        if let lastSeen { device.fields[DeviceField.lastSeen] = .int(lastSeen) }
+      }
     case .deviceDeleted(let id):
       byID[id] = nil
+      claiming.remove(id)
     default: break
     }
   }
@@ -61,6 +76,7 @@ package struct Devices: Sendable, Equatable {
     change(&device)
     device.updatedAt = event.effectiveAt
     byID[id] = device
+    if device.status.claimsPresence { claiming.insert(id) } else { claiming.remove(id) }
   }
 }
 
@@ -86,6 +102,7 @@ extension Devices: Checkpointed {
         createdAt: try reader.next(Int64.self), createdLSN: try reader.varint(),
         updatedAt: try reader.next(Int64.self))
       device.fields = try reader.fields()
+      if device.status.claimsPresence { claiming.insert(device.id) }
       try base.append(device.id, device)
     }
     byID = LayeredMap(base)

@@ -81,6 +81,16 @@ extension Registry {
   ) -> Decision<Void> {
     guard let known = devices[device] else { return .refused(.unknownDevice) }
     guard Self.isFieldName(field) else { return .refused(.invalidName) }
+    if field == DeviceField.status, case .text(let text) = value {
+      guard let status = DeviceStatus(rawValue: text) else { return .refused(.invalidValue) }
+      return setStatus(device, status, seenAt: nil, context)
+    }
+    var value = value
+    switch checked(field, value, of: known) {
+    case .success(let checked): value = checked
+    case .failure(let refusal): return .refused(refusal)
+    case nil: break
+    }
     guard known.fields[field] ?? .null != value else {
       return Decision(events: [], result: .success(()))
     }
@@ -95,6 +105,7 @@ extension Registry {
     package var devices = 0
     package var codes = 0
     package var tokens = 0
+    package var credentials = 0
   }
 
   package func deleteDevice(_ device: String, _ context: DecisionContext) -> Decision<Deletion> {
@@ -104,7 +115,7 @@ extension Registry {
       result: .success(
         Deletion(
           devices: 1, codes: codes[device] == nil ? 0 : 1,
-          tokens: tokens.valid(of: device))))
+          tokens: tokens.valid(of: device), credentials: credentials[device] == nil ? 0 : 1)))
   }
 
   static func isDeviceName(_ name: String, type: String) -> Bool {

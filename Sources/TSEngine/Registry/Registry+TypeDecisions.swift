@@ -2,9 +2,10 @@
 extension Registry {
   /// Declares `name`, or adds columns to it: those it has must come first, unchanged (D-03).
   /// Table and column ids of `columns` are given here; the value is the table's schema.
+  /// - Parameter details: nil leaves them as they are.
   package func declareType(
     _ name: String, label: String = "", columns: [ColumnSchema], defaultSpanNanos: Int64,
-    _ context: DecisionContext
+    details: TypeDetails? = nil, _ context: DecisionContext
   ) -> Decision<TableSchema> {
     guard Self.isFieldName(name), name.utf8.first.map({ $0 > UInt8(ascii: "9") }) ?? false,
       name != DeviceType.lampi
@@ -13,6 +14,9 @@ extension Registry {
     guard defaultSpanNanos > 0, !columns.isEmpty, columns.count <= 1024,
       names.allSatisfy(Self.isColumnName), Set(names).count == names.count
     else { return .refused(.invalidValue) }
+    guard !types.abstract.contains(where: { $0.schema.name == name }) else { return .refused(.exists) }
+    let details = details ?? types.details(of: name)
+    guard details.isSound, !details.isAbstract else { return .refused(.invalidValue) }
     let old = types[name]?.schema
     let known = old?.columns ?? []
     guard columns.allSatisfy(Self.isPossible) else { return .refused(.invalidValue) }
@@ -29,9 +33,11 @@ extension Registry {
       column.id = next
       schema.columns.append(column)
     }
-    guard schema != old else { return Decision(events: [], result: .success(schema)) }
+    guard schema != old || details != types.details(of: name) else {
+      return Decision(events: [], result: .success(schema))
+    }
     return Decision(
-      events: [context.event(self, .typeDeclared(schema: schema, label: label))],
+      events: [context.event(self, .typeDeclared(schema: schema, label: label, details: details))],
       result: .success(schema))
   }
 
@@ -111,7 +117,7 @@ extension Registry {
   }
 
   /// Bounds are for numbers and not crossed, JSON is a text.
-  private static func isPossible(_ column: ColumnSchema) -> Bool {
+  static func isPossible(_ column: ColumnSchema) -> Bool {
     if column.isJSON, column.type != .text { return false }
     guard column.minimum != nil || column.maximum != nil else { return true }
     guard column.type == .int || column.type == .float else { return false }

@@ -14,8 +14,12 @@ package struct Registry: Sendable, Equatable {
   package private(set) var types = Types()
   package private(set) var lifecycles = Lifecycles()
   package private(set) var rollups = Rollups()
+  package private(set) var credentials = Credentials()
+  package private(set) var commands = Commands()
   /// From operational records; not covered by `digest`.
   package private(set) var connections = Connections()
+  /// From messages; neither in `digest` nor in a checkpoint.
+  package private(set) var presence = Presence()
 
   /// The last event applied, or 0.
   package private(set) var lastEventLSN: LSN = 0
@@ -42,12 +46,27 @@ package struct Registry: Sendable, Equatable {
     types.apply(event)
     lifecycles.apply(event, types: types)
     rollups.apply(event)
+    credentials.apply(event)
+    commands.apply(event)
+    if case .deviceDeleted(let device) = event.kind { presence.forget(device) }
     lastEventLSN = event.lsn
     lastRecordedAt = max(lastRecordedAt, event.recordedAt)
   }
 
   package mutating func apply(_ record: OperationalRecord) {
     connections.apply(record)
+    // A frame of a meter has no payload here: its stream of readings tells that it is there.
+    if case .messageReceived(let message) = record.kind, !message.payload.isEmpty { note(message, at: record.recordedAt) }
+  }
+
+  /// Strangers leave no trace.
+  private mutating func note(_ message: ReceivedMessage, at time: Int64) {
+    if devices.contains(message.device) { presence.note(message.device, at: time) }
+  }
+
+  /// Takes over what older messages say.
+  mutating func recall(_ older: [String: Int64]) {
+    for (device, time) in older where devices.contains(device) { presence.note(device, at: time) }
   }
 
   /// This registry after `events`, numbered from the next LSN on if they have no LSN yet: the
@@ -73,6 +92,8 @@ package struct Registry: Sendable, Equatable {
     types = try Types(from: &reader)
     if !reader.isAtEnd { lifecycles = try Lifecycles(from: &reader) }
     if !reader.isAtEnd { rollups = try Rollups(from: &reader) }
+    if !reader.isAtEnd { credentials = try Credentials(from: &reader) }
+    if !reader.isAtEnd { commands = try Commands(from: &reader) }
   }
 
   mutating func decodeConnections(from reader: inout ByteReader) throws(StorageError) {

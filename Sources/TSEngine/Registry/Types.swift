@@ -6,6 +6,7 @@ package struct Types: Sendable, Equatable {
     /// How often it was declared; 1 at first.
     package var version: UInt32
     package var settings: [String: String] = [:]
+    package var details = TypeDetails()
     /// The event that dropped it, or 0.
     package var droppedLSN: LSN = 0
 
@@ -32,6 +33,9 @@ package struct Types: Sendable, Equatable {
 
   /// Dropped types, whose ids and column names stand for their rows in the log for ever.
   package private(set) var dropped: [Declared] = []
+
+  /// Types to make others of, without a table; ascending by name.
+  package private(set) var abstract: [Declared] = []
 
   package init() {}
 
@@ -74,7 +78,9 @@ package struct Types: Sendable, Equatable {
       var gone = all.remove(at: index)
       gone.droppedLSN = event.lsn
       dropped.append(gone)
-    case .typeDeclared(let schema, let label):
+    case .typeDeclared(let schema, let label, let details) where details.isAbstract:
+      declareAbstract(schema, label, details)
+    case .typeDeclared(let schema, let label, let details):
       if dropped.contains(where: { $0.schema.id == schema.id }) { return }
       if let index = all.firstIndex(where: { $0.schema.id == schema.id }) {
         // Later versions keep name and columns; an event cannot take them away.
@@ -83,10 +89,11 @@ package struct Types: Sendable, Equatable {
         else { return }
         all[index].schema = schema
         all[index].label = label
+        all[index].details = details
         all[index].version &+= 1
       } else if self[schema.name] == nil {
         let place = all.firstIndex { $0.schema.id > schema.id } ?? all.count
-        all.insert(Declared(schema: schema, label: label, version: 1), at: place)
+        all.insert(Declared(schema: schema, label: label, version: 1, details: details), at: place)
       }
     case .typeSettingChanged(let type, let key, let value):
       if let index = all.firstIndex(where: { $0.schema.name == type }) {
@@ -95,19 +102,41 @@ package struct Types: Sendable, Equatable {
     default: break
     }
   }
+
+  private mutating func declareAbstract(_ schema: TableSchema, _ label: String, _ details: TypeDetails) {
+    var declared = Declared(schema: schema, label: label, version: 1, details: details)
+    if let index = abstract.firstIndex(where: { $0.schema.name == schema.name }) {
+      declared.version = abstract[index].version &+ 1
+      abstract[index] = declared
+    } else {
+      let place = abstract.firstIndex { $0.schema.name > schema.name } ?? abstract.count
+      abstract.insert(declared, at: place)
+    }
+  }
+
+  /// The type to make others of, or one that has devices itself.
+  package func parent(named name: String) -> Declared? {
+    self[name] ?? abstract.first { $0.schema.name == name }
+  }
+
+  /// The fields of the devices of a type, with what they hold where nothing was set.
+  package func details(of type: String) -> TypeDetails { self[type]?.details ?? TypeDetails() }
 }
 
 extension Types: Checkpointed {
   func encode(into writer: inout ByteWriter) {
-    let types = all + dropped
+    let types = all + dropped + abstract
     writer.varint(types.count)
     for type in types {
       writer.put(type.schema.id)
       writer.string(type.schema.name)
       writer.string(type.label)
-      // The highest bit: dropped, by the event whose LSN follows.
-      writer.put(type.droppedLSN > 0 ? type.version | Self.droppedBit : type.version)
+      // The highest bit: dropped, by the event whose LSN follows. The next: it says more than its table.
+      let hasDetails = type.details != TypeDetails()
+      writer.put(
+        type.version | (type.droppedLSN > 0 ? Self.droppedBit : 0) | (hasDetails ? Self.detailsBit : 0))
       if type.droppedLSN > 0 { writer.varint(type.droppedLSN) }
+      if hasDetails { type.details.encode(into: &writer) }
       writer.put(type.schema.defaultSpanNanos)
       writer.varint(type.schema.columns.count)
       for column in type.schema.columns {
@@ -134,22 +163,31 @@ extension Types: Checkpointed {
       let label = try reader.string()
       let version = try reader.next(UInt32.self)
       let droppedLSN = version & Self.droppedBit == 0 ? 0 : try reader.varint()
+      let details = version & Self.detailsBit == 0 ? TypeDetails() : try TypeDetails(from: &reader)
       var schema = TableSchema(
         id: id, name: name, columns: [], defaultSpanNanos: try reader.next(Int64.self))
       for _ in 0..<(try reader.count(limit: reader.remaining)) {
         schema.columns.append(try Self.column(from: &reader))
       }
-      var declared = Declared(schema: schema, label: label, version: version & ~Self.droppedBit)
+      var declared = Declared(schema: schema, label: label, version: version & ~(Self.droppedBit | Self.detailsBit))
       declared.droppedLSN = droppedLSN
+      declared.details = details
       for _ in 0..<(try reader.count(limit: reader.remaining)) {
         let key = try reader.string()
         declared.settings[key] = try reader.string()
       }
-      if droppedLSN > 0 { dropped.append(declared) } else { all.append(declared) }
+      if details.isAbstract {
+        abstract.append(declared)
+      } else if droppedLSN > 0 {
+        dropped.append(declared)
+      } else {
+        all.append(declared)
+      }
     }
   }
 
   private static let droppedBit: UInt32 = 1 << 31
+  private static let detailsBit: UInt32 = 1 << 30
 
   private static func column(from reader: inout ByteReader) throws(StorageError) -> ColumnSchema {
     let id = try reader.next(ColumnID.self)

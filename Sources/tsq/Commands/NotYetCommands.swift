@@ -32,12 +32,6 @@ struct TokenCommand: NotYetCommand {
   @Argument(parsing: .allUnrecognized) var rest: [String] = []
 }
 
-struct CommandCommand: NotYetCommand {
-  static let configuration = help(
-    "command", "Send a command to a device.", example: "tsq command send b827eb08451e reboot")
-  @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-
 struct TariffCommand: NotYetCommand {
   static let configuration = help("tariff", "Prices and their validity.", example: "tsq tariff list")
   @Argument(parsing: .allUnrecognized) var rest: [String] = []

@@ -21,6 +21,10 @@ struct ServeCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The PostgreSQL wire (not yet).", valueName: "HOST:PORT|off")) var pg: String?
   @Option(help: ArgumentHelp("A broker to subscribe; several may be named.", valueName: "[NAME=]mqtt://HOST:PORT"))
   var mqtt: [String] = []
+  @Option(help: ArgumentHelp("Where devices of declared types talk: TOPIC/<type>/<id>/data.", valueName: "TOPIC"))
+  var thingsPrefix = ThingTopic.defaultPrefix
+  @Option(help: ArgumentHelp("Share these devices' messages with other servers of this group.", valueName: "NAME"))
+  var mqttGroup: String?
   @Option(help: ArgumentHelp("Where bridges report their state.", valueName: "TOPIC"))
   var discoveryPrefix = DiscoveryPolicy().prefix
   @Option(help: ArgumentHelp("New devices a minute, at most.", valueName: "N"))
@@ -139,6 +143,13 @@ struct ServeCommand: ParsableCommand {
       throw CommandError.usage("--reader-patience is a number of seconds above 0, at most a day")
     }
     options.readerPatienceNanos = Int64(readerPatience * 1e9)
+    guard !thingsPrefix.isEmpty, !thingsPrefix.contains(where: { "+#$".contains($0) }), !thingsPrefix.hasSuffix("/"),
+      mqttGroup.map({ !$0.isEmpty && !$0.contains(where: { "+#/".contains($0) }) }) ?? true
+    else {
+      throw CommandError.usage("--things-prefix is a topic without wildcards, --mqtt-group a name without + # /")
+    }
+    options.thingsPrefix = thingsPrefix
+    options.mqttGroup = mqttGroup
     options.discovery.prefix = discoveryPrefix
     options.discovery.newDevicesPerMinute = discoveryRate
     options.discovery.allowedPrefixes = discoveryAllow.map { $0.lowercased() }

@@ -10,8 +10,9 @@ struct TypeCommand: ParsableCommand {
       EXAMPLES:
         tsq type show power
         tsq type set power voltage.wire=1V
+        tsq type create weather.yaml
       """,
-    subcommands: [TypeList.self, TypeShow.self, TypeSet.self])
+    subcommands: [TypeList.self, TypeShow.self, TypeCreate.self, TypeSet.self])
 }
 
 struct TypeList: ParsableCommand {
@@ -38,7 +39,7 @@ struct TypeShow: ParsableCommand {
 
   func run() throws {
     try RegistryAccess.reading(location) { store in
-      guard let type = try store.wholeRegistry().types[name] else {
+      guard let type = try store.wholeRegistry().types.parent(named: name) else {
         throw CommandError.failed(Refusal.unknownType.sentence)
       }
       try format.print(TypeText.columnColumns, type.schema.columns.map { TypeText.row($0, of: type) })
@@ -96,11 +97,15 @@ enum TypeText {
     ]
   }
 
-  static let columnColumns: [ResultColumn] = ["name", "type", "unit", "wire"].map {
+  static let columnColumns: [ResultColumn] = ["name", "type", "unit", "wire", "range", "required"].map {
     ResultColumn(name: $0, kind: .text)
   }
 
   static func row(_ column: ColumnSchema, of type: Types.Declared) -> [String?] {
-    [column.name, "\(column.type)", column.unit, column.type == .int ? type.wireScale(of: column) : nil]
+    [
+      column.name, column.isJSON ? "json" : "\(column.type)", column.unit,
+      column.type == .int ? type.wireScale(of: column) : nil, column.isBounded ? column.boundsText : nil,
+      "\(column.isRequired)",
+    ]
   }
 }

@@ -6,13 +6,15 @@ enum DeviceText {
   static let columns: [ResultColumn] = [
     ResultColumn(name: "device", kind: .text), ResultColumn(name: "name", kind: .text),
     ResultColumn(name: "type", kind: .text), ResultColumn(name: "owner", kind: .text),
+    ResultColumn(name: "status", kind: .text), ResultColumn(name: "last_seen", kind: .timestamp),
     ResultColumn(name: "connected", kind: .bool), ResultColumn(name: "created_at", kind: .timestamp),
   ]
 
   static func row(_ device: Device, _ registry: TSEngine.Registry) -> [String?] {
     let owner = registry.associations.owner(of: device.id)
     return [
-      device.id, device.name, device.type, registry.users[owner]?.name ?? owner.text,
+      device.id, device.name, device.type, registry.users[owner]?.name ?? owner.text, device.status.rawValue,
+      registry.lastSeen(of: device.id).map { TimestampText.format($0) },
       registry.connections[device.id].map { "\($0.isConnected)" }, TimestampText.format(device.createdAt),
     ]
   }
@@ -27,7 +29,11 @@ enum DeviceText {
       extra.append((ResultColumn(name: "code", kind: .text), shown))
       extra.append((ResultColumn(name: "code_expires_at", kind: .timestamp), TimestampText.format(issued.expiresAt)))
     }
-    for (field, value) in device.fields.sorted(by: { $0.key < $1.key }) {
+    for (field, value) in registry.stateFields(of: device) where device.fields[field] == nil {
+      extra.append((ResultColumn(name: field, kind: .text), text(value)))
+    }
+    for (field, value) in device.fields.sorted(by: { $0.key < $1.key })
+    where field != DeviceField.status && field != DeviceField.lastSeen {
       extra.append((ResultColumn(name: field, kind: .text), text(value)))
     }
     return extra

@@ -57,6 +57,30 @@ struct RemoteRegistry {
     _ = try ask("POST", path, json.closed)
   }
 
+  /// `payload` is JSON.
+  func send(
+    _ command: String, to device: String, payload: String?, broker: String?, expires: String, timeout: String
+  ) throws -> [String: String] {
+    var json = JSONText()
+    json.add("command", command)
+    if let payload { json.add("payload", raw: payload) }
+    if let broker { json.add("broker", broker) }
+    json.add("expires", expires)
+    json.add("timeout", timeout)
+    return Self.members(try ask("POST", ["devices", device, "commands"], json.closed))
+  }
+
+  /// Declares types as their document has them.
+  func declareTypes(_ document: String) throws { _ = try ask("POST", ["types"], document) }
+
+  /// Sets fields of a device; the texts are JSON.
+  func setFields(of device: String, _ fields: [(String, json: String)]) throws {
+    var (json, inner) = (JSONText(), JSONText())
+    for (name, text) in fields { inner.add(name, raw: text) }
+    json.add("fields", raw: inner.closed)
+    _ = try ask("POST", ["devices", device, "fields"], json.closed)
+  }
+
   func delete(_ path: String..., dryRun: Bool) throws -> [String: String] {
     Self.members(try ask("DELETE", path, query: dryRun ? "?dry_run" : ""))
   }

@@ -70,7 +70,48 @@ enum EventSamples {
     .quarantineSettled(table: 1, spans: [absurd], action: .dropped, shift: 0, rows: 1),
     .rollupDeclared(table: 1, every: 900_000_000_000, columns: [1, 3]),
     .rollupDropped(table: 1, every: 900_000_000_000),
+    .credentialsIssued(
+      CredentialGrant(
+        device: "a", username: "tsq-powerdevice-a",
+        secrets: DeviceSecrets(passwordHash: "$7$1$c2FsdA==$aGFzaA==", apiKeyHMAC: Array(0..<32)),
+        overlapNanos: 600_000_000_000)),
+    .credentialsRevoked(device: "a"),
+    .deviceStatusChanged(device: "a", status: .lowBattery, lastSeen: 1_700_000_000_000_000_000),
+    .deviceStatusChanged(device: "a", status: .offline, lastSeen: nil),
+    .typeDeclared(
+      schema: TableSchema(
+        id: 16, name: "w", columns: [ColumnSchema(id: 1, name: "t", type: .float)], defaultSpanNanos: 1),
+      label: "", details: details),
+    .typeDeclared(
+      schema: TableSchema(id: 0, name: "p", columns: [], defaultSpanNanos: 1), label: "", details: abstract),
+    .commandSent(
+      CommandOrder(
+        id: "0f", device: "a", name: "set", payload: "{}", broker: "default", expiresAt: 1_700_000_000_000_000_000,
+        answerNanos: 30)),
+    .commandPublished(id: "0f", device: "a"),
+    .commandAnswered(id: "0f", device: "a", isDone: true, answer: "{}"),
+    .commandEnded(id: "0f", device: "a", end: .timedOut, reason: "r"),
   ]
+
+  private static var details: TypeDetails {
+    var details = TypeDetails()
+    details.parent = "p"
+    details.states = [
+      StateField(name: "m", type: .string, defaultValue: .text("a"), choices: [.text("a"), .text("b")])
+    ]
+    details.commands = [
+      CommandSchema(name: "set", parameters: [.init(name: "i", type: .int)]), CommandSchema(name: "go"),
+    ]
+    details.meta.broker = "plant"
+    details.meta.heartbeatSeconds = 60
+    return details
+  }
+
+  private static var abstract: TypeDetails {
+    var details = TypeDetails()
+    details.isAbstract = true
+    return details
+  }
 
   private static let absurd = SeriesSpans(
     device: "a", probe: 1, times: [4_000_000_000_000_000_000...4_000_000_000_000_000_000])

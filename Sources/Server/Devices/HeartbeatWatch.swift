@@ -1,0 +1,43 @@
+import Synchronization
+import TSEngine
+
+/// Turns devices offline that have not been heard of for too long, each once and by one event (D-13).
+package final class HeartbeatWatch: Sendable {
+  private static let pauseNanos: Int64 = 1_000_000_000
+
+  private let store: Store
+  private let log: @Sendable (String) -> Void
+  private let isStopping = Mutex(false)
+  private let thread = Mutex<(any Wakeable)?>(nil)
+
+  package init(_ store: Store, log: @escaping @Sendable (String) -> Void) {
+    self.store = store
+    self.log = log
+  }
+
+  package func start() throws(StorageError) {
+    let started = try store.options.scheduler.run("tsq-heartbeat", yields: true) { [weak self] in
+      guard let self, !isStopping.withLock({ $0 }) else { return .done }
+      step()
+      return .idle(nanos: Self.pauseNanos)
+    }
+    thread.withLock { $0 = started }
+  }
+
+  package func stop() {
+    isStopping.withLock { $0 = true }
+    guard let thread = thread.withLock({ $0 }) else { return }
+    thread.wake()
+    thread.join()
+  }
+
+  /// Looks at the clock once. Over a damaged registry, or a store that takes nothing, it does nothing and
+  /// the next step tries again.
+  package func step() {
+    let now = store.options.clock.nowNanos()
+    guard let registry = try? store.wholeRegistry(), !registry.overdue(at: now, limit: 1).isEmpty else { return }
+    let taken = try? store.decide(actor: Actor(.daemon, "heartbeat")) { $0.markOverdueOffline($1) }
+    guard case .success(let silent)? = taken?.result else { return }
+    for device in silent { log("Offline \(device): not heard of for too long") }
+  }
+}

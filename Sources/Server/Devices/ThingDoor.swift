@@ -1,0 +1,276 @@
+import Ingest
+import Synchronization
+import TSEngine
+
+/// Messages of devices of declared types: each is stored before it is processed, and what became of it behind
+/// it (D-20), all durable before the broker has its acknowledgement. A message that comes again because
+/// it was not acknowledged takes up its record of before.
+package final class ThingDoor: Sendable {
+  static let topicLimit = 512
+  static let contentTypeLimit = 100
+  static let correlationLimit = 256
+  /// Records that a start looks through for messages that were stored and not processed.
+  private static let recallLimit = 20_000
+
+  private struct Key: Hashable {
+    var topic: String
+    var packetID: UInt16
+    var payload: [UInt8]
+    /// Of equal messages of a round.
+    var occurrence: Int
+  }
+
+  private struct Stored: Sendable {
+    var lsn: LSN
+    var receivedAt: Int64
+  }
+
+  private let store: Store
+  private let metrics: ServerMetrics
+  package let prefix: String
+  /// Stored and not processed.
+  private let pending = Mutex<[Key: Stored]>([:])
+
+  package init(_ store: Store, _ metrics: ServerMetrics, prefix: String = ThingTopic.defaultPrefix) {
+    self.store = store
+    self.metrics = metrics
+    self.prefix = prefix
+    recall()
+  }
+
+  package func isMine(_ topic: String) -> Bool { ThingTopic(topic, prefix: prefix) != nil }
+
+  private func recall() {
+    var (processed, found, looked) = (Set<LSN>(), [Key: Stored](), 0)
+    _ = store.snapshot().readingAroundDamage().records { (record: OperationalRecord) throws(Never) in
+      looked += 1
+      switch record.kind {
+      case .messageProcessed(let lsn, _): processed.insert(lsn)
+      case .messageReceived(let message) where !processed.contains(record.lsn) && isMine(message.topic):
+        let key = Key(topic: message.topic, packetID: message.packetID, payload: message.payload, occurrence: 0)
+        if message.packetID > 0 { found[key] = Stored(lsn: record.lsn, receivedAt: record.recordedAt) }
+      default: break
+      }
+      return looked < Self.recallLimit
+    }
+    let recalled = found
+    pending.withLock { $0 = recalled }
+  }
+
+  /// - Returns: whether the registry may have changed.
+  /// - Throws: as the store; the messages are to be handed over again then, nothing of them is recorded twice.
+  package func take(_ messages: [MQTTMessage]) throws(StorageError) -> Bool {
+    let keys = keys(messages)
+    let stored = try storeFirst(messages, keys)
+    var errors = [String?](repeating: nil, count: messages.count)
+    // Who is who is not told by what is left of a damaged registry: the messages are kept as they are.
+    guard let registry = try? store.wholeRegistry() else {
+      pending.withLock { pending in for key in keys { pending[key] = nil } }
+      return false
+    }
+    var requests: [(index: Int, request: CommitRequest.AppendRequest)] = []
+    var reports: [(index: Int, report: ThingReport)] = []
+    for (index, message) in messages.enumerated() {
+      switch work(message, stored[index], registry) {
+      case .failure(let wrong): errors[index] = wrong.sentence
+      case .success(let work):
+        if let request = work.request { requests.append((index, request)) }
+        if let report = work.report { reports.append((index, report)) }
+      }
+    }
+    for (asked, result) in zip(requests, store.append(each: requests.map(\.request))) {
+      switch result {
+      case .success(let answer): metrics.add(1, .mqttFrames, answer)
+      case .failure(let error) where error.isAboutTheRequest: errors[asked.index] = error.reason
+      case .failure(let error): throw error
+      }
+    }
+    let isChanged = try decide(reports, &errors)
+    try finish(stored, keys, errors)
+    return isChanged
+  }
+
+  // MARK: Storing
+
+  private func keys(_ messages: [MQTTMessage]) -> [Key] {
+    var seen: [Key: Int] = [:]
+    return messages.map { message in
+      var key = Key(topic: message.topic, packetID: message.packetID, payload: message.payload, occurrence: 0)
+      let count = seen[key, default: 0]
+      seen[key] = count + 1
+      key.occurrence = count
+      return key
+    }
+  }
+
+  private func storeFirst(_ messages: [MQTTMessage], _ keys: [Key]) throws(StorageError) -> [Stored] {
+    let known = pending.withLock { pending in keys.map { pending[$0] } }
+    let now = store.options.clock.nowNanos()
+    var records: [OperationalRecord] = []
+    for (message, stored) in zip(messages, known) where stored == nil {
+      records.append(OperationalRecord(recordedAt: now, kind: .messageReceived(received(message))))
+    }
+    if records.isEmpty { return known.compactMap(\.self) }
+    let last = try store.record(records)
+    var next = last - LSN(records.count - 1)
+    let all = known.map { stored in
+      if let stored { return stored }
+      defer { next += 1 }
+      return Stored(lsn: next, receivedAt: now)
+    }
+    pending.withLock { pending in
+      for (key, stored) in zip(keys, all) { pending[key] = stored }
+    }
+    return all
+  }
+
+  private func received(_ message: MQTTMessage) -> ReceivedMessage {
+    let device = ThingTopic(message.topic, prefix: prefix)?.device ?? ""
+    var received = ReceivedMessage(
+      device: device, interface: "mqtt", topic: message.topic, payload: message.payload)
+    received.contentType = message.contentType ?? ""
+    received.correlation = message.correlationData ?? []
+    received.userProperties = message.userProperties.map { .init(name: $0.name, value: $0.value) }
+    received.qos = UInt8(truncatingIfNeeded: message.qos)
+    received.retained = message.retained
+    received.packetID = message.packetID
+    return received
+  }
+
+  private func finish(_ stored: [Stored], _ keys: [Key], _ errors: [String?]) throws(StorageError) {
+    let now = store.options.clock.nowNanos()
+    let records = zip(stored, errors).map { stored, error in
+      OperationalRecord(recordedAt: now, kind: .messageProcessed(messageLSN: stored.lsn, error: error ?? ""))
+    }
+    _ = try store.record(records)
+    pending.withLock { pending in for key in keys { pending[key] = nil } }
+    metrics.add(.mqttRefusals, errors.count { $0 != nil })
+  }
+
+  // MARK: Processing
+
+  private struct Work {
+    var request: CommitRequest.AppendRequest?
+    var report: ThingReport?
+  }
+
+  private func work(
+    _ message: MQTTMessage, _ stored: Stored, _ registry: Registry
+  ) -> Result<Work, ThingReadings.Wrong> {
+    Result { () throws(ThingReadings.Wrong) in
+      guard let topic = ThingTopic(message.topic, prefix: prefix) else { throw .init("a topic of nobody") }
+      if message.isOversized { throw .init("larger than 256 KiB") }
+      if message.topic.utf8.count > Self.topicLimit { throw .init("the topic is over \(Self.topicLimit) long") }
+      if message.contentType?.utf8.count ?? 0 > Self.contentTypeLimit {
+        throw .init("the content type is over \(Self.contentTypeLimit) long")
+      }
+      if message.correlationData?.count ?? 0 > Self.correlationLimit {
+        throw .init("the correlation id is over \(Self.correlationLimit) long")
+      }
+      guard let device = registry.devices[topic.device] else { throw .init("unknown device") }
+      guard device.type == topic.type, let schema = registry.types[device.type]?.schema else {
+        throw .init("the device is of the type \(device.type)")
+      }
+      switch topic.channel {
+      case .data:
+        var work = Work()
+        let batch = try ThingReadings.batch(
+          message.payload, device: device.id, schema: schema, receivedAt: stored.receivedAt, store.symbols)
+        if let batch { work.request = CommitRequest.AppendRequest(batch) }
+        if device.status == .offline || device.status == .provisioning {
+          work.report = ThingReport(device: device.id, topic: message.topic, status: .online)
+        }
+        return work
+      case .status:
+        return Work(report: try ThingReport(message.payload, device, message.topic, registry))
+      case .ack:
+        return Work(report: try ThingReport(answer: message, device.id))
+      }
+    }
+  }
+
+  private func decide(
+    _ reports: [(index: Int, report: ThingReport)], _ errors: inout [String?]
+  ) throws(StorageError) -> Bool {
+    let wanted = reports.filter { errors[$0.index] == nil }.map(\.report)
+    if wanted.isEmpty { return false }
+    let cause = Cause(message: wanted.count == 1 ? wanted[0].topic : "\(prefix)/+/+/status")
+    let taken = try store.decide(actor: .daemon, cause: cause) { registry, context in
+      var current = registry
+      var (events, answers) = ([Event](), [Refusal?]())
+      for report in wanted {
+        let reported = report.decide(current, context)
+        events += reported.events
+        current = current.after(reported.events)
+        if case .failure(let refusal) = reported.result { answers.append(refusal) } else { answers.append(nil) }
+      }
+      return Decision<[Refusal?]>(events: events, result: .success(answers))
+    }
+    guard case .success(let answers) = taken.result else { return true }
+    let asked = reports.filter { errors[$0.index] == nil }
+    for (report, refusal) in zip(asked, answers) { errors[report.index] = refusal?.sentence }
+    return true
+  }
+}
+
+/// What a device says of itself on its status channel (D-22).
+struct ThingReport: Sendable {
+  var device: String
+  var topic: String
+  var status: DeviceStatus?
+  var fields: [(name: String, value: FieldValue)] = []
+  /// What a device says of a command: by its id, or else by its name.
+  var answer: (id: String?, name: String?, isDone: Bool, text: String)?
+
+  private static let answerLimit = 4096
+
+  func decide(_ registry: Registry, _ context: DecisionContext) -> Decision<Void> {
+    if let answer {
+      return registry.answerCommand(
+        of: device, id: answer.id, name: answer.name, isDone: answer.isDone, answer: answer.text, context)
+    }
+    return registry.reportStatus(device, status: status, fields: fields, context)
+  }
+
+  /// The id comes in the message's correlation data (MQTT 5) or as `correlation_id`; without both the oldest command
+  /// of the name `command` is meant. It is refused where `ok` is false or `error` is there.
+  init(answer message: MQTTMessage, _ device: String) throws(ThingReadings.Wrong) {
+    self.init(device: device, topic: message.topic, status: nil)
+    var members: [String: JSONTree] = [:]
+    if !message.payload.isEmpty {
+      guard case .object(let given)? = JSONTree.parse(message.payload) else { throw .init("not a JSON object") }
+      members = given
+    }
+    var id = message.correlationData.map { String(decoding: $0, as: UTF8.self) }
+    if id == nil, case .text(let text)? = members["correlation_id"] { id = text }
+    var name: String?
+    if case .text(let text)? = members["command"] { name = text }
+    guard id != nil || name != nil else { throw .init("an answer to no command") }
+    let isDone = members["ok"] != .bool(false) && members["error"] ?? .null == .null
+    answer = (id, name, isDone, String(String(decoding: message.payload, as: UTF8.self).prefix(Self.answerLimit)))
+  }
+
+  init(device: String, topic: String, status: DeviceStatus?) {
+    (self.device, self.topic, self.status) = (device, topic, status)
+  }
+
+  /// Fields that neither every device nor its type has are left out.
+  init(
+    _ payload: [UInt8], _ device: Device, _ topic: String, _ registry: Registry
+  ) throws(ThingReadings.Wrong) {
+    self.init(device: device.id, topic: topic, status: nil)
+    guard case .object(let members)? = JSONTree.parse(payload) else { throw .init("not a JSON object") }
+    switch members["status"] {
+    case nil: if device.status == .offline || device.status == .provisioning { status = .online }
+    case .text(let word)?:
+      guard let known = DeviceStatus(rawValue: word) else { throw .init("\"\(word.prefix(32))\" is no status") }
+      status = known
+    default: throw .init("the status is no text")
+    }
+    let declared = registry.types.details(of: device.type)
+    for (name, value) in members.sorted(by: { $0.key < $1.key })
+    where name == DeviceField.batteryLevel || name == DeviceField.firmwareVersion || declared[state: name] != nil {
+      fields.append((name, value.field))
+    }
+  }
+}
