@@ -92,13 +92,13 @@ extension Shared {
     return content
   }
 
-  /// The records of a journal segment, in LSN order.
+  /// The operational records of a journal segment, in LSN order.
   /// - Throws: as above.
   func sealedRecords(
     _ journal: Manifest.JournalSegment, _ skipsDamage: Bool
   ) throws(StorageError) -> [OperationalRecord] {
     var records: [OperationalRecord] = []
-    for record in try sealedContent(journal, skipsDamage).records {
+    for record in try sealedContent(journal, skipsDamage).records where record.kind == LogRecordKind.message.rawValue {
       records.append(try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn))
     }
     return records
