@@ -20,6 +20,7 @@ package final class TsqServer: Sendable {
   private let ready: Ready
   private let daemons: [BrokerDaemon]
   private let announcer: Announcer
+  private let renewal: CodeRenewal
 
   /// - Parameters:
   ///   - line: what a person or script at the start waits for.
@@ -46,16 +47,22 @@ package final class TsqServer: Sendable {
     let changed = Mutex<(@Sendable () -> Void)?>(nil)
     let box = Box(changed)
     let (frames, metrics) = (frames, metrics)
+    let states = LampStates(store, metrics, log: log)
     daemons = options.brokers.map { broker in
       BrokerDaemon(
-        broker, store, frames, discovery, metrics, log: log, registryChanged: { box.call() },
+        broker, store, frames, discovery, states, metrics, log: log, registryChanged: { box.call() },
         onReady: { ready.mqtt(broker) })
     }
     announcer = Announcer(
       store, metrics,
       brokers: daemons.map { daemon in { daemon.publish($0, $1) } })
     let announcer = announcer
-    box.set { [weak announcer] in announcer?.wake() }
+    renewal = CodeRenewal(store, log: log) { announcer.wake() }
+    let renewal = renewal
+    box.set { [weak announcer, weak renewal] in
+      announcer?.wake()
+      renewal?.wake()
+    }
   }
 
   /// A call that is known only later.
@@ -88,17 +95,25 @@ package final class TsqServer: Sendable {
   /// - Throws: when it cannot listen.
   package func run() async throws {
     try announcer.start()
+    if !daemons.isEmpty { try renewal.start() }
     for daemon in daemons { daemon.start() }
     defer {
+      renewal.stop()
       for daemon in daemons { daemon.stop() }
       announcer.stop()
     }
     var logger = Logger(label: "tsq")
     logger.logLevel = .error
-    let announcer = announcer
+    let (announcer, renewal) = (announcer, renewal)
     let door = HTTPDoor(
       store, authority, frames, metrics, readerPatienceNanos: options.readerPatienceNanos,
-      registryChanged: { announcer.wake() })
+      registryChanged: {
+        announcer.wake()
+        renewal.wake()
+      },
+      publish: { [daemons] publication in
+        daemons.map { $0.publish(publication) { _ in } }.filter { $0 }.count
+      })
     let ready = ready
     let host = options.listen.host
     let application = Application(

@@ -8,7 +8,8 @@ final class Broker: @unchecked Sendable {
   let folder: String
   private var process: ChildProcess?
 
-  init() throws {
+  /// - Parameter extra: further lines of its configuration.
+  init(_ extra: String = "") throws {
     port = Self.freePort()
     folder = NSTemporaryDirectory() + "tsq-broker-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -21,6 +22,7 @@ final class Broker: @unchecked Sendable {
       max_queued_messages 0
       max_inflight_messages 1000
       log_type error
+      \(extra)
       """
     try configuration.write(toFile: "\(folder)/mosquitto.conf", atomically: true, encoding: .utf8)
   }

@@ -82,7 +82,7 @@ import Testing
     let address = try #require(ServerOptions.Broker("mqtt://127.0.0.1:\(broker.port)"))
     let daemon = BrokerDaemon(
       address, store, FrameDoor(store), Discovery(store, DiscoveryPolicy(), metrics, log: { _ in }),
-      metrics, log: { _ in }, registryChanged: {}, onReady: { subscribed.raise() })
+      LampStates(store, metrics, log: { _ in }), metrics, log: { _ in }, registryChanged: {}, onReady: { subscribed.raise() })
     daemon.start()
     try waitUntil("subscribed") { subscribed.isRaised }
     return daemon

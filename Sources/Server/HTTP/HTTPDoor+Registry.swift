@@ -1,5 +1,6 @@
 import Foundation
 import Hummingbird
+import Ingest
 import Query
 import TSEngine
 
@@ -82,6 +83,10 @@ private struct Command {
   struct Body: Decodable {
     var id, type, name, user, at, code: String?
     var admin: Bool?
+    /// What a lamp is to be.
+    var color: LampState.Color?
+    var brightness: Double?
+    var on: Bool?
     /// Of a type, by name; an empty value sets back.
     var settings: [String: String]?
   }
@@ -181,7 +186,22 @@ private struct Command {
     return Reply.json(json.closed)
   }
 
+  /// L-42: with an origin, so that the lamp's answer is known for an echo. The lamp says what it became on `changed`.
+  private func configureLamp(_ id: String) throws -> Response {
+    guard let device = try door.store.wholeRegistry().devices[id] else { throw Refused(.unknownDevice) }
+    guard device.type == DeviceType.lampi else { throw Refused.badRequest("\(id) is no lamp") }
+    let wanted = LampState(color: body.color, brightness: body.brightness, on: body.on, client: LampStates.ownClient)
+    guard !wanted.fields.isEmpty else { throw Refused.badRequest(#"The body lacks "color", "brightness" or "on""#) }
+    let brokers = door.publish(
+      MQTTPublication(topic: LampTopic.setConfig(id), payload: Array(wanted.json.utf8), qos: 1))
+    guard brokers > 0 else {
+      throw Refused(status: .serviceUnavailable, code: "noBroker", message: "No broker takes messages for devices")
+    }
+    return Reply.json(.accepted, wanted.json)
+  }
+
   private func changeDevice(_ id: String, _ verb: String) async throws -> Response {
+    if verb == "set_config" { return try configureLamp(id) }
     let at = try instant()
     switch verb {
     case "associate":

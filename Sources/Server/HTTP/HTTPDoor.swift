@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Ingest
 import TSEngine
 
 /// Answers HTTP requests. Routes are few and known, so a switch finds them.
@@ -28,11 +29,14 @@ package struct HTTPDoor: HTTPResponder {
   let readerPatienceNanos: Int64
   /// Called after the registry has changed: association messages may be due.
   let registryChanged: @Sendable () -> Void
+  /// Hands a message to every broker; how many took it.
+  let publish: @Sendable (MQTTPublication) -> Int
 
   package init(
     _ store: Store, _ authority: Authority, _ frames: FrameDoor, _ metrics: ServerMetrics,
     readerPatienceNanos: Int64 = ServerOptions.defaultReaderPatienceNanos,
-    registryChanged: @escaping @Sendable () -> Void
+    registryChanged: @escaping @Sendable () -> Void,
+    publish: @escaping @Sendable (MQTTPublication) -> Int = { _ in 0 }
   ) {
     self.store = store
     self.authority = authority
@@ -40,6 +44,7 @@ package struct HTTPDoor: HTTPResponder {
     self.metrics = metrics
     self.readerPatienceNanos = readerPatienceNanos
     self.registryChanged = registryChanged
+    self.publish = publish
   }
 
   package func respond(to request: Request, context: Context) async throws -> Response {

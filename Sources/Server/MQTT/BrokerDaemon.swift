@@ -13,6 +13,7 @@ package final class BrokerDaemon: Sendable {
   private let store: Store
   private let frames: FrameDoor
   private let discovery: Discovery
+  private let states: LampStates
   private let metrics: ServerMetrics
   private let log: @Sendable (String) -> Void
   private let registryChanged: @Sendable () -> Void
@@ -21,7 +22,7 @@ package final class BrokerDaemon: Sendable {
   private let finished = DispatchSemaphore(value: 0)
 
   package init(
-    _ broker: ServerOptions.Broker, _ store: Store, _ frames: FrameDoor, _ discovery: Discovery,
+    _ broker: ServerOptions.Broker, _ store: Store, _ frames: FrameDoor, _ discovery: Discovery, _ states: LampStates,
     _ metrics: ServerMetrics, log: @escaping @Sendable (String) -> Void,
     registryChanged: @escaping @Sendable () -> Void, onReady: @escaping @Sendable () -> Void
   ) {
@@ -29,6 +30,7 @@ package final class BrokerDaemon: Sendable {
     self.store = store
     self.frames = frames
     self.discovery = discovery
+    self.states = states
     self.metrics = metrics
     self.log = log
     self.registryChanged = registryChanged
@@ -41,7 +43,7 @@ package final class BrokerDaemon: Sendable {
     var options = MQTTOptions(host: broker.host, port: broker.port, clientID: client)
     options.username = broker.username
     options.password = broker.password
-    options.filters = [Self.frameFilter, discovery.filter]
+    options.filters = [Self.frameFilter, LampTopic.changedFilter, discovery.filter]
     let made = MQTTLoop(options, observer: { [weak self] in self?.observe($0) }) { [weak self] batch in
       self?.take(batch) ?? .retry(batch, afterMillis: 100)
     }
@@ -86,20 +88,29 @@ package final class BrokerDaemon: Sendable {
   // MARK: Batches
 
   private func take(_ batch: [MQTTMessage]) -> MQTTOutcome {
-    var states: [MQTTMessage] = []
+    var connections: [MQTTMessage] = []
+    var reports: [MQTTMessage] = []
     var data: [(message: MQTTMessage, sensor: String)] = []
     for message in batch {
       if let sensor = Self.sensor(ofDataTopic: message.topic) {
         data.append((message, sensor))
+      } else if LampTopic.device(ofChanged: message.topic) != nil {
+        reports.append(message)
       } else {
-        states.append(message)
+        connections.append(message)
       }
     }
     var unsettled: [MQTTMessage] = []
     do throws(StorageError) {
-      if !states.isEmpty, try discovery.take(states, broker: broker.name) { registryChanged() }
+      if !connections.isEmpty, try discovery.take(connections, broker: broker.name) { registryChanged() }
     } catch {
-      unsettled = states
+      unsettled = connections
+    }
+    // After those that make the devices.
+    do throws(StorageError) {
+      try states.take(reports)
+    } catch {
+      unsettled += reports
     }
     let stored = store(data)
     unsettled += stored.unsettled

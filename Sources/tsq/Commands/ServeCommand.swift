@@ -27,6 +27,7 @@ struct ServeCommand: ParsableCommand {
   var discoveryRate = DiscoveryPolicy().newDevicesPerMinute
   @Option(help: ArgumentHelp("Only discover ids that start so; several may be named.", valueName: "HEX"))
   var discoveryAllow: [String] = []
+  @Option(help: ArgumentHelp("How long an association code claims.", valueName: "SECONDS")) var codeLifetime = 600.0
   @Option(help: ArgumentHelp("Cut a client that leaves an answer unread for so long.", valueName: "SECONDS"))
   var readerPatience = Double(ServerOptions.defaultReaderPatienceNanos) / 1e9
   @Option(help: ArgumentHelp("A certificate (not yet).", valueName: "FILE")) var tlsCert: String?
@@ -41,7 +42,9 @@ struct ServeCommand: ParsableCommand {
     let directory = try location.directory("serve")
     let store: Store
     do {
-      store = try Store.open(directory)
+      var storeOptions = StoreOptions()
+      storeOptions.policy.codeLifetimeNanos = Int64(codeLifetime * 1e9)
+      store = try Store.open(directory, storeOptions)
     } catch {
       throw CommandError(error, store: directory)
     }
@@ -134,6 +137,9 @@ struct ServeCommand: ParsableCommand {
     }
     guard !discoveryPrefix.isEmpty, !discoveryPrefix.contains(where: { "+#".contains($0) }), discoveryRate >= 0 else {
       throw CommandError.usage("--discovery-prefix is a topic without wildcards, --discovery-rate a number from 0 on")
+    }
+    guard codeLifetime > 0, codeLifetime <= 1e9 else {
+      throw CommandError.usage("--code-lifetime is a number of seconds above 0")
     }
     guard readerPatience > 0, readerPatience <= 86_400 else {
       throw CommandError.usage("--reader-patience is a number of seconds above 0, at most a day")

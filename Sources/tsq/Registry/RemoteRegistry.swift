@@ -57,6 +57,9 @@ struct RemoteRegistry {
     _ = try ask("POST", path, json.closed)
   }
 
+  /// Changes something by a body that is JSON already.
+  func post(_ path: String..., json: String) throws { _ = try ask("POST", path, json) }
+
   func delete(_ path: String..., dryRun: Bool) throws -> [String: String] {
     Self.members(try ask("DELETE", path, query: dryRun ? "?dry_run" : ""))
   }
