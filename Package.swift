@@ -72,6 +72,7 @@ let rooms: [Target] =
       swiftSettings: plain),
     .systemLibrary(
       name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(
       name: "Ingest", dependencies: ["TSEngine", "CMosquitto", "CZlib"], swiftSettings: strict),
@@ -83,7 +84,7 @@ let rooms: [Target] =
     .target(
       name: "Server",
       dependencies: [
-        "TSEngine", "Ingest", "Query", .product(name: "Hummingbird", package: "hummingbird"),
+        "TSEngine", "Ingest", "Query", "CCrypto", .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: plain),

@@ -105,6 +105,15 @@ enum RegistryTables {
         ])
         if !goOn { return }
       }
+      for entry in registry.credentials.sorted() {
+        for until in [nil] + entry.former.map({ Optional($0.until) }) {
+          let goOn = try emit([
+            .text(entry.username), .text(TokenRole.device.rawValue), .text(entry.device), .null,
+            .text(until == nil ? "mqtt" : "mqtt, replaced"), .timestamp(entry.issuedAt), .optional(until), .null,
+          ])
+          if !goOn { return }
+        }
+      }
     }
   }
 

@@ -14,7 +14,7 @@ extension HTTPDoor {
       if let events = try await showEvents(request, path) { return events }
       return try show(request, path)
     }
-    let command = try await Command(request, path, actor, self)
+    let command = try await RegistryCommand(request, path, actor, self)
     let answer = try await command.run()
     registryChanged()
     return answer
@@ -30,6 +30,10 @@ extension HTTPDoor {
     case ("devices", 2):
       guard let device = registry.devices[path[1]] else { throw Refused(.unknownDevice) }
       return Reply.json(RegistryJSON.device(device, registry))
+    case ("devices", 3) where path[2] == "credentials":
+      guard registry.devices.contains(path[1]) else { throw Refused(.unknownDevice) }
+      guard let entry = registry.credentials[path[1]] else { throw Refused(.unknownCredentials) }
+      return Reply.json(RegistryJSON.credentials(entry))
     case ("devices", 3): throw Refused.notYet("/api/devices/{id}/\(path[2].prefix(32))")
     case ("users", 1):
       let living = registry.users.sorted().filter { $0.deletedAt == nil }
@@ -78,10 +82,10 @@ extension HTTPDoor {
 }
 
 /// A change of the registry, asked for over HTTP.
-private struct Command {
+struct RegistryCommand {
   /// What bodies may hold; each command needs some of it.
   struct Body: Decodable {
-    var id, type, name, user, at, code: String?
+    var id, type, name, user, at, code, overlap: String?
     var admin: Bool?
     /// What a lamp is to be.
     var color: LampState.Color?
@@ -123,6 +127,7 @@ private struct Command {
     case (.post, "devices", 1): return try await createDevice()
     case (.delete, "devices", 2): return try await deleteDevice(path[1])
     case (.post, "devices", 3): return try await changeDevice(path[1], path[2])
+    case (.delete, "devices", 3) where path[2] == "credentials": return try await revokeCredentials(of: path[1])
     case (.post, "claim", 1): return try await claim()
     case (.post, "types", 2): return try await setType(path[1])
     case (_, "users", 1...2), (_, "devices", 1...3), (_, "claim", 1), (_, "types", 1...2):
@@ -182,6 +187,7 @@ private struct Command {
     json.add("devices", deletion.devices)
     json.add("codes", deletion.codes)
     json.add("tokens", deletion.tokens)
+    json.add("credentials", deletion.credentials)
     if isDryRun { json.add("dry_run", true) }
     return Reply.json(json.closed)
   }
@@ -202,6 +208,7 @@ private struct Command {
 
   private func changeDevice(_ id: String, _ verb: String) async throws -> Response {
     if verb == "set_config" { return try configureLamp(id) }
+    if verb == "credentials" { return try await issueCredentials(of: id) }
     let at = try instant()
     switch verb {
     case "associate":
@@ -241,11 +248,12 @@ private struct Command {
 
   // MARK: Parts
 
-  private func decide<Value: Sendable>(
+  var cause: Cause { Cause(message: "http \(method.rawValue) /api/\(path.joined(separator: "/"))") }
+
+  func decide<Value: Sendable>(
     _ decision: @escaping @Sendable (Registry, DecisionContext) -> Decision<Value>
   ) async throws -> (Value, LSN) {
-    let (store, actor) = (door.store, actor)
-    let cause = Cause(message: "http \(method.rawValue) /api/\(path.joined(separator: "/"))")
+    let (store, actor, cause) = (door.store, actor, cause)
     let taken = try await door.blocking { try store.decide(actor: actor, cause: cause, decision) }
     return (try taken.result.mapError { Refused($0) }.get(), taken.lsn)
   }

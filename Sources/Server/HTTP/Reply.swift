@@ -87,7 +87,7 @@ struct Refused: Error {
 
   init(_ refusal: Refusal) {
     switch refusal {
-    case .unknownDevice, .unknownUser, .unknownType, .unknownToken: status = .notFound
+    case .unknownDevice, .unknownUser, .unknownType, .unknownToken, .unknownCredentials: status = .notFound
     case .nameTaken, .exists, .alreadyAssociated, .notAssociated, .beforeExisting, .incompatibleType:
       status = .conflict
     case .locked: status = .tooManyRequests

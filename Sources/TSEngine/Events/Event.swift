@@ -83,6 +83,8 @@ package enum EventKind: Sendable, Equatable {
 
   case tokenIssued(TokenGrant)
   case tokenRevoked(publicID: String)
+  case credentialsIssued(CredentialGrant)
+  case credentialsRevoked(device: String)
 
   case typeDeclared(schema: TableSchema, label: String)
   case typeSettingChanged(type: String, key: String, value: String)
@@ -143,6 +145,36 @@ package enum FieldValue: Sendable, Equatable {
 
 package enum TokenRole: String, Sendable, CaseIterable {
   case admin, writer, reader, device, user
+}
+
+/// What a device proves itself with; the secrets are known to their holder alone.
+package struct CredentialGrant: Sendable, Equatable {
+  package var device: String
+  /// `tsq-<type>device-<device>`
+  package var username: String
+  package var secrets: DeviceSecrets
+  /// How long what was valid before stays so, at most; 0: no longer.
+  package var overlapNanos: Int64
+
+  package init(device: String, username: String, secrets: DeviceSecrets, overlapNanos: Int64) {
+    self.device = device
+    self.username = username
+    self.secrets = secrets
+    self.overlapNanos = overlapNanos
+  }
+}
+
+/// A password and an API key as the registry knows them.
+package struct DeviceSecrets: Sendable, Equatable {
+  /// PBKDF2-SHA512 in mosquitto's form, `$7$iterations$salt$hash`.
+  package var passwordHash: String
+  /// HMAC-SHA-256 of the API key, 32 bytes.
+  package var apiKeyHMAC: [UInt8]
+
+  package init(passwordHash: String, apiKeyHMAC: [UInt8]) {
+    self.passwordHash = passwordHash
+    self.apiKeyHMAC = apiKeyHMAC
+  }
 }
 
 /// What a token allows; its secret is known to its holder alone.

@@ -112,6 +112,7 @@ extension EventKind {
     case .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
       lifecycleMessage
     case .rollupDeclared, .rollupDropped: rollupMessage
+    case .credentialsIssued, .credentialsRevoked: credentialsMessage
     }
   }
 
@@ -194,6 +195,7 @@ extension EventKind {
     case .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved, .quarantineSettled:
       return try ofLifecycle(message)
     case .rollupDeclared, .rollupDropped: return try ofRollup(message)
+    case .credentialsIssued, .credentialsRevoked: return try ofCredentials(message)
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
       .deviceAssociated, .deviceDissociated, .codeIssued, .announcementRequested,
       .announcementConfirmed:

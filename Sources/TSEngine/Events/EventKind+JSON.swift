@@ -56,6 +56,10 @@ extension EventKind {
       if !grant.label.isEmpty { json.add("label", grant.label) }
     case .tokenRevoked(let publicID):
       json.add("public_id", publicID)
+    case .credentialsIssued(let grant):
+      json.add("mqtt_username", grant.username)
+      json.add("overlap", grant.overlapNanos)
+    case .credentialsRevoked: break
     case .typeDeclared(let schema, let label):
       json.add("table", schema.id)
       json.add("name", schema.name)

@@ -19,6 +19,8 @@ extension EventKind {
     case .userFieldChanged: "user.field_changed"
     case .tokenIssued: "token.issued"
     case .tokenRevoked: "token.revoked"
+    case .credentialsIssued: "credentials.issued"
+    case .credentialsRevoked: "credentials.revoked"
     case .typeDeclared: "type.declared"
     case .typeSettingChanged: "type.setting_changed"
     case .tableDropped: "table.dropped"
@@ -38,8 +40,10 @@ extension EventKind {
       .deviceRenamed(let device, _), .deviceFieldChanged(let device, _, _),
       .deviceDeleted(let device), .deviceAssociated(let device, _, _, _),
       .deviceDissociated(let device, _), .codeIssued(let device, _, _),
-      .announcementRequested(let device), .announcementConfirmed(let device, _):
+      .announcementRequested(let device), .announcementConfirmed(let device, _),
+      .credentialsRevoked(let device):
       device
+    case .credentialsIssued(let grant): grant.device
     case .tokenIssued(let grant): grant.device
     case .conflictResolved(let series, _, _): series.device
     case .codeTried, .userCreated, .userDeleted, .userPasswordSet, .userFieldChanged,
@@ -60,7 +64,7 @@ extension EventKind {
     case .deviceDiscovered, .deviceCreated, .deviceRenamed, .deviceFieldChanged, .deviceDeleted,
       .codeIssued, .announcementRequested, .announcementConfirmed, .tokenRevoked, .typeDeclared,
       .typeSettingChanged, .tableDropped, .retentionSet, .readingsDeleted, .conflictResolved,
-      .quarantineSettled, .rollupDeclared, .rollupDropped:
+      .quarantineSettled, .rollupDeclared, .rollupDropped, .credentialsIssued, .credentialsRevoked:
       nil
     }
   }

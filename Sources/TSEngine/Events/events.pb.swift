@@ -473,6 +473,23 @@ nonisolated struct PBEvent: @unchecked Sendable {
     set {_uniqueStorage()._kind = .tokenRevoked(newValue)}
   }
 
+  /// 100-109 device credentials
+  var credentialsIssued: PBCredentialsIssued {
+    get {
+      if case .credentialsIssued(let v)? = _storage._kind {return v}
+      return PBCredentialsIssued()
+    }
+    set {_uniqueStorage()._kind = .credentialsIssued(newValue)}
+  }
+
+  var credentialsRevoked: PBCredentialsRevoked {
+    get {
+      if case .credentialsRevoked(let v)? = _storage._kind {return v}
+      return PBCredentialsRevoked()
+    }
+    set {_uniqueStorage()._kind = .credentialsRevoked(newValue)}
+  }
+
   /// 110-129 types
   var typeDeclared: PBTypeDeclared {
     get {
@@ -575,6 +592,9 @@ nonisolated struct PBEvent: @unchecked Sendable {
     /// 80-99 tokens
     case tokenIssued(PBTokenIssued)
     case tokenRevoked(PBTokenRevoked)
+    /// 100-109 device credentials
+    case credentialsIssued(PBCredentialsIssued)
+    case credentialsRevoked(PBCredentialsRevoked)
     /// 110-129 types
     case typeDeclared(PBTypeDeclared)
     case typeSettingChanged(PBTypeSettingChanged)
@@ -963,6 +983,42 @@ nonisolated struct PBTokenRevoked: Sendable {
   // methods supported on all messages.
 
   var publicID: String = String()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// What a device proves itself with towards broker and API; its holder alone knows the secrets.
+nonisolated struct PBCredentialsIssued: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var device: String = String()
+
+  var mqttUsername: String = String()
+
+  /// `$7$iterations$salt$hash`
+  var passwordHash: String = String()
+
+  /// HMAC-SHA-256 of the API key
+  var apiKeyHmac: Data = Data()
+
+  /// How long from `recorded_at` on what was valid before stays so, at most; 0: no longer.
+  var overlap: Int64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct PBCredentialsRevoked: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var device: String = String()
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1503,7 +1559,7 @@ nonisolated extension PBQuarantineAction: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Event"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{4}\u{10}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{1d}type_declared\0\u{3}type_setting_changed\0\u{3}table_dropped\0\u{4}&retention_set\0\u{4}\u{a}readings_deleted\0\u{4}\u{a}rollup_declared\0\u{3}rollup_dropped\0\u{4}\u{13}conflict_resolved\0\u{4}\u{a}quarantine_settled\0\u{c}\u{9}\u{7}")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}id_high\0\u{3}id_low\0\u{3}recorded_at\0\u{3}effective_offset\0\u{3}actor_kind\0\u{3}actor_id\0\u{1}cause\0\u{1}correlation\0\u{4}\u{c}device_discovered\0\u{3}device_created\0\u{3}device_renamed\0\u{3}device_field_changed\0\u{3}device_deleted\0\u{4}\u{10}device_associated\0\u{3}device_dissociated\0\u{3}code_issued\0\u{3}code_tried\0\u{3}announcement_requested\0\u{3}announcement_confirmed\0\u{4}\u{f}user_created\0\u{3}user_deleted\0\u{3}user_password_set\0\u{3}user_field_changed\0\u{4}\u{11}token_issued\0\u{3}token_revoked\0\u{4}\u{13}credentials_issued\0\u{3}credentials_revoked\0\u{4}\u{9}type_declared\0\u{3}type_setting_changed\0\u{3}table_dropped\0\u{4}&retention_set\0\u{4}\u{a}readings_deleted\0\u{4}\u{a}rollup_declared\0\u{3}rollup_dropped\0\u{4}\u{13}conflict_resolved\0\u{4}\u{a}quarantine_settled\0\u{c}\u{9}\u{7}")
 
   fileprivate class _StorageClass {
     var _idHigh: UInt64 = 0
@@ -1781,6 +1837,32 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
             _storage._kind = .tokenRevoked(v)
           }
         }()
+        case 100: try {
+          var v: PBCredentialsIssued?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .credentialsIssued(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .credentialsIssued(v)
+          }
+        }()
+        case 101: try {
+          var v: PBCredentialsRevoked?
+          var hadOneofValue = false
+          if let current = _storage._kind {
+            hadOneofValue = true
+            if case .credentialsRevoked(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._kind = .credentialsRevoked(v)
+          }
+        }()
         case 110: try {
           var v: PBTypeDeclared?
           var hadOneofValue = false
@@ -2002,6 +2084,14 @@ nonisolated extension PBEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
       case .tokenRevoked?: try {
         guard case .tokenRevoked(let v)? = _storage._kind else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 81)
+      }()
+      case .credentialsIssued?: try {
+        guard case .credentialsIssued(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 100)
+      }()
+      case .credentialsRevoked?: try {
+        guard case .credentialsRevoked(let v)? = _storage._kind else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 101)
       }()
       case .typeDeclared?: try {
         guard case .typeDeclared(let v)? = _storage._kind else { preconditionFailure() }
@@ -2859,6 +2949,86 @@ nonisolated extension PBTokenRevoked: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
   static func ==(lhs: PBTokenRevoked, rhs: PBTokenRevoked) -> Bool {
     if lhs.publicID != rhs.publicID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBCredentialsIssued: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CredentialsIssued"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0\u{3}mqtt_username\0\u{3}password_hash\0\u{3}api_key_hmac\0\u{1}overlap\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.mqttUsername) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.passwordHash) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.apiKeyHmac) }()
+      case 5: try { try decoder.decodeSingularSInt64Field(value: &self.overlap) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
+    }
+    if !self.mqttUsername.isEmpty {
+      try visitor.visitSingularStringField(value: self.mqttUsername, fieldNumber: 2)
+    }
+    if !self.passwordHash.isEmpty {
+      try visitor.visitSingularStringField(value: self.passwordHash, fieldNumber: 3)
+    }
+    if !self.apiKeyHmac.isEmpty {
+      try visitor.visitSingularBytesField(value: self.apiKeyHmac, fieldNumber: 4)
+    }
+    if self.overlap != 0 {
+      try visitor.visitSingularSInt64Field(value: self.overlap, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCredentialsIssued, rhs: PBCredentialsIssued) -> Bool {
+    if lhs.device != rhs.device {return false}
+    if lhs.mqttUsername != rhs.mqttUsername {return false}
+    if lhs.passwordHash != rhs.passwordHash {return false}
+    if lhs.apiKeyHmac != rhs.apiKeyHmac {return false}
+    if lhs.overlap != rhs.overlap {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PBCredentialsRevoked: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CredentialsRevoked"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: PBCredentialsRevoked, rhs: PBCredentialsRevoked) -> Bool {
+    if lhs.device != rhs.device {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

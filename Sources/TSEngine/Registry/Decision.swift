@@ -24,10 +24,12 @@ package enum Refusal: Error, Equatable, Sendable {
   case unknownUser
   case unknownType
   case unknownToken
+  case unknownCredentials
   case unknownSetting
   case unknownRollup
   case invalidName
   case invalidValue
+  case longUsername
   case nameTaken
   case exists
   case emptyCode
@@ -54,10 +56,12 @@ package enum Refusal: Error, Equatable, Sendable {
     case .unknownUser: "There is no such user"
     case .unknownType: "There is no such type"
     case .unknownToken: "There is no such token"
+    case .unknownCredentials: "The device has no credentials"
     case .unknownSetting: "There is no such setting; try <column>.wire, conflicts or retention"
     case .unknownRollup: "There is no such rollup"
     case .invalidName: "The name is empty or too long"
     case .invalidValue: "The value does not fit"
+    case .longUsername: "The device's MQTT name would have over \(Registry.usernameLimit) characters; give it a shorter id"
     case .nameTaken: "The name is taken"
     case .exists: "It exists already"
     case .emptyCode: "Give the association code"

@@ -48,9 +48,12 @@ extension Registry {
     announcements.encode(into: &writer)
     tokens.encode(into: &writer)
     types.encode(into: &writer)
-    // Nothing when nothing happened: the digest of a log of format version 1 stays what it was.
-    if !lifecycles.isEmpty || !rollups.isEmpty { lifecycles.encode(into: &writer) }
-    if !rollups.isEmpty { rollups.encode(into: &writer) }
+    // Those that came later, up to the last that holds something: the digest of an older log stays what it was.
+    let younger: [(projection: any Checkpointed, isEmpty: Bool)] = [
+      (lifecycles, lifecycles.isEmpty), (rollups, rollups.isEmpty), (credentials, credentials.isEmpty),
+    ]
+    let end = younger.lastIndex { !$0.isEmpty }.map { $0 + 1 } ?? 0
+    for (projection, _) in younger[..<end] { projection.encode(into: &writer) }
   }
 
   /// - Parameter isChecked: other checksums of the bytes hold; the digest is not computed.

@@ -95,6 +95,7 @@ extension Registry {
     package var devices = 0
     package var codes = 0
     package var tokens = 0
+    package var credentials = 0
   }
 
   package func deleteDevice(_ device: String, _ context: DecisionContext) -> Decision<Deletion> {
@@ -104,7 +105,7 @@ extension Registry {
       result: .success(
         Deletion(
           devices: 1, codes: codes[device] == nil ? 0 : 1,
-          tokens: tokens.valid(of: device))))
+          tokens: tokens.valid(of: device), credentials: credentials[device] == nil ? 0 : 1)))
   }
 
   static func isDeviceName(_ name: String, type: String) -> Bool {

@@ -14,6 +14,7 @@ package struct Registry: Sendable, Equatable {
   package private(set) var types = Types()
   package private(set) var lifecycles = Lifecycles()
   package private(set) var rollups = Rollups()
+  package private(set) var credentials = Credentials()
   /// From operational records; not covered by `digest`.
   package private(set) var connections = Connections()
 
@@ -42,6 +43,7 @@ package struct Registry: Sendable, Equatable {
     types.apply(event)
     lifecycles.apply(event, types: types)
     rollups.apply(event)
+    credentials.apply(event)
     lastEventLSN = event.lsn
     lastRecordedAt = max(lastRecordedAt, event.recordedAt)
   }
@@ -73,6 +75,7 @@ package struct Registry: Sendable, Equatable {
     types = try Types(from: &reader)
     if !reader.isAtEnd { lifecycles = try Lifecycles(from: &reader) }
     if !reader.isAtEnd { rollups = try Rollups(from: &reader) }
+    if !reader.isAtEnd { credentials = try Credentials(from: &reader) }
   }
 
   mutating func decodeConnections(from reader: inout ByteReader) throws(StorageError) {

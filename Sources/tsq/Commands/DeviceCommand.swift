@@ -15,6 +15,7 @@ struct DeviceCommand: ParsableCommand {
       DeviceList.self, DeviceShow.self, DeviceCreate.self, DeviceClaim.self, DeviceAssociate.self,
       DeviceDissociate.self, DeviceRename.self, DeviceDelete.self, DeviceAnnounce.self, DeviceHistoryCommand.self,
       DeviceBridge.self, DeviceSet.self,
+      DeviceCredentialsCommand.self,
     ])
 }
 
@@ -181,7 +182,8 @@ struct DeviceDelete: ParsableCommand {
       }
     } server: { server in
       let counts = try server.delete("devices", id, dryRun: dryRun).compactMapValues { Int($0) }
-      Self.say(counts["devices"] ?? 0, counts["codes"] ?? 0, counts["tokens"] ?? 0, dryRun: dryRun)
+      Self.say(
+        ["devices", "codes", "tokens", "credentials"].map { counts[$0] ?? 0 }, dryRun: dryRun)
     }
   }
 
@@ -193,12 +195,12 @@ struct DeviceDelete: ParsableCommand {
   }
 
   private static func say(_ deletion: TSEngine.Registry.Deletion, dryRun: Bool) {
-    say(deletion.devices, deletion.codes, deletion.tokens, dryRun: dryRun)
+    say([deletion.devices, deletion.codes, deletion.tokens, deletion.credentials], dryRun: dryRun)
   }
 
   /// What goes, counted by kind (L-08).
-  private static func say(_ devices: Int, _ codes: Int, _ tokens: Int, dryRun: Bool) {
-    let text = [("device", devices), ("code", codes), ("token", tokens)]
+  private static func say(_ counts: [Int], dryRun: Bool) {
+    let text = zip(["device", "code", "token", "credential"], counts)
       .filter { $0.1 > 0 }.map { "\($0.1) \($0.0)\($0.1 == 1 ? "" : "s")" }.joined(separator: ", ")
     Terminal.note(
       dryRun ? "would delete \(text); nothing was changed" : "deleted \(text); history and readings stay")

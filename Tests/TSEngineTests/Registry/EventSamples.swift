@@ -70,6 +70,12 @@ enum EventSamples {
     .quarantineSettled(table: 1, spans: [absurd], action: .dropped, shift: 0, rows: 1),
     .rollupDeclared(table: 1, every: 900_000_000_000, columns: [1, 3]),
     .rollupDropped(table: 1, every: 900_000_000_000),
+    .credentialsIssued(
+      CredentialGrant(
+        device: "a", username: "tsq-powerdevice-a",
+        secrets: DeviceSecrets(passwordHash: "$7$1$c2FsdA==$aGFzaA==", apiKeyHMAC: Array(0..<32)),
+        overlapNanos: 600_000_000_000)),
+    .credentialsRevoked(device: "a"),
   ]
 
   private static let absurd = SeriesSpans(
