@@ -1,4 +1,5 @@
 import Hummingbird
+import HummingbirdCore
 import Logging
 import Synchronization
 import TSEngine
@@ -21,6 +22,7 @@ package final class TsqServer: Sendable {
   private let daemons: [BrokerDaemon]
   private let announcer: Announcer
   private let renewal: CodeRenewal
+  private let brokerFiles: BrokerFiles?
 
   /// - Parameters:
   ///   - line: what a person or script at the start waits for.
@@ -35,7 +37,7 @@ package final class TsqServer: Sendable {
     let discovery = Discovery(store, options.discovery, metrics, log: log)
     try discovery.makeParkedUser()
     if options.isDev {
-      authority = .open(store)
+      authority = try .open(store)
     } else {
       let made = try Authority.make(store, given: options.adminToken)
       authority = made.authority
@@ -58,10 +60,14 @@ package final class TsqServer: Sendable {
       brokers: daemons.map { daemon in { daemon.publish($0, $1) } })
     let announcer = announcer
     renewal = CodeRenewal(store, log: log) { announcer.wake() }
-    let renewal = renewal
-    box.set { [weak announcer, weak renewal] in
+    brokerFiles = options.brokerFiles.map {
+      BrokerFiles(store, $0, brokers: options.brokers, discoveryPrefix: options.discovery.prefix, log: log)
+    }
+    let (renewal, brokerFiles) = (renewal, brokerFiles)
+    box.set { [weak announcer, weak renewal, weak brokerFiles] in
       announcer?.wake()
       renewal?.wake()
+      brokerFiles?.wake()
     }
   }
 
@@ -96,34 +102,43 @@ package final class TsqServer: Sendable {
   package func run() async throws {
     try announcer.start()
     if !daemons.isEmpty { try renewal.start() }
+    try brokerFiles?.start()
     for daemon in daemons { daemon.start() }
     defer {
+      brokerFiles?.stop()
       renewal.stop()
       for daemon in daemons { daemon.stop() }
       announcer.stop()
     }
     var logger = Logger(label: "tsq")
     logger.logLevel = .error
-    let (announcer, renewal) = (announcer, renewal)
+    let (announcer, renewal, brokerFiles) = (announcer, renewal, brokerFiles)
     let door = HTTPDoor(
-      store, authority, frames, metrics, readerPatienceNanos: options.readerPatienceNanos,
+      store, authority, frames, metrics, publicURL: options.publicURL, readerPatienceNanos: options.readerPatienceNanos,
       registryChanged: {
         announcer.wake()
         renewal.wake()
+        brokerFiles?.wake()
       },
       publish: { [daemons] publication in
         daemons.map { $0.publish(publication) { _ in } }.filter { $0 }.count
       })
+    await door.closeLeftMeters()
     let ready = ready
     let host = options.listen.host
     let application = Application(
       responder: door,
-      server: .http1(
-        configuration: .init(
-          idleTimeout: .seconds(Self.idleSeconds),
-          httpDecoderConfiguration: .init(
-            maxHeaderFieldSize: Self.headerByteLimit, maxHeaderListSize: Self.headerByteLimit,
-            maxHeaderFieldCount: 100))),
+      server: HTTPServerBuilder { responder in
+        UpgradableChannel(
+          http: HTTP1Channel(
+            responder: responder,
+            configuration: .init(
+              idleTimeout: .seconds(Self.idleSeconds),
+              httpDecoderConfiguration: .init(
+                maxHeaderFieldSize: Self.headerByteLimit, maxHeaderListSize: Self.headerByteLimit,
+                maxHeaderFieldCount: 100))),
+          admit: { door.meterAccess($0) }, serve: { await door.serveMeter($0, $1) })
+      },
       configuration: .init(
         address: .hostname(host, port: options.listen.port), serverName: "tsq", backlog: 1024),
       onServerRunning: { channel in

@@ -9,13 +9,13 @@ final class Broker: @unchecked Sendable {
   private var process: ChildProcess?
 
   /// - Parameter extra: further lines of its configuration.
-  init(_ extra: String = "") throws {
+  init(_ extra: String = "", anonymous: Bool = true) throws {
     port = Self.freePort()
     folder = NSTemporaryDirectory() + "tsq-broker-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let configuration = """
       listener \(port) 127.0.0.1
-      allow_anonymous true
+      allow_anonymous \(anonymous)
       user root
       persistence true
       persistence_location \(folder)/

@@ -35,9 +35,9 @@ package final class FrameDoor: Sendable {
   }
 
   /// What the store is asked for, of frames whose senders are admitted. Tokens stay behind.
-  /// - Parameter creator: who makes meters that are not there yet, parked.
+  /// - Parameter creator: who makes meters that are not there yet, parked; nil refuses their frames.
   package func request(
-    _ parsed: Parsed, creator: Actor, interface: String, topic: String,
+    _ parsed: Parsed, creator: Actor?, interface: String, topic: String,
     _ complete: (inout ReceivedMessage) -> Void = { _ in }
   ) -> CommitRequest.AppendRequest {
     let messages = parsed.infos.map { info in

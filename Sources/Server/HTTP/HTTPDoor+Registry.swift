@@ -1,6 +1,5 @@
 import Foundation
 import Hummingbird
-import Ingest
 import Query
 import TSEngine
 
@@ -26,7 +25,7 @@ extension HTTPDoor {
     let registry = try store.wholeRegistry()
     switch (path.first, path.count) {
     case ("devices", 1):
-      return Reply.json(RegistryJSON.list(registry.devices.sorted().map { RegistryJSON.device($0, registry) }))
+      return try listDevices(request, registry)
     case ("devices", 2):
       guard let device = registry.devices[path[1]] else { throw Refused(.unknownDevice) }
       return Reply.json(RegistryJSON.device(device, registry))
@@ -91,6 +90,11 @@ struct RegistryCommand {
     var color: LampState.Color?
     var brightness: Double?
     var on: Bool?
+    /// What people say of a sensor, and where it is.
+    var sensor: [String: Change]?
+    var address: [String]?
+    /// What a meter is asked.
+    var body: [String: CallValue]?
     /// Of a type, by name; an empty value sets back.
     var settings: [String: String]?
   }
@@ -192,23 +196,11 @@ struct RegistryCommand {
     return Reply.json(json.closed)
   }
 
-  /// L-42: with an origin, so that the lamp's answer is known for an echo. The lamp says what it became on `changed`.
-  private func configureLamp(_ id: String) throws -> Response {
-    guard let device = try door.store.wholeRegistry().devices[id] else { throw Refused(.unknownDevice) }
-    guard device.type == DeviceType.lampi else { throw Refused.badRequest("\(id) is no lamp") }
-    let wanted = LampState(color: body.color, brightness: body.brightness, on: body.on, client: LampStates.ownClient)
-    guard !wanted.fields.isEmpty else { throw Refused.badRequest(#"The body lacks "color", "brightness" or "on""#) }
-    let brokers = door.publish(
-      MQTTPublication(topic: LampTopic.setConfig(id), payload: Array(wanted.json.utf8), qos: 1))
-    guard brokers > 0 else {
-      throw Refused(status: .serviceUnavailable, code: "noBroker", message: "No broker takes messages for devices")
-    }
-    return Reply.json(.accepted, wanted.json)
-  }
-
   private func changeDevice(_ id: String, _ verb: String) async throws -> Response {
     if verb == "set_config" { return try configureLamp(id) }
     if verb == "credentials" { return try await issueCredentials(of: id) }
+    if verb == "sensor" { return try await describeSensor(id) }
+    if verb == "call" { return try await callMeter(id) }
     let at = try instant()
     switch verb {
     case "associate":
@@ -264,7 +256,7 @@ struct RegistryCommand {
     return user.id
   }
 
-  private func field(_ value: String?, _ name: String) throws(Refused) -> String {
+  func field(_ value: String?, _ name: String) throws(Refused) -> String {
     guard let value else { throw .badRequest("The body lacks \"\(name)\"") }
     return value
   }

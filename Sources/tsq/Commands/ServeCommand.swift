@@ -21,12 +21,20 @@ struct ServeCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The PostgreSQL wire (not yet).", valueName: "HOST:PORT|off")) var pg: String?
   @Option(help: ArgumentHelp("A broker to subscribe; several may be named.", valueName: "[NAME=]mqtt://HOST:PORT"))
   var mqtt: [String] = []
+  @Option(
+    help: ArgumentHelp(
+      "Keep mosquitto's password and ACL files here (password_file DIR/passwords, acl_file DIR/acl).", valueName: "DIR"))
+  var brokerFiles: String?
+  @Option(help: ArgumentHelp("The broker's pid_file: it reads the files again when they change.", valueName: "FILE"))
+  var brokerPid: String?
   @Option(help: ArgumentHelp("Where bridges report their state.", valueName: "TOPIC"))
   var discoveryPrefix = DiscoveryPolicy().prefix
   @Option(help: ArgumentHelp("New devices a minute, at most.", valueName: "N"))
   var discoveryRate = DiscoveryPolicy().newDevicesPerMinute
   @Option(help: ArgumentHelp("Only discover ids that start so; several may be named.", valueName: "HEX"))
   var discoveryAllow: [String] = []
+  @Option(help: ArgumentHelp("Where meters are told to send to (where they asked).", valueName: "URL"))
+  var publicURL: String?
   @Option(help: ArgumentHelp("How long an association code claims.", valueName: "SECONDS")) var codeLifetime = 600.0
   @Option(help: ArgumentHelp("Cut a client that leaves an answer unread for so long.", valueName: "SECONDS"))
   var readerPatience = Double(ServerOptions.defaultReaderPatienceNanos) / 1e9
@@ -129,6 +137,14 @@ struct ServeCommand: ParsableCommand {
       }
       options.brokers.append(broker)
     }
+    if let brokerFiles {
+      guard !options.brokers.isEmpty, options.brokers.allSatisfy({ $0.username != nil && $0.password != nil }) else {
+        throw CommandError.usage("--broker-files shuts out who has no password, tsq too: --mqtt mqtt://tsq:PASSWORD@host:1883")
+      }
+      options.brokerFiles = BrokerFiles.Options(directory: brokerFiles, pidFile: brokerPid)
+    } else if brokerPid != nil {
+      throw CommandError.usage("--broker-pid goes with --broker-files")
+    }
     if let token = System.environment("TSQ_ADMIN_TOKEN") {
       guard token.utf8.count >= Authority.minimumGivenLength else {
         throw CommandError.usage("TSQ_ADMIN_TOKEN has less than \(Authority.minimumGivenLength) characters")
@@ -145,6 +161,12 @@ struct ServeCommand: ParsableCommand {
       throw CommandError.usage("--reader-patience is a number of seconds above 0, at most a day")
     }
     options.readerPatienceNanos = Int64(readerPatience * 1e9)
+    if let publicURL {
+      guard publicURL.hasPrefix("http://") || publicURL.hasPrefix("https://"), !publicURL.hasSuffix("/") else {
+        throw CommandError.usage("--public-url is like https://tsq.example, without a slash at its end")
+      }
+      options.publicURL = publicURL
+    }
     options.discovery.prefix = discoveryPrefix
     options.discovery.newDevicesPerMinute = discoveryRate
     options.discovery.allowedPrefixes = discoveryAllow.map { $0.lowercased() }
