@@ -32,12 +32,16 @@ faults-nightly: ## more seeds of them
 sanitize: ## the engine's tests under TSan, then ASan
 	Scripts/sanitize
 
-install: build ## into PREFIX/bin
-	install -d "$(DESTDIR)$(PREFIX)/bin"
+UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
+
+install: build ## into PREFIX/bin, its service beside
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(UNITS)"
 	install -m 755 $(BUILD) "$(DESTDIR)$(PREFIX)/bin/tsq"
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' Packaging/tsq.service > "$(UNITS)/tsq.service"
+	chmod 644 "$(UNITS)/tsq.service"
 
 uninstall:
-	rm -f "$(DESTDIR)$(PREFIX)/bin/tsq"
+	rm -f "$(DESTDIR)$(PREFIX)/bin/tsq" "$(UNITS)/tsq.service"
 
 deps:
 	@Scripts/install-deps

@@ -20,6 +20,10 @@ package final class ServerMetrics: Sendable {
     case devicesDiscovered
     case devicesRefused
     case announcements
+    case callFrames
+    case callRefusals
+    case statesRecorded
+    case statesRefused
     case queries
     case slowReaders
 
@@ -41,6 +45,10 @@ package final class ServerMetrics: Sendable {
       case .devicesDiscovered: "tsq_devices_discovered_total"
       case .devicesRefused: "tsq_devices_refused_total"
       case .announcements: "tsq_announcements_confirmed_total"
+      case .callFrames: "tsq_websocket_frames_total"
+      case .callRefusals: "tsq_websocket_refusals_total"
+      case .statesRecorded: "tsq_states_recorded_total"
+      case .statesRefused: "tsq_states_refused_total"
       case .queries: "tsq_queries_total"
       case .slowReaders: "tsq_slow_readers_total"
       }
@@ -63,6 +71,10 @@ package final class ServerMetrics: Sendable {
       case .devicesDiscovered: "Devices created by discovery"
       case .devicesRefused: "Discoveries refused by the rate limit or the allow rule"
       case .announcements: "Association messages confirmed by every broker"
+      case .callFrames: "Frames stored from WebSockets"
+      case .callRefusals: "Calls refused by what they hold"
+      case .statesRecorded: "States of devices recorded"
+      case .statesRefused: "Reports of states refused by what they hold"
       case .queries: "SQL statements run"
       case .slowReaders: "Clients cut because they left an answer unread"
       }

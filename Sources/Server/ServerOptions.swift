@@ -77,6 +77,8 @@ package struct ServerOptions: Sendable {
 
   package var listen: Address
   package var brokers: [Broker] = []
+  /// A broker's password and ACL files to be kept.
+  package var brokerFiles: BrokerFiles.Options?
   /// No authentication, loopback addresses only.
   package var isDev = false
   /// TSQ_ADMIN_TOKEN.
@@ -86,6 +88,8 @@ package struct ServerOptions: Sendable {
   package var thingsPrefix = ThingTopic.defaultPrefix
   /// Of servers that share these devices' messages.
   package var mqttGroup: String?
+  /// Where meters are told to send to, as `https://tsq.example`; nil: where they asked.
+  package var publicURL: String?
   /// How long an answer waits for a client that does not read before the connection is cut.
   package var readerPatienceNanos = Self.defaultReaderPatienceNanos
   package static let defaultReaderPatienceNanos: Int64 = 30_000_000_000

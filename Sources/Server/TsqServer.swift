@@ -1,4 +1,5 @@
 import Hummingbird
+import HummingbirdCore
 import Logging
 import Synchronization
 import TSEngine
@@ -22,6 +23,8 @@ package final class TsqServer: Sendable {
   private let announcer: Announcer
   private let heartbeats: HeartbeatWatch
   private let commands: CommandOutbox
+  private let renewal: CodeRenewal
+  private let brokerFiles: BrokerFiles?
 
   /// - Parameters:
   ///   - line: what a person or script at the start waits for.
@@ -36,7 +39,7 @@ package final class TsqServer: Sendable {
     let discovery = Discovery(store, options.discovery, metrics, log: log)
     try discovery.makeParkedUser()
     if options.isDev {
-      authority = .open(store)
+      authority = try .open(store)
     } else {
       let made = try Authority.make(store, given: options.adminToken)
       authority = made.authority
@@ -48,10 +51,12 @@ package final class TsqServer: Sendable {
     let changed = Mutex<(@Sendable () -> Void)?>(nil)
     let box = Box(changed)
     let (frames, metrics) = (frames, metrics)
+    let states = LampStates(store, metrics, log: log)
     daemons = options.brokers.map { broker in
       BrokerDaemon(
-        broker, store, frames, discovery, metrics,
-        things: ThingDoor(store, metrics, prefix: options.thingsPrefix), group: options.mqttGroup, log: log, registryChanged: { box.call() },
+        broker, store, frames, discovery, states, metrics,
+        things: ThingDoor(store, metrics, prefix: options.thingsPrefix), group: options.mqttGroup, log: log,
+        registryChanged: { box.call() },
         onReady: { ready.mqtt(broker) })
     }
     announcer = Announcer(
@@ -62,9 +67,17 @@ package final class TsqServer: Sendable {
       store, prefix: options.thingsPrefix,
       brokers: zip(options.brokers, daemons).map { broker, daemon in (broker.name, { daemon.publish($0, $1) }) })
     let (announcer, commands) = (announcer, commands)
-    box.set { [weak announcer, weak commands] in
+    renewal = CodeRenewal(store, log: log) { announcer.wake() }
+    brokerFiles = options.brokerFiles.map {
+      BrokerFiles(store, $0, brokers: options.brokers, discoveryPrefix: options.discovery.prefix,
+        thingsPrefix: options.thingsPrefix, log: log)
+    }
+    let (renewal, brokerFiles) = (renewal, brokerFiles)
+    box.set { [weak announcer, weak commands, weak renewal, weak brokerFiles] in
       announcer?.wake()
       commands?.wake()
+      renewal?.wake()
+      brokerFiles?.wake()
     }
   }
 
@@ -100,8 +113,12 @@ package final class TsqServer: Sendable {
     try announcer.start()
     try heartbeats.start()
     try commands.start()
+    if !daemons.isEmpty { try renewal.start() }
+    try brokerFiles?.start()
     for daemon in daemons { daemon.start() }
     defer {
+      brokerFiles?.stop()
+      renewal.stop()
       for daemon in daemons { daemon.stop() }
       announcer.stop()
       heartbeats.stop()
@@ -109,24 +126,36 @@ package final class TsqServer: Sendable {
     }
     var logger = Logger(label: "tsq")
     logger.logLevel = .error
-    let (announcer, commands) = (announcer, commands)
-    var door = HTTPDoor(
-      store, authority, frames, metrics, readerPatienceNanos: options.readerPatienceNanos,
+    let (announcer, commands, renewal, brokerFiles) = (announcer, commands, renewal, brokerFiles)
+    var made = HTTPDoor(
+      store, authority, frames, metrics, publicURL: options.publicURL, readerPatienceNanos: options.readerPatienceNanos,
       registryChanged: {
         announcer.wake()
         commands.wake()
+        renewal.wake()
+        brokerFiles?.wake()
+      },
+      publish: { [daemons] publication in
+        daemons.map { $0.publish(publication) { _ in } }.filter { $0 }.count
       })
-    door.brokerNames = commands.brokerNames
+    made.brokerNames = commands.brokerNames
+    let door = made
+    await door.closeLeftMeters()
     let ready = ready
     let host = options.listen.host
     let application = Application(
       responder: door,
-      server: .http1(
-        configuration: .init(
-          idleTimeout: .seconds(Self.idleSeconds),
-          httpDecoderConfiguration: .init(
-            maxHeaderFieldSize: Self.headerByteLimit, maxHeaderListSize: Self.headerByteLimit,
-            maxHeaderFieldCount: 100))),
+      server: HTTPServerBuilder { responder in
+        UpgradableChannel(
+          http: HTTP1Channel(
+            responder: responder,
+            configuration: .init(
+              idleTimeout: .seconds(Self.idleSeconds),
+              httpDecoderConfiguration: .init(
+                maxHeaderFieldSize: Self.headerByteLimit, maxHeaderListSize: Self.headerByteLimit,
+                maxHeaderFieldCount: 100))),
+          admit: { door.meterAccess($0) }, serve: { await door.serveMeter($0, $1) })
+      },
       configuration: .init(
         address: .hostname(host, port: options.listen.port), serverName: "tsq", backlog: 1024),
       onServerRunning: { channel in

@@ -17,6 +17,22 @@ extension Snapshot {
     return found
   }
 
+  /// The registry as everything recorded at or before `instant` left it, connections included (T-04).
+  /// - Throws: as `events`.
+  /// - Complexity: reads and applies the journal up to there: seconds for a million events.
+  package func registry(at instant: Int64) throws(StorageError) -> Registry {
+    var (cursor, past) = (eventCursor(), Registry())
+    while let event = try cursor.next(), event.recordedAt <= instant { past.apply(event) }
+    var records: [OperationalRecord] = []
+    let failure = replayedRecords { record in
+      if record.recordedAt <= instant { records.append(record) }
+      return true
+    }
+    if let failure { throw failure }
+    for record in records.reversed() { past.apply(record) }
+    return past
+  }
+
   /// The journal of one device (T-04).
   /// - Throws: as `events`.
   /// - Complexity: reads all journal segments: a second for a million events.
@@ -100,13 +116,13 @@ extension Shared {
     return content
   }
 
-  /// The records of a journal segment, in LSN order.
+  /// The operational records of a journal segment, in LSN order.
   /// - Throws: as above.
   func sealedRecords(
     _ journal: Manifest.JournalSegment, _ skipsDamage: Bool
   ) throws(StorageError) -> [OperationalRecord] {
     var records: [OperationalRecord] = []
-    for record in try sealedContent(journal, skipsDamage).records {
+    for record in try sealedContent(journal, skipsDamage).records where record.kind == LogRecordKind.message.rawValue {
       records.append(try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn))
     }
     return records

@@ -91,6 +91,32 @@ extension Snapshot {
     return conflicts
   }
 
+  /// The few operational records that a replay needs (connections, clocks) up to this snapshot, newest first; they
+  /// lie beside the events. Ends when `emit` returns false.
+  /// - Returns: as `records`.
+  /// - Complexity: O(journal segments); one that is reached is read as a whole.
+  package func replayedRecords<Failure: Error>(
+    _ emit: (OperationalRecord) throws(Failure) -> Bool
+  ) throws(Failure) -> StorageError? {
+    guard case .store(let live, let shared) = backing else { return nil }
+    for record in live.unsealedRecords(through: lsn) where record.isReplayed {
+      if try !emit(record) { return nil }
+    }
+    for journal in live.manifest.journals.sorted(by: { $0.newestLSN > $1.newestLSN })
+    where journal.content == .registry && journal.oldestLSN <= lsn {
+      let records: [OperationalRecord]
+      do throws(StorageError) {
+        records = try shared.sealedRecords(journal, skipsDamage)
+      } catch {
+        return error
+      }
+      for record in records.reversed() where record.lsn <= lsn {
+        if try !emit(record) { return nil }
+      }
+    }
+    return nil
+  }
+
   /// Operational records up to this snapshot, newest first: those of the unsealed log, then those
   /// of journal segments, which are read as they are reached. Ends when `emit` returns false.
   /// - Returns: `.corrupt` when part of one cannot be read, unless this snapshot reads around damage.

@@ -391,7 +391,7 @@ public final class Store: Sendable {
   ) throws(StorageError) -> (result: Result<Value, Refusal>, lsn: LSN) {
     if !aroundDamage { _ = try wholeRegistry() }
     let context = DecisionContext(
-      now: options.clock.nowNanos(), actor: actor, cause: cause, random: options.rng)
+      now: options.clock.nowNanos(), actor: actor, cause: cause, policy: options.policy, random: options.rng)
     let answer = Latch<Result<Value, Refusal>>()
     let lsn: LSN = try wait { done in
       .decide(

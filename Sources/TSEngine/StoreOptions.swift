@@ -31,6 +31,8 @@ public struct StoreOptions: Sendable {
   package var compactsItself = true
   /// Groups under way that one thread gathers before it settles them; over 1 for tests without threads.
   package var lookahead = 1
+  /// Limits that decisions on the registry keep.
+  package var policy = RegistryPolicy()
   package var compaction = CompactionPlan.Options()
   package var sharing = BlockBuilder.Sharing()
   package var rollups = RollupPlan.Options()

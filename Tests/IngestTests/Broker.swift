@@ -8,19 +8,21 @@ final class Broker: @unchecked Sendable {
   let folder: String
   private var process: ChildProcess?
 
-  init() throws {
+  /// - Parameter extra: further lines of its configuration.
+  init(_ extra: String = "", anonymous: Bool = true) throws {
     port = Self.freePort()
     folder = NSTemporaryDirectory() + "tsq-broker-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let configuration = """
       listener \(port) 127.0.0.1
-      allow_anonymous true
+      allow_anonymous \(anonymous)
       user root
       persistence true
       persistence_location \(folder)/
       max_queued_messages 0
       max_inflight_messages 1000
       log_type error
+      \(extra)
       """
     try configuration.write(toFile: "\(folder)/mosquitto.conf", atomically: true, encoding: .utf8)
   }

@@ -13,22 +13,30 @@ import Testing
     final class Inbox: Sendable {
       let messages = Mutex<[MQTTMessage]>([])
       let subscriptions = Mutex(0)
+      let failures = Mutex(0)
     }
 
     let inbox = Inbox()
     private let loop: MQTTLoop
     private let done = DispatchSemaphore(value: 0)
 
-    init(_ broker: Broker, _ filters: [String] = []) throws {
+    /// - Parameter login: user and password.
+    init(_ broker: Broker, _ filters: [String] = [], login: (user: String, password: String)? = nil) throws {
       var options = MQTTOptions(
         host: "127.0.0.1", port: broker.port, clientID: "watcher-\(UUID().uuidString)")
       options.filters = filters
       options.firstRetryMillis = 20
+      options.username = login?.user
+      options.password = login?.password
       let inbox = inbox
       let loop = MQTTLoop(
         options,
         observer: { event in
-          if case .subscribed = event { inbox.subscriptions.withLock { $0 += 1 } }
+          switch event {
+          case .subscribed, .subscriptionRefused: inbox.subscriptions.withLock { $0 += 1 }
+          case .connectionFailed: inbox.failures.withLock { $0 += 1 }
+          default: break
+          }
         }
       ) { batch in
         inbox.messages.withLock { $0 += batch }
@@ -40,7 +48,9 @@ import Testing
         loop.run()
         done.signal()
       }
-      try waitUntil("subscribed") { inbox.subscriptions.withLock { $0 } == filters.count }
+      try waitUntil("subscribed") {
+        inbox.subscriptions.withLock { $0 } >= filters.count || (login != nil && inbox.failures.withLock { $0 } > 0)
+      }
     }
 
     func end() {
@@ -82,7 +92,7 @@ import Testing
     let address = try #require(ServerOptions.Broker("mqtt://127.0.0.1:\(broker.port)"))
     let daemon = BrokerDaemon(
       address, store, FrameDoor(store), Discovery(store, DiscoveryPolicy(), metrics, log: { _ in }),
-      metrics, log: { _ in }, registryChanged: {}, onReady: { subscribed.raise() })
+      LampStates(store, metrics, log: { _ in }), metrics, log: { _ in }, registryChanged: {}, onReady: { subscribed.raise() })
     daemon.start()
     try waitUntil("subscribed") { subscribed.isRaised }
     return daemon

@@ -83,6 +83,8 @@ import Testing
       correlated.correlationData = [UInt8](repeating: 1, count: 257)
       var stray = message("data", #"{"temperature":1}"#)
       stray.topic = "things/solar/ws-1/data"
+      var retained = message("data", #"{"temperature":1}"#)
+      retained.retained = true
       var large = message("data", "")
       large.isOversized = true
       let bad = [
@@ -90,6 +92,9 @@ import Testing
         message("data", #"{"temperature":81}"#), message("data", #"{"temperature":1,"timestamp":"soon"}"#),
         message("data", #"{"temperature":1}"#, device: "nobody"), message("data", #"{"readings":[{"value":1}]}"#),
         long, type, correlated, stray, large,
+        message("data", #"{"temperature":1,"timestamp":9223372037}"#),
+        message("data", #"{"temperature":1,"timestamp":-99999999999999}"#),
+        message("data", #"{"temperature":1,"timestamp":99999999999999999}"#), retained,
       ]
       clock.advance(nanos: 5)
       _ = try door.take(bad)
@@ -97,9 +102,10 @@ import Testing
         == [["\(bad.count)"]])
       let errors = try rows(store, "SELECT processing_error FROM messages ORDER BY lsn").map { $0[0] }
       #expect(errors[2] == "temperature is not of type float" && errors[3].contains("out of its range"))
-      #expect(errors[5] == "unknown device" && errors[11] == "larger than 256 KiB" && Set(errors).count >= 9)
+      #expect(errors[5] == "unknown device" && errors[11] == MQTTMessage.oversizedText && Set(errors).count >= 9)
       #expect(try rows(store, "SELECT count(*) FROM weather") == [["0"]])
       #expect(store.registry.devices["nobody"] == nil && store.registry.devices["ws-1"]?.status == .offline)
+      #expect(errors[12...14].allSatisfy { $0 == "timestamp is no instant" } && errors[15].hasPrefix("a retained reading"))
       #expect(try rows(store, "SELECT payload_raw, payload_json IS NULL FROM messages ORDER BY lsn LIMIT 1") == [["7b", "true"]])
     }
   }
@@ -145,6 +151,30 @@ import Testing
       // Another of the same bytes later is another.
       _ = try door.take([again])
       #expect(try rows(store, "SELECT count(*) FROM messages") == [["2"]])
+    }
+  }
+
+  @Test("D-20: what was processed and not acknowledged is not processed again when the session goes on")
+  func redeliveryOfWhatIsDone() throws {
+    try withStore { store, clock in
+      let (one, two) = (message("data", #"{"temperature":7}"#, id: 9), message("data", #"{"temperature":7}"#, id: 10))
+      var door = ThingDoor(store, ServerMetrics())
+      _ = try door.take([one])
+      for isRestart in [false, true] {
+        clock.advance(nanos: 1_000_000_000)
+        if isRestart { door = ThingDoor(store, ServerMetrics()) }
+        door.connected(sessionPresent: true)
+        _ = try door.take([one])
+        #expect(try rows(store, "SELECT count(*) FROM messages") == [["1"]])
+        #expect(try rows(store, "SELECT ts FROM weather") == [["2023-11-14T22:13:20Z"]])
+      }
+      // Once; another id is another message, and in a new session ids begin anew.
+      _ = try door.take([two])
+      #expect(try rows(store, "SELECT count(*) FROM messages") == [["2"]])
+      clock.advance(nanos: 1_000_000_000)
+      door.connected(sessionPresent: false)
+      _ = try door.take([one])
+      #expect(try rows(store, "SELECT count(*) FROM messages") == [["3"]])
     }
   }
 

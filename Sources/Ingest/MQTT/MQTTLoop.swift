@@ -224,7 +224,9 @@ extension MQTTLoop {
       return taken
     }
     for item in outgoing
-    where !session.publish(item.publication, version: version, confirmed: item.confirmed) {
+    where item.publication.secondsLeft == 0
+      || !session.publish(item.publication, version: version, confirmed: item.confirmed)
+    {
       item.confirmed?(false)
     }
   }

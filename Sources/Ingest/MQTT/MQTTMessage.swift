@@ -1,3 +1,5 @@
+import Glibc
+
 /// A message that came in. Its QoS ≥ 1 acknowledgement is held until the handler has it durable.
 package struct MQTTMessage: Sendable {
   package var topic: String
@@ -7,13 +9,28 @@ package struct MQTTMessage: Sendable {
   package var retained: Bool
   /// Packet id, 0 at QoS 0. With a hash of the payload it tells a redelivery from a new message.
   package var packetID: UInt16
-  /// Larger than `MQTTOptions.maximumPayloadByteCount`; the payload was not kept.
+  /// Larger than `MQTTOptions.maximumPayloadByteCount`, or its properties are; neither was kept.
   package var isOversized = false
+  package static let oversizedText = "larger than 256 KiB, or with more than 16 KiB of properties"
   /// MQTT 5: where the answer goes, and what it carries along.
   package var responseTopic: String?
   package var correlationData: [UInt8]?
   package var contentType: String?
   package var userProperties: [(name: String, value: String)] = []
+}
+
+extension MQTTMessage {
+  /// Bytes of what came along beside topic and payload.
+  var propertyByteCount: Int {
+    (responseTopic?.utf8.count ?? 0) + (contentType?.utf8.count ?? 0) + (correlationData?.count ?? 0)
+      + userProperties.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 16 }
+  }
+
+  /// Makes it one that is too large.
+  mutating func dropContent() {
+    isOversized = true
+    (payload, userProperties, contentType, correlationData, responseTopic) = ([], [], nil, nil, nil)
+  }
 }
 
 /// A message to send.
@@ -27,6 +44,9 @@ package struct MQTTPublication: Sendable {
   package var correlationData: [UInt8]?
   package var responseTopic: String?
 
+  /// Wall time in nanoseconds from which on it is not sent any more; MQTT 5 tells the broker too.
+  package var expiresAt: Int64?
+
   package init(
     topic: String, payload: [UInt8], qos: Int32 = 0, retain: Bool = false,
     correlationData: [UInt8]? = nil
@@ -36,6 +56,19 @@ package struct MQTTPublication: Sendable {
     self.qos = qos
     self.retain = retain
     self.correlationData = correlationData
+  }
+}
+
+extension MQTTPublication {
+  /// Until it expires, rounded up; nil when it never does.
+  var secondsLeft: UInt32? {
+    expiresAt.map { expiresAt in
+      var now = timespec()
+      // SAFETY: one timespec is written.
+      _ = unsafe clock_gettime(CLOCK_REALTIME, &now)
+      let left = expiresAt.subtractingReportingOverflow(Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec))
+      return left.overflow || left.partialValue <= 0 ? 0 : UInt32(clamping: (left.partialValue - 1) / 1_000_000_000 + 1)
+    }
   }
 }
 
@@ -85,11 +118,12 @@ package struct MQTTOptions: Sendable {
   package var lastRetryMillis = 10_000
 
   /// Retained, QoS 2: `1` while we are connected, `0` by our Will when not.
-  package var stateTopic: String { "tsq/connection/\(clientID)/state" }
+  package var stateTopic: String
 
   package init(host: String, port: Int32 = 1883, clientID: String) {
     self.host = host
     self.port = port
     self.clientID = clientID
+    stateTopic = "tsq/connection/\(clientID)/state"
   }
 }

@@ -11,6 +11,8 @@ import Glibc
   private let client: OpaquePointer
   private let maximumPayloadByteCount: Int
 
+  private static let propertyByteLimit = 16 << 10
+
   private(set) var received: [MQTTMessage] = []
   private(set) var receivedByteCount = 0
   /// The connection as the broker answered it: result, and whether it knew our session.
@@ -100,8 +102,9 @@ import Glibc
       unsafe copy.payload = Array(UnsafeRawBufferPointer(start: payload, count: byteCount))
     }
     if let properties = unsafe properties { unsafe readProperties(properties, into: &copy) }
+    if copy.propertyByteCount > Self.propertyByteLimit { copy.dropContent() }
     received.append(copy)
-    receivedByteCount += copy.payload.count + 128
+    receivedByteCount += copy.payload.count + copy.topic.utf8.count + copy.propertyByteCount + 128
   }
 
   private func readProperties(
@@ -229,6 +232,10 @@ extension MosquittoSession {
     }
     if version == .v5, let topic = publication.responseTopic {
       unsafe mosquitto_property_add_string(&properties, Int32(MQTT_PROP_RESPONSE_TOPIC.rawValue), topic)
+    }
+    if version == .v5, let seconds = publication.secondsLeft {
+      unsafe mosquitto_property_add_int32(
+        &properties, Int32(MQTT_PROP_MESSAGE_EXPIRY_INTERVAL.rawValue), seconds)
     }
     defer { unsafe mosquitto_property_free_all(&properties) }
     let code = unsafe mosquitto_publish_v5(

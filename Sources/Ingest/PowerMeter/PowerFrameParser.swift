@@ -18,7 +18,7 @@ package struct PowerFrameParser: Sendable {
   package static let maximumSamples = 1_000
   static let probeLimit = 3
   static let spanNanos: Int64 = 1_000_000_000
-  static let maximumIDLength = 64
+  package static let maximumIDLength = 64
   static let maximumTokenLength = 256
 
   struct Column: Sendable {
@@ -175,6 +175,16 @@ package struct PowerFrameParser: Sendable {
       draft.token = try text(&cursor, limit: Self.maximumTokenLength)
     default:
       try unknownMember(name, &cursor, &draft, depth: depth)
+    }
+  }
+
+  /// Letters, then six digits: how power meters are called.
+  package static func isSensorID(_ text: String) -> Bool {
+    let utf8 = text.utf8
+    guard (7...maximumIDLength).contains(utf8.count) else { return false }
+    return utf8.enumerated().allSatisfy { index, byte in
+      index < utf8.count - 6
+        ? UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 : UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
     }
   }
 

@@ -41,11 +41,11 @@ extension Binder {
   private func named(
     _ name: ObjectName, _ travel: TimeTravel, _ reference: TableReference
   ) throws(SQLError) -> (LogicalPlan, Scope) {
-    if travel.systemTime != nil { throw .unsupported("FOR SYSTEM_TIME", at: reference.range) }
     if travel.registryAt != nil { throw .unsupported("WITH REGISTRY AT", at: reference.range) }
     let word = name.last.name
     let alias = reference.alias?.name ?? word
     var (plan, scope) = try resolved(word, alias, name.range)
+    if let instant = travel.systemTime { plan = try recorded(plan, word, at: instant) }
     guard reference.columnAliases.count <= scope.columns.count else {
       throw SQLError(.invalidColumnReference, "more names than columns", at: reference.range)
     }
@@ -60,6 +60,23 @@ extension Binder {
       plan = .readings(table)
     }
     return (plan, scope)
+  }
+
+  /// A table of the registry as it was recorded at a constant instant (T-04).
+  private func recorded(_ plan: LogicalPlan, _ word: String, at expression: Expression) throws(SQLError) -> LogicalPlan {
+    let bound = try bind(expression, Scope())
+    guard case .timestamp(let instant) = try coerce(bound, to: .timestamp, expression.range).constantValue else {
+      throw SQLError(
+        .invalidParameterValue, "FOR SYSTEM_TIME AS OF takes a constant instant", at: expression.range)
+    }
+    guard case .rows = plan, !commonTables.contains(where: { $0.name == word }),
+      let table = RegistryTables.tables(of: catalog.snapshot, at: instant).first(where: { $0.name == word })
+    else {
+      throw SQLError(
+        .featureNotSupported, "FOR SYSTEM_TIME is for tables of the registry", at: expression.range,
+        hint: "for readings write AS KNOWN AT")
+    }
+    return .rows(table)
   }
 
   /// A constant: an instant of the commit clock, or an LSN.

@@ -3,15 +3,36 @@ import TSEngine
 /// What is known of devices and users, as tables; refused while a damaged journal may say otherwise.
 enum RegistryTables {
   static func tables(of snapshot: Snapshot) -> [any RowTable] {
-    let registry = snapshot.registry
-    return [
-      associations(registry), commands(snapshot), credentials(registry), devices(registry), events(snapshot),
+    all(of: snapshot.registry, snapshot).map { guarded($0, snapshot) }
+  }
+
+  /// The same as everything recorded up to `instant` left them (`FOR SYSTEM_TIME AS OF`, T-04). Each scan replays
+  /// the journal up to there.
+  static func tables(of snapshot: Snapshot, at instant: Int64) -> [any RowTable] {
+    all(of: Registry(), snapshot, through: instant).map { empty in
+      guarded(
+        ClosureTable(name: empty.name, columns: empty.columns) { emit throws(SQLError) in
+          let registry: Registry
+          do throws(StorageError) { registry = try snapshot.registry(at: instant) } catch { throw error.sqlError }
+          try all(of: registry, snapshot, through: instant).first { $0.name == empty.name }?.scan(emit)
+        }, snapshot)
+    }
+  }
+
+  private static func all(
+    of registry: Registry, _ snapshot: Snapshot, through instant: Int64 = .max
+  ) -> [ClosureTable] {
+    [
+      associations(registry), commands(snapshot), credentials(registry), devices(registry),
+      events(snapshot, through: instant),
       types(registry), users(registry),
-    ].map { table in
-      ClosureTable(name: table.name, columns: table.columns) { emit throws(SQLError) in
-        do throws(StorageError) { try snapshot.requireWholeRegistry() } catch { throw error.sqlError }
-        try table.scan(emit)
-      }
+    ]
+  }
+
+  private static func guarded(_ table: ClosureTable, _ snapshot: Snapshot) -> any RowTable {
+    ClosureTable(name: table.name, columns: table.columns) { emit throws(SQLError) in
+      do throws(StorageError) { try snapshot.requireWholeRegistry() } catch { throw error.sqlError }
+      try table.scan(emit)
     }
   }
 
@@ -22,7 +43,8 @@ enum RegistryTables {
         RowColumn("device_id", .text), RowColumn("name", .text), RowColumn("type", .text),
         RowColumn("owner", .text), RowColumn("status", .text), RowColumn("since", .timestamp),
         RowColumn("created_at", .timestamp), RowColumn("updated_at", .timestamp),
-        RowColumn("code_expires_at", .timestamp), RowColumn("fields", .text),
+        RowColumn("code_expires_at", .timestamp), RowColumn("category", .text), RowColumn("part_of", .text),
+        RowColumn("fields", .text),
         RowColumn("last_seen", .timestamp), RowColumn("battery_level", .float),
         RowColumn("firmware_version", .text), RowColumn("is_active", .bool),
         RowColumn("mqtt_username", .text), RowColumn("metadata", .text),
@@ -38,6 +60,7 @@ enum RegistryTables {
           .text(device.type == DeviceType.lampi ? connection.status : device.status.rawValue),
           .optional(registry.associations.timeline(of: device.id).newestSince),
           .timestamp(device.createdAt), .timestamp(device.updatedAt), .optional(code?.expiresAt),
+          text(device.fields["category"]), text(device.fields["part_of"]),
           .text(RowJSON.object(registry.furtherFields(of: device))),
           .optional(registry.lastSeen(of: device.id)), device.batteryLevel.map { .float($0) } ?? .null,
           .text(device.firmwareVersion), .bool(device.isActive),
@@ -46,6 +69,10 @@ enum RegistryTables {
         if !goOn { return }
       }
     }
+  }
+
+  private static func text(_ field: FieldValue?) -> SQLValue {
+    if case .text(let text)? = field { .text(text) } else { .null }
   }
 
   private static func users(_ registry: Registry) -> ClosureTable {
@@ -172,7 +199,7 @@ enum RegistryTables {
     do throws(StorageError) { return try events.next() } catch { throw error.sqlError }
   }
 
-  private static func events(_ snapshot: Snapshot) -> ClosureTable {
+  private static func events(_ snapshot: Snapshot, through instant: Int64) -> ClosureTable {
     ClosureTable(
       name: "events",
       columns: [
@@ -183,7 +210,7 @@ enum RegistryTables {
       ]
     ) { emit throws(SQLError) in
       var events = snapshot.eventCursor()
-      while let event = try Self.next(&events) {
+      while let event = try Self.next(&events), event.recordedAt <= instant {
         let goOn = try emit([
           .int(Int64(bitPattern: event.lsn)), .text(event.kind.name),
           .optional(event.kind.device),

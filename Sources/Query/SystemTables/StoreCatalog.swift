@@ -15,7 +15,7 @@ package struct StoreCatalog: Catalog {
   package func receivedAt(_ lsn: LSN) -> Int64? { snapshot.commitTime(of: lsn) }
 
   package var rowTables: [any RowTable] {
-    RegistryTables.tables(of: snapshot) + StoreTables.tables(of: snapshot)
+    RegistryTables.tables(of: snapshot) + StoreTables.tables(of: snapshot) + OperationalTables.tables(of: snapshot)
       + RollupTables.tables(of: snapshot)
   }
 }

@@ -6,6 +6,8 @@ import TSEngine
 package final class Authority: Sendable {
   package enum Verdict: Sendable, Equatable {
     case admitted(Actor)
+    /// A device, for what is its own.
+    case device(String, Actor)
     /// No token, or one that is not known, expired or revoked: not told apart.
     case unknown
     /// Known, with a role that this version does not serve.
@@ -21,21 +23,24 @@ package final class Authority: Sendable {
   private let key: [UInt8]
   /// Everybody on this machine is an administrator.
   private let isOpen: Bool
+  package let bootTokens: BootTokens
   /// The public id of a token without one: that of TSQ_ADMIN_TOKEN.
   private let givenID: String
   /// What an unknown public id is compared with, so that it costs the same as a wrong secret.
   private let nobody = [UInt8](repeating: 0, count: 32)
 
-  private init(_ store: Store, key: [UInt8], isOpen: Bool, givenID: String) {
+  private init(_ store: Store, key: [UInt8], isOpen: Bool, givenID: String, bootTokens: BootTokens) {
     self.store = store
     self.key = key
     self.isOpen = isOpen
     self.givenID = givenID
+    self.bootTokens = bootTokens
   }
 
   /// Without authentication (`--dev`).
-  package static func open(_ store: Store) -> Authority {
-    Authority(store, key: [], isOpen: true, givenID: "")
+  /// - Throws: as `TokenKey.open`.
+  package static func open(_ store: Store) throws(StorageError) -> Authority {
+    Authority(store, key: [], isOpen: true, givenID: "", bootTokens: try BootTokens(store))
   }
 
   /// Makes sure that somebody can come in: by `given` (TSQ_ADMIN_TOKEN), or, when the store has
@@ -45,23 +50,24 @@ package final class Authority: Sendable {
     _ store: Store, given: String?
   ) throws(StorageError) -> (authority: Authority, newToken: String?) {
     let key = try TokenKey.open(store)
+    let boot = try BootTokens(store)
     let now = store.options.clock.nowNanos()
     let tokens = store.snapshot().registry.tokens
     let admins = tokens.sorted().filter { $0.grant.role == .admin && $0.isValid(at: now) }
     if let given {
       let code = HMAC.code(Array(given.utf8), key: key)
       if let known = admins.first(where: { HMAC.isEqual($0.grant.hmac, code) }) {
-        return (Authority(store, key: key, isOpen: false, givenID: known.grant.publicID), nil)
+        return (Authority(store, key: key, isOpen: false, givenID: known.grant.publicID, bootTokens: boot), nil)
       }
       let id = freeID(tokens)
       // The one given before goes: who changes the variable means to.
       let old = admins.filter { $0.grant.label == givenLabel }.map(\.grant.publicID)
       try issue(store, id, code, label: givenLabel, revoking: old, now)
-      return (Authority(store, key: key, isOpen: false, givenID: id), nil)
+      return (Authority(store, key: key, isOpen: false, givenID: id, bootTokens: boot), nil)
     }
     // A token given by the variable once stays good when the variable is gone.
     let earlier = admins.first { $0.grant.label == givenLabel }?.grant.publicID ?? ""
-    let authority = Authority(store, key: key, isOpen: false, givenID: earlier)
+    let authority = Authority(store, key: key, isOpen: false, givenID: earlier, bootTokens: boot)
     guard admins.isEmpty else { return (authority, nil) }
     let id = freeID(tokens)
     let token = "\(prefix)\(id)_\(Hex.text(TokenKey.random(store.options.rng)))"
@@ -104,11 +110,15 @@ package final class Authority: Sendable {
   package func verdict(_ token: String?) -> Verdict {
     if isOpen { return .admitted(Actor(.operator, "dev")) }
     guard let token else { return .unknown }
+    if let device = bootTokens.device(of: token) { return .device(device, Actor(.device, device)) }
     let code = HMAC.code(Array(token.utf8), key: key)
     let known = store.tokens[publicID(of: token)]
     let isRight = HMAC.isEqual(known?.grant.hmac ?? nobody, code)
     guard let known, isRight, known.isValid(at: store.options.clock.nowNanos()) else {
       return .unknown
+    }
+    if known.grant.role == .device, let device = known.grant.device {
+      return .device(device, Actor(.token, known.grant.publicID))
     }
     guard known.grant.role == .admin else { return .forbidden(known.grant.role) }
     return .admitted(Actor(.token, known.grant.publicID))

@@ -85,6 +85,7 @@ package final class CommandOutbox: Sendable {
     var publication = MQTTPublication(
       topic: "\(base)/cmd", payload: Array(order.message.utf8), qos: 1, correlationData: Array(order.id.utf8))
     publication.responseTopic = "\(base)/ack"
+    publication.expiresAt = order.expiresAt
     let queued = publish(publication) { [weak self] ok in self?.answered(order.id, ok) }
     // Tried again at the next step.
     if !queued { state.withLock { _ = $0.underway.remove(order.id) } }

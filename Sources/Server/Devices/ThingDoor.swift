@@ -11,13 +11,25 @@ package final class ThingDoor: Sendable {
   static let correlationLimit = 256
   /// Records that a start looks through for messages that were stored and not processed.
   private static let recallLimit = 20_000
+  /// Messages that a broker may have under way to us, at most: twice a batch.
+  private static let settledLimit = 4_000
 
+  /// Bytes of reports that one decision takes.
+  private static let decisionByteLimit = 1 << 20
+
+  /// What tells a message that comes again from others.
   private struct Key: Hashable {
     var topic: String
     var packetID: UInt16
-    var payload: [UInt8]
+    var byteCount: Int
+    /// Of the payload, for this process.
+    var hash: Int
     /// Of equal messages of a round.
-    var occurrence: Int
+    var occurrence = 0
+
+    init(_ topic: String, _ packetID: UInt16, _ payload: [UInt8]) {
+      (self.topic, self.packetID, byteCount, hash) = (topic, packetID, payload.count, payload.hashValue)
+    }
   }
 
   private struct Stored: Sendable {
@@ -31,6 +43,15 @@ package final class ThingDoor: Sendable {
   /// Stored and not processed.
   private let pending = Mutex<[Key: Stored]>([:])
 
+  /// Messages that are processed and perhaps not acknowledged: those of the last two rounds.
+  private struct Settled: Sendable {
+    var last: Set<Key> = []
+    var before: Set<Key> = []
+    /// Those of them that the broker may send once more, since the connection is a new one.
+    var again: Set<Key> = []
+  }
+  private let settled = Mutex(Settled())
+
   package init(_ store: Store, _ metrics: ServerMetrics, prefix: String = ThingTopic.defaultPrefix) {
     self.store = store
     self.metrics = metrics
@@ -41,25 +62,45 @@ package final class ThingDoor: Sendable {
   package func isMine(_ topic: String) -> Bool { ThingTopic(topic, prefix: prefix) != nil }
 
   private func recall() {
-    var (processed, found, looked) = (Set<LSN>(), [Key: Stored](), 0)
+    var (processed, found, done, looked) = (Set<LSN>(), [Key: Stored](), Set<Key>(), 0)
     _ = store.snapshot().readingAroundDamage().records { (record: OperationalRecord) throws(Never) in
       looked += 1
       switch record.kind {
       case .messageProcessed(let lsn, _): processed.insert(lsn)
-      case .messageReceived(let message) where !processed.contains(record.lsn) && isMine(message.topic):
-        let key = Key(topic: message.topic, packetID: message.packetID, payload: message.payload, occurrence: 0)
-        if message.packetID > 0 { found[key] = Stored(lsn: record.lsn, receivedAt: record.recordedAt) }
+      case .messageReceived(let message) where message.packetID > 0 && isMine(message.topic):
+        let key = Key(message.topic, message.packetID, message.payload)
+        if !processed.contains(record.lsn) {
+          found[key] = Stored(lsn: record.lsn, receivedAt: record.recordedAt)
+        } else if done.count < Self.settledLimit {
+          done.insert(key)
+        }
       default: break
       }
       return looked < Self.recallLimit
     }
-    let recalled = found
+    let (recalled, settledBefore) = (found, done)
     pending.withLock { $0 = recalled }
+    settled.withLock { $0.last = settledBefore }
+  }
+
+  /// A connection has begun. With the session of before the broker sends again what it has no acknowledgement of; in
+  /// a new one packet ids begin anew.
+  package func connected(sessionPresent: Bool) {
+    if !sessionPresent { pending.withLock { $0 = [:] } }
+    settled.withLock { settled in
+      settled = Settled(
+        again: sessionPresent ? settled.last.union(settled.before).union(settled.again) : [])
+    }
   }
 
   /// - Returns: whether the registry may have changed.
   /// - Throws: as the store; the messages are to be handed over again then, nothing of them is recorded twice.
-  package func take(_ messages: [MQTTMessage]) throws(StorageError) -> Bool {
+  package func take(_ arrived: [MQTTMessage]) throws(StorageError) -> Bool {
+    // Done already; only the acknowledgement is missing.
+    let messages = settled.withLock { settled in
+      arrived.filter { settled.again.remove(Key($0.topic, $0.packetID, $0.payload)) == nil }
+    }
+    if messages.isEmpty { return false }
     let keys = keys(messages)
     let stored = try storeFirst(messages, keys)
     var errors = [String?](repeating: nil, count: messages.count)
@@ -95,7 +136,7 @@ package final class ThingDoor: Sendable {
   private func keys(_ messages: [MQTTMessage]) -> [Key] {
     var seen: [Key: Int] = [:]
     return messages.map { message in
-      var key = Key(topic: message.topic, packetID: message.packetID, payload: message.payload, occurrence: 0)
+      var key = Key(message.topic, message.packetID, message.payload)
       let count = seen[key, default: 0]
       seen[key] = count + 1
       key.occurrence = count
@@ -144,6 +185,10 @@ package final class ThingDoor: Sendable {
     }
     _ = try store.record(records)
     pending.withLock { pending in for key in keys { pending[key] = nil } }
+    settled.withLock { settled in
+      settled.before = settled.last
+      settled.last = Set(keys.filter { $0.packetID > 0 && $0.occurrence == 0 })
+    }
     metrics.add(.mqttRefusals, errors.count { $0 != nil })
   }
 
@@ -159,7 +204,7 @@ package final class ThingDoor: Sendable {
   ) -> Result<Work, ThingReadings.Wrong> {
     Result { () throws(ThingReadings.Wrong) in
       guard let topic = ThingTopic(message.topic, prefix: prefix) else { throw .init("a topic of nobody") }
-      if message.isOversized { throw .init("larger than 256 KiB") }
+      if message.isOversized { throw .init(MQTTMessage.oversizedText) }
       if message.topic.utf8.count > Self.topicLimit { throw .init("the topic is over \(Self.topicLimit) long") }
       if message.contentType?.utf8.count ?? 0 > Self.contentTypeLimit {
         throw .init("the content type is over \(Self.contentTypeLimit) long")
@@ -175,9 +220,9 @@ package final class ThingDoor: Sendable {
       case .data:
         var work = Work()
         let batch = try ThingReadings.batch(
-          message.payload, device: device.id, schema: schema, receivedAt: stored.receivedAt, store.symbols)
+          message.payload, device: device.id, schema: schema, receivedAt: message.retained ? nil : stored.receivedAt, store.symbols)
         if let batch { work.request = CommitRequest.AppendRequest(batch) }
-        if device.status == .offline || device.status == .provisioning {
+        if !message.retained, device.status == .offline || device.status == .provisioning {
           work.report = ThingReport(device: device.id, topic: message.topic, status: .online)
         }
         return work
@@ -192,23 +237,31 @@ package final class ThingDoor: Sendable {
   private func decide(
     _ reports: [(index: Int, report: ThingReport)], _ errors: inout [String?]
   ) throws(StorageError) -> Bool {
-    let wanted = reports.filter { errors[$0.index] == nil }.map(\.report)
-    if wanted.isEmpty { return false }
-    let cause = Cause(message: wanted.count == 1 ? wanted[0].topic : "\(prefix)/+/+/status")
-    let taken = try store.decide(actor: .daemon, cause: cause) { registry, context in
-      var current = registry
-      var (events, answers) = ([Event](), [Refusal?]())
-      for report in wanted {
-        let reported = report.decide(current, context)
-        events += reported.events
-        current = current.after(reported.events)
-        if case .failure(let refusal) = reported.result { answers.append(refusal) } else { answers.append(nil) }
+    var left = reports.filter { errors[$0.index] == nil }[...]
+    if left.isEmpty { return false }
+    while !left.isEmpty {
+      var byteCount = 0
+      let part = left.prefix { asked in
+        byteCount += asked.report.byteBound
+        return byteCount <= Self.decisionByteLimit || byteCount == asked.report.byteBound
       }
-      return Decision<[Refusal?]>(events: events, result: .success(answers))
+      left = left.dropFirst(part.count)
+      let wanted = part.map(\.report)
+      let cause = Cause(message: wanted.count == 1 ? wanted[0].topic : "\(prefix)/+/+/status")
+      let taken = try store.decide(actor: .daemon, cause: cause) { registry, context in
+        var current = registry
+        var (events, answers) = ([Event](), [Refusal?]())
+        for report in wanted {
+          let reported = report.decide(current, context)
+          events += reported.events
+          current = current.after(reported.events)
+          if case .failure(let refusal) = reported.result { answers.append(refusal) } else { answers.append(nil) }
+        }
+        return Decision<[Refusal?]>(events: events, result: .success(answers))
+      }
+      guard case .success(let answers) = taken.result else { continue }
+      for (asked, refusal) in zip(part, answers) { errors[asked.index] = refusal?.sentence }
     }
-    guard case .success(let answers) = taken.result else { return true }
-    let asked = reports.filter { errors[$0.index] == nil }
-    for (report, refusal) in zip(asked, answers) { errors[report.index] = refusal?.sentence }
     return true
   }
 }
@@ -223,6 +276,11 @@ struct ThingReport: Sendable {
   var answer: (id: String?, name: String?, isDone: Bool, text: String)?
 
   private static let answerLimit = 4096
+
+  /// Bytes of the events that it may make, roughly.
+  var byteBound: Int {
+    fields.reduce(1024 + (answer?.text.utf8.count ?? 0)) { $0 + 256 + $1.name.utf8.count + $1.value.json.utf8.count }
+  }
 
   func decide(_ registry: Registry, _ context: DecisionContext) -> Decision<Void> {
     if let answer {
@@ -247,7 +305,7 @@ struct ThingReport: Sendable {
     if case .text(let text)? = members["command"] { name = text }
     guard id != nil || name != nil else { throw .init("an answer to no command") }
     let isDone = members["ok"] != .bool(false) && members["error"] ?? .null == .null
-    answer = (id, name, isDone, String(String(decoding: message.payload, as: UTF8.self).prefix(Self.answerLimit)))
+    answer = (id, name, isDone, String(decoding: message.payload.prefix(Self.answerLimit), as: UTF8.self))
   }
 
   init(device: String, topic: String, status: DeviceStatus?) {

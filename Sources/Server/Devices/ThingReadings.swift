@@ -8,19 +8,24 @@ enum ThingReadings {
     init(_ sentence: String) { self.sentence = sentence }
   }
 
+  /// Symbols are kept for good.
+  private static let symbolByteLimit = 255
+
   private struct Row {
     var time: Int64
     var values: [(column: ColumnSchema, value: JSONTree)] = []
   }
 
-  /// - Parameter receivedAt: the time of readings that come without one.
+  /// - Parameter receivedAt: the time of readings that come without one; nil refuses such.
   /// - Returns: nil where the message holds no reading that the type knows.
   static func batch(
-    _ payload: [UInt8], device: String, schema: TableSchema, receivedAt: Int64, _ symbols: SymbolTable
+    _ payload: [UInt8], device: String, schema: TableSchema, receivedAt: Int64?, _ symbols: SymbolTable
   ) throws(Wrong) -> FrameBatch? {
     guard case .object(let members)? = JSONTree.parse(payload) else { throw Wrong("not a JSON object") }
     var rows: [Row] = []
-    let time = try members["timestamp"].map(time) ?? receivedAt
+    guard let time = try members["timestamp"].map(time) ?? receivedAt else {
+      throw Wrong("a retained reading must say when it was taken")
+    }
     if case .array(let items)? = members["readings"], schema.index(ofColumn: "readings") == nil {
       for item in items {
         guard case .object(let reading) = item, case .text(let name)? = reading["type"], let value = reading["value"]
@@ -34,15 +39,15 @@ enum ThingReadings {
     var batch = FrameBatch(table: schema.id)
     batch.beginFrame(device: device)
     for row in rows.sorted(by: { $0.time < $1.time }) {
+      for column in schema.columns where column.isRequired && !row.values.contains(where: { $0.column.id == column.id }) {
+        throw Wrong("\(column.name) is missing")
+      }
       batch.beginRun(probe: 1, times: .explicit([row.time]))
       for column in schema.columns {
         guard let value = row.values.last(where: { $0.column.id == column.id })?.value, value != .null else { continue }
         let slot = try slot(value, column, &batch, symbols)
         guard column.accepts(slot) else { throw Wrong("\(column.name) is out of its range, \(column.boundsText)") }
         batch.add(column.id, constant: slot)
-      }
-      for column in schema.columns where column.isRequired && !row.values.contains(where: { $0.column.id == column.id }) {
-        throw Wrong("\(column.name) is missing")
       }
     }
     return batch
@@ -66,7 +71,9 @@ enum ThingReadings {
     case (.float, .int(let number)): return Int64(bitPattern: Double(number).bitPattern)
     case (.float, .float(let number)): return Int64(bitPattern: number.bitPattern)
     case (.bool, .bool(let flag)): return flag ? 1 : 0
-    case (.symbol, .text(let text)): return symbols.code(of: text)
+    case (.symbol, .text(let text)):
+      guard text.utf8.count <= symbolByteLimit else { throw Wrong("\(column.name) is longer than \(symbolByteLimit) bytes") }
+      return symbols.code(of: text)
     case (.text, _) where column.isJSON: return try code(of: value.text, column, &batch, symbols)
     case (.text, .text(let text)): return try code(of: text, column, &batch, symbols)
     default: throw Wrong("\(column.name) is not of type \(column.type)")
@@ -94,7 +101,9 @@ enum ThingReadings {
         case ..<100_000_000_000_000_000: 1_000
         default: 1
         }
-      return number * unit
+      let nanos = number.multipliedReportingOverflow(by: unit)
+      guard !nanos.overflow else { throw Wrong("timestamp is no instant") }
+      return nanos.partialValue
     case .float(let seconds) where abs(seconds) < 9e9: return Int64((seconds * 1e9).rounded())
     default: throw Wrong("timestamp is no instant")
     }

@@ -52,10 +52,10 @@ package final class FrameDoor: Sendable {
   }
 
   /// What the store is asked for, of frames whose senders are admitted. Tokens stay behind.
-  /// - Parameter creator: who makes meters that are not there yet, parked.
+  /// - Parameter creator: who makes meters that are not there yet, parked; nil refuses their frames.
   /// - Parameter complete: adds what else is known of the message of frame i of `parsed`.
   package func request(
-    _ parsed: Parsed, creator: Actor, interface: String, topic: String,
+    _ parsed: Parsed, creator: Actor?, interface: String, topic: String,
     _ complete: (_ frame: Int, inout ReceivedMessage) -> Void = { _, _ in }
   ) -> CommitRequest.AppendRequest {
     let messages = parsed.infos.enumerated().map { index, info in

@@ -8,11 +8,11 @@ extension HTTPDoor {
     do {
       let header = Self.token(request)
       // Who has a token in the header is told before the body is read.
-      var actor: Actor?
-      if header != nil { actor = try verdict(header).get() }
+      var admitted: Admission?
+      if header != nil { admitted = try admission(header).get() }
       let bytes = try await body(request, limit: Self.bodyLimit)
       let parsed = try parse(bytes)
-      let creator = try actor ?? Self.actor(of: parsed.infos, verdict)
+      let creator = try Self.creator(of: parsed.infos, admitted, admission)
       let append = frames.request(parsed, creator: creator, interface: "http", topic: "/powermon/data")
       let result = try await durable(append)
       metrics.add(parsed.infos.count, .httpFrames, result)
@@ -40,20 +40,23 @@ extension HTTPDoor {
     return try result.get()
   }
 
-  /// Every frame of an array must carry a token that is good.
-  private static func actor(
-    of infos: [FrameInfo], _ verdict: (String?) -> Result<Actor, Refused>
-  ) throws(Refused) -> Actor {
-    var last: (token: String?, actor: Actor)?
+  /// Every frame of an array must carry a token that is good, unless the header has one; a device sends its own.
+  /// - Returns: who makes devices that are not there yet.
+  private static func creator(
+    of infos: [FrameInfo], _ header: Admission?, _ admission: (String?) -> Result<Admission, Refused>
+  ) throws(Refused) -> Actor? {
+    var last = header.map { (token: String?.none, admitted: $0) }
     for info in infos {
-      if let last, last.token == info.token { continue }
-      last = (info.token, try verdict(info.token).get())
+      if header == nil, last == nil || last?.token != info.token {
+        last = (info.token, try admission(info.token).get())
+      }
+      guard last?.admitted.isFor(info.sensorID) ?? false else { throw .forbidden("This token is another device's") }
     }
     guard let last else { throw .unauthorized }
-    return last.actor
+    return last.admitted.creator
   }
 
-  private func durable(
+  func durable(
     _ request: CommitRequest.AppendRequest
   ) async throws(StorageError) -> AppendResult {
     try await withCheckedContinuation { continuation in

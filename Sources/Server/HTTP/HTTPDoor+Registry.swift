@@ -30,7 +30,7 @@ extension HTTPDoor {
     let registry = try store.wholeRegistry()
     switch (path.first, path.count) {
     case ("devices", 1):
-      return Reply.json(RegistryJSON.list(registry.devices.newestFirst().map { RegistryJSON.device($0, registry) }))
+      return try listDevices(request, registry)
     case ("devices", 2):
       guard let device = registry.devices[path[1]] else { throw Refused(.unknownDevice) }
       return Reply.json(RegistryJSON.device(device, registry))
@@ -91,6 +91,15 @@ struct RegistryCommand {
   struct Body: Decodable {
     var id, type, name, user, at, code, overlap: String?
     var admin: Bool?
+    /// What a lamp is to be.
+    var color: LampState.Color?
+    var brightness: Double?
+    var on: Bool?
+    /// What people say of a sensor, and where it is.
+    var sensor: [String: Change]?
+    var address: [String]?
+    /// What a meter is asked.
+    var body: [String: CallValue]?
     /// Of a type, by name; an empty value sets back.
     var settings: [String: String]?
     /// Of a device.
@@ -196,7 +205,10 @@ struct RegistryCommand {
   }
 
   private func changeDevice(_ id: String, _ verb: String) async throws -> Response {
+    if verb == "set_config" { return try configureLamp(id) }
     if verb == "credentials" { return try await issueCredentials(of: id) }
+    if verb == "sensor" { return try await describeSensor(id) }
+    if verb == "call" { return try await callMeter(id) }
     let at = try instant()
     switch verb {
     case "associate":

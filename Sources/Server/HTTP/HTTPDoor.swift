@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Ingest
 import TSEngine
 
 /// Answers HTTP requests. Routes are few and known, so a switch finds them.
@@ -23,25 +24,33 @@ package struct HTTPDoor: HTTPResponder {
   let authority: Authority
   let frames: FrameDoor
   let metrics: ServerMetrics
+  /// Where meters are told to send to; nil: where they asked.
+  let publicURL: String?
   let runningQueries = QueryGate()
+  let meters = MeterSockets()
   /// How long an answer waits for its reader.
   let readerPatienceNanos: Int64
   /// Called after the registry has changed: association messages may be due.
   let registryChanged: @Sendable () -> Void
   /// Where commands can go.
   var brokerNames: Set<String> = []
+  /// Hands a message to every broker; how many took it.
+  let publish: @Sendable (MQTTPublication) -> Int
 
   package init(
-    _ store: Store, _ authority: Authority, _ frames: FrameDoor, _ metrics: ServerMetrics,
+    _ store: Store, _ authority: Authority, _ frames: FrameDoor, _ metrics: ServerMetrics, publicURL: String? = nil,
     readerPatienceNanos: Int64 = ServerOptions.defaultReaderPatienceNanos,
-    registryChanged: @escaping @Sendable () -> Void
+    registryChanged: @escaping @Sendable () -> Void,
+    publish: @escaping @Sendable (MQTTPublication) -> Int = { _ in 0 }
   ) {
     self.store = store
     self.authority = authority
     self.frames = frames
     self.metrics = metrics
+    self.publicURL = publicURL
     self.readerPatienceNanos = readerPatienceNanos
     self.registryChanged = registryChanged
+    self.publish = publish
   }
 
   package func respond(to request: Request, context: Context) async throws -> Response {
@@ -67,7 +76,8 @@ package struct HTTPDoor: HTTPResponder {
     case ["ping"]: return Reply.empty(.noContent)
     case ["health"]: return Reply.json(#"{"name":"tsq","status":"pass"}"#)
     case ["ready"]: return ready()
-    case ["time"]: return try time(request)
+    case ["time"]: return try await time(request)
+    case ["powermon", "boot"]: return try await boot(request)
     case ["metrics"]:
       _ = try admit(request)
       return Reply.metrics(metrics.text(store, runningQueries: runningQueries.running))
@@ -75,8 +85,9 @@ package struct HTTPDoor: HTTPResponder {
       _ = try admit(request)
       try expect(request, .get)
       return try await listFrames(request)
+    case _ where path.count == 3 && path.starts(with: ["powermon", "data"]): throw notASocket(request, path[2])
     case _ where path.first == "api": return try await api(request, Array(path.dropFirst()), context)
-    case ["write"], ["powermon", "boot"], ["live"]: throw Refused.notYet(request.uri.path)
+    case ["write"], ["live"]: throw Refused.notYet(request.uri.path)
     case _ where path.first == "ws": throw Refused.notYet(request.uri.path)
     default: throw Refused.notFound("There is nothing at this path")
     }
@@ -95,16 +106,25 @@ package struct HTTPDoor: HTTPResponder {
     }
   }
 
+  /// A request for a meter's channel that did not get one.
+  private func notASocket(_ request: Request, _ sensor: String) -> Refused {
+    guard PowerFrameParser.isSensorID(sensor) else {
+      return .notFound("A meter's channel is /powermon/data/<sensor>, letters and six digits")
+    }
+    switch admission(Self.token(request)) {
+    case .failure(let refused): return refused
+    case .success(let admitted) where !admitted.isFor(sensor): return .forbidden("This token is another device's")
+    case .success: break
+    }
+    return Refused(
+      status: .upgradeRequired, code: "upgrade", message: "This path is a WebSocket's", extra: [.upgrade: "websocket"])
+  }
+
   // MARK: Small ones
 
   private func ready() -> Response {
     guard let failure = store.failure else { return Reply.json(#"{"status":"ready"}"#) }
     return Refused(failure).response
-  }
-
-  private func time(_ request: Request) throws -> Response {
-    guard request.method == .get else { throw Refused.notYet("The exchange of four stamps") }
-    return Reply.json(#"{"time_ms":\#(store.options.clock.nowNanos() / 1_000_000)}"#)
   }
 
   // MARK: Requests
@@ -132,37 +152,60 @@ package struct HTTPDoor: HTTPResponder {
     }
   }
 
+  /// An administrator, or why not.
   func verdict(_ token: String?) -> Result<Actor, Refused> {
+    admission(token).flatMap { admitted in
+      guard admitted.device == nil else {
+        metrics.add(.authenticationFailures)
+        return .failure(.forbidden("A device's token is good for what the device sends"))
+      }
+      return .success(admitted.actor)
+    }
+  }
+
+  /// An administrator or a device, or why not.
+  func admission(_ token: String?) -> Result<Admission, Refused> {
     switch authority.verdict(token) {
-    case .admitted(let actor): return .success(actor)
+    case .admitted(let actor): return .success(Admission(actor: actor))
+    case .device(let device, let actor): return .success(Admission(actor: actor, device: device))
     case .unknown:
       metrics.add(.authenticationFailures)
       return .failure(.unauthorized)
     case .forbidden(let role):
       metrics.add(.authenticationFailures)
-      return .failure(
-        Refused(
-          status: .forbidden, code: "forbidden",
-          message: "Tokens of the role \(role.rawValue) are not served yet; use an admin's"))
+      return .failure(.forbidden("Tokens of the role \(role.rawValue) are not served yet; use an admin's"))
     }
+  }
+
+  /// Who came in.
+  struct Admission: Sendable {
+    var actor: Actor
+    /// Only this device's own matters.
+    var device: String?
+
+    func isFor(_ sensor: String) -> Bool { device == nil || device == sensor }
+    /// Who makes devices that are not there yet; devices make none.
+    var creator: Actor? { device == nil ? actor : nil }
   }
 
   /// `Authorization: Bearer T`, `Token T` or Basic with the token as password; `X-API-Key: T`.
   static func token(_ request: Request) -> String? {
-    if let header = request.headers[.authorization] {
-      let parts = header.split(separator: " ", maxSplits: 1)
-      guard parts.count == 2 else { return "" }
-      switch parts[0].lowercased() {
-      case "bearer", "token": return String(parts[1])
-      case "basic":
-        guard let data = Data(base64Encoded: String(parts[1])) else { return "" }
-        let login = String(decoding: data, as: UTF8.self).split(
-          separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        return login.count == 2 ? String(login[1]) : ""
-      default: return ""
-      }
-    }
+    if let header = request.headers[.authorization] { return token(authorization: header) }
     return request.headers[.xAPIKey]
+  }
+
+  static func token(authorization header: String) -> String {
+    let parts = header.split(separator: " ", maxSplits: 1)
+    guard parts.count == 2 else { return "" }
+    switch parts[0].lowercased() {
+    case "bearer", "token": return String(parts[1])
+    case "basic":
+      guard let data = Data(base64Encoded: String(parts[1])) else { return "" }
+      let login = String(decoding: data, as: UTF8.self).split(
+        separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+      return login.count == 2 ? String(login[1]) : ""
+    default: return ""
+    }
   }
 
   /// The whole body. Never more than `limit` bytes are held.

@@ -13,6 +13,7 @@ enum RegistryJSON {
     json.add("name", device.name)
     json.add("type", device.type)
     json.add("owner", registry.users[owner]?.name ?? (owner == .parked ? Users.parkedName : owner.text))
+    json.add("owner_id", owner.text)
     json.add("associated", owner != .parked)
     if let connection = registry.connections[device.id] {
       json.add("connected", connection.isConnected)

@@ -41,6 +41,9 @@ struct Refused: Error {
   static let unauthorized = Refused(
     status: .unauthorized, code: "unauthorized", message: "A valid token is needed",
     extra: [.wwwAuthenticate: #"Bearer realm="tsq""#])
+  static func forbidden(_ message: String) -> Refused {
+    Refused(status: .forbidden, code: "forbidden", message: message)
+  }
   static func badRequest(_ message: String) -> Refused {
     Refused(status: .badRequest, code: "invalid", message: message)
   }

@@ -16,6 +16,7 @@ package final class BrokerDaemon: Sendable {
   private let things: ThingDoor
   /// Of those that share the messages of devices of declared types; nil: all of them are ours.
   private let group: String?
+  private let states: LampStates
   private let metrics: ServerMetrics
   private let log: @Sendable (String) -> Void
   private let registryChanged: @Sendable () -> Void
@@ -24,7 +25,7 @@ package final class BrokerDaemon: Sendable {
   private let finished = DispatchSemaphore(value: 0)
 
   package init(
-    _ broker: ServerOptions.Broker, _ store: Store, _ frames: FrameDoor, _ discovery: Discovery,
+    _ broker: ServerOptions.Broker, _ store: Store, _ frames: FrameDoor, _ discovery: Discovery, _ states: LampStates,
     _ metrics: ServerMetrics, things: ThingDoor? = nil, group: String? = nil, log: @escaping @Sendable (String) -> Void,
     registryChanged: @escaping @Sendable () -> Void, onReady: @escaping @Sendable () -> Void
   ) {
@@ -34,6 +35,7 @@ package final class BrokerDaemon: Sendable {
     self.discovery = discovery
     self.things = things ?? ThingDoor(store, metrics)
     self.group = group
+    self.states = states
     self.metrics = metrics
     self.log = log
     self.registryChanged = registryChanged
@@ -47,7 +49,9 @@ package final class BrokerDaemon: Sendable {
     options.username = broker.username
     options.password = broker.password
     options.filters =
-      ThingTopic.filters(prefix: things.prefix, group: group) + [Self.frameFilter, discovery.filter]
+      // First what makes devices, as retained messages come in this order.
+      [discovery.filter] + ThingTopic.filters(prefix: things.prefix, group: group)
+      + [Self.frameFilter, LampTopic.changedFilter]
     let made = MQTTLoop(options, observer: { [weak self] in self?.observe($0) }) { [weak self] batch in
       self?.take(batch) ?? .retry(batch, afterMillis: 100)
     }
@@ -77,6 +81,7 @@ package final class BrokerDaemon: Sendable {
     switch event {
     case .connecting: break
     case .connected(let sessionPresent):
+      things.connected(sessionPresent: sessionPresent)
       log("\(label): connected to \(broker.host):\(broker.port)\(sessionPresent ? "" : ", a new session")")
       registryChanged()
     case .subscribed(let filter, let qos):
@@ -92,23 +97,29 @@ package final class BrokerDaemon: Sendable {
   // MARK: Batches
 
   private func take(_ batch: [MQTTMessage]) -> MQTTOutcome {
-    var states: [MQTTMessage] = []
-    var data: [FrameMessages.Arrived] = []
+    var connections: [MQTTMessage] = []
+    var reports: [MQTTMessage] = []
     var told: [MQTTMessage] = []
+    var data: [FrameMessages.Arrived] = []
     for message in batch {
       if let sensor = FrameMessages.sensor(ofDataTopic: message.topic) {
         data.append(FrameMessages.Arrived(message: message, sensor: sensor))
+      } else if LampTopic.device(ofChanged: message.topic) != nil {
+        reports.append(message)
       } else if things.isMine(message.topic) {
         told.append(message)
       } else {
-        states.append(message)
+        connections.append(message)
       }
     }
     var unsettled: [MQTTMessage] = []
     do throws(StorageError) {
-      if !states.isEmpty, try discovery.take(states, broker: broker.name) { registryChanged() }
+      if !connections.isEmpty, try discovery.take(connections, broker: broker.name) { registryChanged() }
+      // After those that make the devices.
+      try states.take(reports)
     } catch {
-      unsettled = states
+      // What was recorded already is no news the next time.
+      unsettled = connections + reports
     }
     do throws(StorageError) {
       if !told.isEmpty, try things.take(told) { registryChanged() }

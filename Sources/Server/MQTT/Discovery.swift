@@ -9,6 +9,7 @@ package final class Discovery: Sendable {
     var device: String
     var isConnected: Bool
     var topic: String
+    var isRetained: Bool
   }
   private struct Told: Sendable {
     var lines: [String] = []
@@ -56,18 +57,26 @@ package final class Discovery: Sendable {
       switch DiscoveryTopic.parse(topic: message.topic, payload: message.payload, prefix: policy.prefix) {
       case .connected(let device):
         log("RECV: '\(payload)' on '\(message.topic)'")
-        seen.append(Seen(device: device, isConnected: true, topic: message.topic))
+        seen.append(Seen(device: device, isConnected: true, topic: message.topic, isRetained: message.retained))
       case .disconnected(let device):
         log("RECV: '\(payload)' on '\(message.topic)'")
-        seen.append(Seen(device: device, isConnected: false, topic: message.topic))
+        seen.append(Seen(device: device, isConnected: false, topic: message.topic, isRetained: message.retained))
       case .cleared: break
       case .ignored(let reason): metrics.add(reason)
       }
     }
     guard !seen.isEmpty else { return false }
-    try discover(seen.filter(\.isConnected), broker)
+    let before = store.registry
+    try discover(seen.filter { $0.isConnected && !Self.isKnownFromBefore($0, before) }, broker)
     try recordConnections(seen, broker)
     return true
+  }
+
+  /// A retained state that was recorded already is no device that connects: one that was deleted since comes again
+  /// when it connects, not when tsq starts anew (L-08, L-14).
+  private static func isKnownFromBefore(_ message: Seen, _ registry: Registry) -> Bool {
+    message.isRetained && registry.connections[message.device]?.isConnected == true
+      && !registry.devices.contains(message.device)
   }
 
   /// L-11: an edge detector for new devices, in the order of arrival.
@@ -124,12 +133,17 @@ package final class Discovery: Sendable {
     return admitted
   }
 
-  /// L-12, L-14: a state that is known already is no news.
+  /// L-12, L-14: a state that is known already is no news. L-16: of what is no device nothing is kept.
   private func recordConnections(_ seen: [Seen], _ broker: String) throws(StorageError) {
-    var states = store.registry.connections.states(of: seen.map(\.device))
+    let registry = store.registry
+    var states = registry.connections.states(of: seen.map(\.device))
     let now = store.options.clock.nowNanos()
     var records: [OperationalRecord] = []
-    for message in seen where states[message.device] != message.isConnected {
+    for message in seen
+    where states[message.device] != message.isConnected
+      // The end of one that is no device any more, too, or its next beginning were none.
+      && (registry.devices.contains(message.device) || states[message.device] == true)
+    {
       states[message.device] = message.isConnected
       records.append(
         OperationalRecord(

@@ -122,7 +122,7 @@ struct FrameMessages: Sendable {
   /// - Throws: what is wrong with the message; `parsed` is as it was.
   private func parse(_ item: Arrived, into parsed: inout FrameDoor.Parsed) throws(FrameError) {
     if item.message.isOversized {
-      throw FrameError(path: "", reason: "larger than 256 KiB", kind: .limit)
+      throw FrameError(path: "", reason: MQTTMessage.oversizedText, kind: .limit)
     }
     let (mark, count) = (parsed.batch.mark, parsed.infos.count)
     let payload = item.message.payload.span
@@ -145,6 +145,19 @@ struct FrameMessages: Sendable {
 
   // MARK: Answers
 
+  /// tsq may write everywhere, its senders not: nobody has it speak to another device (L-51).
+  private static func responseTopic(of message: MQTTMessage) -> String? {
+    guard let topic = message.responseTopic, !topic.isEmpty, !topic.utf8.contains(where: { $0 == 0x23 || $0 == 0x2B })
+    else { return nil }
+    let own = message.topic.dropLast("data".count)
+    if topic.hasPrefix(own) { return topic == message.topic ? nil : topic }
+    let room = topic.utf8.prefix { $0 != UInt8(ascii: "/") }
+    let isKept = topic.hasPrefix("$") || ["powermon", "devices", "tsq", ThingTopic.defaultPrefix].contains {
+      room.elementsEqual($0.utf8)
+    }
+    return isKept ? nil : topic
+  }
+
   private static func answer(
     _ message: MQTTMessage, _ stored: AppendResult, timestamp: String?
   ) -> MQTTPublication {
@@ -159,12 +172,12 @@ struct FrameMessages: Sendable {
     return answer(message, json.closed)
   }
 
-  /// To the response topic when the sender named one (MQTT 5), else to the sensor's ack topic; at QoS 0: an
+  /// To the response topic when the sender named one (MQTT 5) that is not for tsq alone to write, else to the sensor's ack topic; at QoS 0: an
   /// answer that is lost costs a retransmission, which is known, and a confirmation of each answer would take
   /// as much of the broker as the frames.
   private static func answer(_ message: MQTTMessage, _ text: String) -> MQTTPublication {
     MQTTPublication(
-      topic: message.responseTopic ?? String(message.topic.dropLast("data".count)) + "ack",
+      topic: responseTopic(of: message) ?? String(message.topic.dropLast("data".count)) + "ack",
       payload: Array(text.utf8), qos: 0, correlationData: message.correlationData)
   }
 }

@@ -34,6 +34,28 @@ extension OperationalKind {
           $0.address = address
           $0.reason = reason
         })
+    case .callRecorded(let call):
+      .callRecorded(
+        .with {
+          $0.device = call.device
+          $0.direction = UInt32(call.direction.rawValue)
+          $0.id = call.id
+          $0.name = call.name
+          $0.body = call.body
+          $0.sent = call.isSent
+        })
+    case .stateReported(let device, let client, let fields):
+      .stateReported(
+        .with {
+          $0.device = device
+          $0.client = client
+          $0.fields = fields.map { field in
+            .with {
+              $0.name = field.name
+              $0.value = field.value.message
+            }
+          }
+        })
     }
   }
 
@@ -58,6 +80,22 @@ extension OperationalKind {
       try Known.check(m)
       self = .authenticationFailed(
         interface: m.interface, credential: m.credential, address: m.address, reason: m.reason)
+    case .callRecorded(let m):
+      try Known.check(m)
+      guard let direction = UInt8(exactly: m.direction).flatMap(RecordedCall.Direction.init) else {
+        throw StorageError(.corrupt, "a call is 2, a result 3 and an error 4")
+      }
+      self = .callRecorded(
+        RecordedCall(
+          device: try Known.device(m.device), direction, id: m.id, name: m.name, body: m.body, isSent: m.sent))
+    case .stateReported(let m):
+      try Known.check(m)
+      var fields: [ReportedField] = []
+      for field in m.fields {
+        try Known.check(field)
+        fields.append(ReportedField(field.name, try FieldValue(field.value)))
+      }
+      self = .stateReported(device: try Known.device(m.device), client: m.client, fields: fields)
     }
   }
 }

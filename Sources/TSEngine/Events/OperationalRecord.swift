@@ -24,6 +24,9 @@ package enum OperationalKind: Sendable, Equatable {
   /// `credential` is a public id or a user name, never a secret.
   case authenticationFailed(
     interface: String, credential: String, address: String, reason: String)
+  case callRecorded(RecordedCall)
+  /// A device's state (L-41), field by field, as sent; `client` brought it about.
+  case stateReported(device: String, client: String, fields: [ReportedField])
 
   package var name: String {
     switch self {
@@ -33,6 +36,8 @@ package enum OperationalKind: Sendable, Equatable {
     case .messageProcessed: "message.processed"
     case .clockSynced: "clock.synced"
     case .authenticationFailed: "authentication.failed"
+    case .callRecorded: "call.recorded"
+    case .stateReported: "state.reported"
     }
   }
 }
@@ -72,5 +77,44 @@ package struct ReceivedMessage: Sendable, Equatable {
     self.interface = interface
     self.topic = topic
     self.payload = payload
+  }
+}
+
+/// One message of the dialect of calls that carries no readings (P-25).
+package struct RecordedCall: Sendable, Equatable {
+  package enum Direction: UInt8, Sendable {
+    case call = 2
+    case result = 3
+    case error = 4
+  }
+  package var device: String
+  package var direction: Direction
+  package var id: String
+  /// Of a result the name of its call.
+  package var name: String
+  /// JSON, as it went.
+  package var body: String
+  /// By tsq; else by the device.
+  package var isSent: Bool
+
+  package init(
+    device: String, _ direction: Direction, id: String, name: String, body: String, isSent: Bool
+  ) {
+    self.device = device
+    self.direction = direction
+    self.id = id
+    self.name = name
+    self.body = body
+    self.isSent = isSent
+  }
+}
+
+package struct ReportedField: Sendable, Equatable {
+  package var name: String
+  package var value: FieldValue
+
+  package init(_ name: String, _ value: FieldValue) {
+    self.name = name
+    self.value = value
   }
 }

@@ -85,6 +85,16 @@ extension OperationalKind {
     case .clockSynced(let device, _, _): return Self.heap(device)
     case .authenticationFailed(let interface, let credential, let address, let reason):
       return Self.heap(interface, credential, address, reason)
+    case .callRecorded(let call):
+      return MemoryLayout<RecordedCall>.stride + Self.heap(call.device, call.id, call.name, call.body)
+    case .stateReported(let device, let client, let fields):
+      return Self.heap(device, client) + fields.reduce(32) { total, field in
+        let text = switch field.value {
+        case .text(let text), .json(let text): text
+        default: ""
+        }
+        return total + MemoryLayout<ReportedField>.stride + Self.heap(field.name, text)
+      }
     }
   }
 

@@ -193,7 +193,7 @@ extension OperationalRecord {
   var isReplayed: Bool {
     switch kind {
     case .connectionChanged, .clockSynced: true
-    case .messageReceived, .messageProcessed, .authenticationFailed: false
+    case .messageReceived, .messageProcessed, .authenticationFailed, .callRecorded, .stateReported: false
     }
   }
 }

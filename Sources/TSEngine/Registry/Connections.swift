@@ -1,3 +1,5 @@
+import HashTreeCollections
+
 /// Which devices are connected, from operational records. Not in the registry's digest: those
 /// records have a retention, and replaying what is left of them need not give the same.
 package struct Connections: Sendable, Equatable {
@@ -10,6 +12,8 @@ package struct Connections: Sendable, Equatable {
   }
 
   private var byDevice = LayeredMap<Connection>()
+  /// Devices that are connected now; derived.
+  package private(set) var connected: TreeSet<String> = []
 
   package init() {}
 
@@ -27,6 +31,7 @@ package struct Connections: Sendable, Equatable {
     else { return }
     byDevice[device] = Connection(
       isConnected: connected, since: record.recordedAt, interface: interface, lsn: record.lsn)
+    if connected { self.connected.insert(device) } else { self.connected.remove(device) }
   }
 }
 
@@ -47,6 +52,7 @@ extension Connections: Checkpointed {
     while !base.isFull {
       let device = try reader.string()
       let isConnected = try reader.next(UInt8.self) != 0
+      if isConnected { connected.insert(device) }
       try base.append(
         device,
         Connection(

@@ -61,7 +61,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .unknownType: "There is no such type"
     case .unknownToken: "There is no such token"
     case .unknownCredentials: "The device has no credentials"
-    case .unknownSetting: "There is no such setting; try <column>.wire, conflicts or retention"
+    case .unknownSetting: "There is no such setting; try <column>.wire, conflicts, retention or sync_interval"
     case .unknownRollup: "There is no such rollup"
     case .invalidName: "The name is empty or too long"
     case .invalidValue: "The value does not fit"

@@ -38,6 +38,8 @@ package enum DeviceField {
     status, lastSeen, batteryLevel, firmwareVersion, isActive, metadata,
   ]
   static let firmwareVersionLimit = 50
+  /// Bytes of one value of a device's state.
+  static let stateByteLimit = 4096
 }
 
 extension Device {

@@ -121,6 +121,24 @@ extension Registry {
     return issued.isUsed || issued.expiresAt <= now
   }
 
+  /// New codes for those of `devices` that need one (L-26), in one batch. The value names them.
+  package func renewCodes(of devices: [String], _ context: DecisionContext) -> Decision<[String]> {
+    var (current, events, renewed) = (self, [Event](), [String]())
+    for device in devices where current.needsCode(device, at: context.time(current)) {
+      let more = current.renewCode(of: device, context).events
+      current = current.after(more)
+      events += more
+      renewed.append(device)
+    }
+    return Decision(events: events, result: .success(renewed))
+  }
+
+  /// Announced devices that were recorded before codes existed (L-20), ascending. O(devices).
+  package var devicesWithoutCode: [String] {
+    devices.sorted().filter { Announcements.isAnnounced(type: $0.type) && codes[$0.id] == nil }
+      .map(\.id).filter { associations.owner(of: $0) == .parked }
+  }
+
   func codeEvent(
     _ device: String, _ context: DecisionContext, _ code: AssociationCode? = nil
   ) -> Event {

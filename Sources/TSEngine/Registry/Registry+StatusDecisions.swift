@@ -28,7 +28,8 @@ extension Registry {
     guard let known = devices[device] else { return .refused(.unknownDevice) }
     var events: [Event] = []
     if let status, status != known.status {
-      events.append(statusEvent(known, status, seenAt: context.time(self), context))
+      // Its last will says that it is gone, and nothing of when it was heard.
+      events.append(statusEvent(known, status, seenAt: status == .offline ? nil : context.time(self), context))
     }
     for (name, value) in fields {
       let set = setDeviceField(device, name, value, context)
@@ -65,6 +66,8 @@ extension Registry {
     if let declared = types.details(of: device.type)[state: field] {
       if value == .null { return .success(.null) }
       guard declared.type.accept(value) != nil else { return .failure(.wrongType) }
+      // It is an event, which stays.
+      guard value.json.utf8.count <= DeviceField.stateByteLimit else { return .failure(.invalidValue) }
       guard let allowed = declared.allows(value) else { return .failure(.invalidValue) }
       return .success(allowed == declared.defaultValue ? .null : allowed)
     }
@@ -75,7 +78,7 @@ extension Registry {
       guard let number = ValueType.float.accept(level) else { return .failure(.wrongType) }
       return .success(number)
     case (DeviceField.firmwareVersion, .text(let text)):
-      return text.count <= DeviceField.firmwareVersionLimit ? .success(text.isEmpty ? .null : value) : .failure(.invalidValue)
+      return text.count <= DeviceField.firmwareVersionLimit && text.utf8.count <= 4 * DeviceField.firmwareVersionLimit ? .success(text.isEmpty ? .null : value) : .failure(.invalidValue)
     case (DeviceField.isActive, .bool(let flag)): return .success(flag ? .null : value)
     case (DeviceField.metadata, .json(let text)), (DeviceField.metadata, .text(let text)):
       let isObject = JSONCheck.isJSON(text.utf8) && text.first { !$0.isWhitespace } == "{"

@@ -75,6 +75,10 @@ extension Registry {
       guard value.isEmpty || RetentionAge(value) != nil else { return .refused(.invalidValue) }
       return setting(declared, key, value, context)
     }
+    if key == ClockSync.settingKey {
+      guard value.isEmpty || ClockSync.nanos(value) != nil else { return .refused(.invalidValue) }
+      return setting(declared, key, value, context)
+    }
     let suffix = ".wire"
     guard key.hasSuffix(suffix),
       let index = declared.schema.index(ofColumn: String(key.dropLast(suffix.count)))

@@ -56,7 +56,7 @@ package struct Registry: Sendable, Equatable {
   package mutating func apply(_ record: OperationalRecord) {
     connections.apply(record)
     // A frame of a meter has no payload here: its stream of readings tells that it is there.
-    if case .messageReceived(let message) = record.kind, !message.payload.isEmpty { note(message, at: record.recordedAt) }
+    if case .messageReceived(let message) = record.kind, !message.payload.isEmpty, !message.retained { note(message, at: record.recordedAt) }
   }
 
   /// Strangers leave no trace.

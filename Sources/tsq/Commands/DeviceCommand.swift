@@ -14,7 +14,7 @@ struct DeviceCommand: ParsableCommand {
     subcommands: [
       DeviceList.self, DeviceShow.self, DeviceCreate.self, DeviceClaim.self, DeviceAssociate.self,
       DeviceDissociate.self, DeviceRename.self, DeviceDelete.self, DeviceAnnounce.self, DeviceHistoryCommand.self,
-      DeviceCredentialsCommand.self, DeviceSet.self,
+      DeviceBridge.self, DeviceSet.self, DeviceSetLamp.self, DeviceCredentialsCommand.self,
     ])
 }
 

@@ -25,12 +25,21 @@ struct ServeCommand: ParsableCommand {
   var thingsPrefix = ThingTopic.defaultPrefix
   @Option(help: ArgumentHelp("Share these devices' messages with other servers of this group.", valueName: "NAME"))
   var mqttGroup: String?
+  @Option(
+    help: ArgumentHelp(
+      "Keep mosquitto's password and ACL files here (password_file DIR/passwords, acl_file DIR/acl).", valueName: "DIR"))
+  var brokerFiles: String?
+  @Option(help: ArgumentHelp("The broker's pid_file: it reads the files again when they change.", valueName: "FILE"))
+  var brokerPid: String?
   @Option(help: ArgumentHelp("Where bridges report their state.", valueName: "TOPIC"))
   var discoveryPrefix = DiscoveryPolicy().prefix
   @Option(help: ArgumentHelp("New devices a minute, at most.", valueName: "N"))
   var discoveryRate = DiscoveryPolicy().newDevicesPerMinute
   @Option(help: ArgumentHelp("Only discover ids that start so; several may be named.", valueName: "HEX"))
   var discoveryAllow: [String] = []
+  @Option(help: ArgumentHelp("Where meters are told to send to (where they asked).", valueName: "URL"))
+  var publicURL: String?
+  @Option(help: ArgumentHelp("How long an association code claims.", valueName: "SECONDS")) var codeLifetime = 600.0
   @Option(help: ArgumentHelp("Cut a client that leaves an answer unread for so long.", valueName: "SECONDS"))
   var readerPatience = Double(ServerOptions.defaultReaderPatienceNanos) / 1e9
   @Option(help: ArgumentHelp("A certificate (not yet).", valueName: "FILE")) var tlsCert: String?
@@ -45,7 +54,9 @@ struct ServeCommand: ParsableCommand {
     let directory = try location.directory("serve")
     let store: Store
     do {
-      store = try Store.open(directory)
+      var storeOptions = StoreOptions()
+      storeOptions.policy.codeLifetimeNanos = Int64(codeLifetime * 1e9)
+      store = try Store.open(directory, storeOptions)
     } catch {
       throw CommandError(error, store: directory)
     }
@@ -130,6 +141,14 @@ struct ServeCommand: ParsableCommand {
       }
       options.brokers.append(broker)
     }
+    if let brokerFiles {
+      guard !options.brokers.isEmpty, options.brokers.allSatisfy({ $0.username != nil && $0.password != nil }) else {
+        throw CommandError.usage("--broker-files shuts out who has no password, tsq too: --mqtt mqtt://tsq:PASSWORD@host:1883")
+      }
+      options.brokerFiles = BrokerFiles.Options(directory: brokerFiles, pidFile: brokerPid)
+    } else if brokerPid != nil {
+      throw CommandError.usage("--broker-pid goes with --broker-files")
+    }
     if let token = System.environment("TSQ_ADMIN_TOKEN") {
       guard token.utf8.count >= Authority.minimumGivenLength else {
         throw CommandError.usage("TSQ_ADMIN_TOKEN has less than \(Authority.minimumGivenLength) characters")
@@ -138,6 +157,9 @@ struct ServeCommand: ParsableCommand {
     }
     guard !discoveryPrefix.isEmpty, !discoveryPrefix.contains(where: { "+#".contains($0) }), discoveryRate >= 0 else {
       throw CommandError.usage("--discovery-prefix is a topic without wildcards, --discovery-rate a number from 0 on")
+    }
+    guard codeLifetime > 0, codeLifetime <= 1e9 else {
+      throw CommandError.usage("--code-lifetime is a number of seconds above 0")
     }
     guard readerPatience > 0, readerPatience <= 86_400 else {
       throw CommandError.usage("--reader-patience is a number of seconds above 0, at most a day")
@@ -150,6 +172,12 @@ struct ServeCommand: ParsableCommand {
     }
     options.thingsPrefix = thingsPrefix
     options.mqttGroup = mqttGroup
+    if let publicURL {
+      guard publicURL.hasPrefix("http://") || publicURL.hasPrefix("https://"), !publicURL.hasSuffix("/") else {
+        throw CommandError.usage("--public-url is like https://tsq.example, without a slash at its end")
+      }
+      options.publicURL = publicURL
+    }
     options.discovery.prefix = discoveryPrefix
     options.discovery.newDevicesPerMinute = discoveryRate
     options.discovery.allowedPrefixes = discoveryAllow.map { $0.lowercased() }

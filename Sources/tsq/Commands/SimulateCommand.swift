@@ -1,23 +1,32 @@
 import ArgumentParser
 import Glibc
+import Ingest
 
 struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "simulate",
-    abstract: "A fleet of three-phase power meters.",
+    abstract: "A fleet of three-phase power meters, or of lamps.",
     discussion: """
       Each meter sends a frame a second: 3 phases, 20 samples of power, power
       factor and voltage. The same seed gives the same readings. Into a store it
       goes as fast as the disk allows, over a network at the pace of real meters.
       Figures come as name=value: what was achieved, readings that were new, same,
       in conflict, quarantined or expired, frames that were refused, latencies.
+      Lamps connect to a broker as their bridges do, print the code they show, become
+      what set_config asks for and say what they are when somebody turns their knobs.
 
       EXAMPLES:
         tsq simulate --sensors 10 --seconds 3600 --to store:demo
         tsq simulate --sensors 50 --seconds 10 --to http://127.0.0.1:8086
         tsq simulate --sensors 50 --seconds 10 --to mqtt://127.0.0.1:1883
+        tsq simulate --kind lampi --sensors 2 --seconds 60 --to mqtt://127.0.0.1:1883
       """)
 
+  enum Kind: String, ExpressibleByArgument { case power, lampi }
+
+  @Option(help: "power or lampi.") var kind = Kind.power
+  @Option(help: ArgumentHelp("Where the broker tells of lamps' bridges.", valueName: "TOPIC"))
+  var discoveryPrefix = DiscoveryTopic.defaultPrefix
   @Option(help: ArgumentHelp("Meters.", valueName: "N")) var sensors = 10
   @Option(help: ArgumentHelp("Number of the first meter.", valueName: "N")) var first = 1
   @Option(help: ArgumentHelp("Seconds of readings.", valueName: "S")) var seconds = 60
@@ -40,6 +49,14 @@ struct SimulateCommand: ParsableCommand {
 
   func run() throws {
     let target = try SimulationTarget(to)
+    if kind == .lampi {
+      guard case .mqtt(let url) = target, sensors <= 1_000 else {
+        throw CommandError.usage("--kind lampi takes --to mqtt://HOST:PORT and at most 1000 lamps")
+      }
+      return try LampSimulation(
+        count: sensors, first: first, seconds: seconds, speed: speed ?? 1, seed: seed, prefix: discoveryPrefix
+      ).run(to: url)
+    }
     let isLocal = target.isLocal
     let pace = speed ?? (isLocal ? 0 : 1)
     let begin =

@@ -80,6 +80,8 @@ struct RemoteRegistry {
     json.add("fields", raw: inner.closed)
     _ = try ask("POST", ["devices", device, "fields"], json.closed)
   }
+  /// Changes something by a body that is JSON already.
+  func post(_ path: String..., json: String) throws { _ = try ask("POST", path, json) }
 
   func delete(_ path: String..., dryRun: Bool) throws -> [String: String] {
     Self.members(try ask("DELETE", path, query: dryRun ? "?dry_run" : ""))

@@ -124,6 +124,13 @@ enum EventSamples {
     .clockSynced(device: "a", offset: -5, roundTrip: 12),
     .authenticationFailed(
       interface: "http", credential: "pub", address: "127.0.0.1", reason: "wrong secret"),
+    .callRecorded(
+      RecordedCall(
+        device: "GRE000205", .result, id: "19223201", name: "BootNotification",
+        body: #"{"status":"Accepted"}"#, isSent: true)),
+    .stateReported(
+      device: "b827eb08451e", client: "lamp_ui",
+      fields: [ReportedField("color.h", .float(0.25)), ReportedField("on", .bool(true)), ReportedField("x", .null)]),
   ]
 
   private static var message: ReceivedMessage {

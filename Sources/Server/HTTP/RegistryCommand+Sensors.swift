@@ -1,0 +1,82 @@
+import Foundation
+import Hummingbird
+import Query
+import TSEngine
+
+/// `POST /api/devices/{id}/sensor`: what people say of a sensor (P-37). What is left out stays; null takes away.
+extension RegistryCommand {
+  /// A text that is given, or taken away.
+  enum Change: Decodable {
+    case text(String)
+    case none
+
+    init(from decoder: any Decoder) throws {
+      let value = try decoder.singleValueContainer()
+      self = value.decodeNil() ? .none : .text(try value.decode(String.self))
+    }
+
+    var field: FieldValue {
+      switch self {
+      case .text(let text): .text(text)
+      case .none: .null
+      }
+    }
+  }
+
+  func describeSensor(_ id: String) async throws -> Response {
+    let given = body.sensor ?? [:]
+    guard !given.isEmpty || body.address != nil else {
+      throw Refused.badRequest(#"The body lacks "sensor": {"category", "status", "registered_at", "part_of"} or "address""#)
+    }
+    var fields: [String: FieldValue] = [:]
+    for (name, change) in given { fields[name == "status" ? "sensor_status" : name] = change.field }
+    if case .text(let text)? = fields["registered_at"] {
+      guard let nanos = TimestampText.parse(text) else {
+        throw Refused.badRequest("\"registered_at\" is an instant, as 2026-01-01T00:00:00Z")
+      }
+      fields["registered_at"] = .text(TimestampText.format(nanos))
+    }
+    if let address = body.address {
+      guard address.count <= Registry.addressLineCount else {
+        throw Refused.badRequest("\"address\" has at most \(Registry.addressLineCount) lines")
+      }
+      for line in 0..<Registry.addressLineCount {
+        fields["address\(line + 1)"] = line < address.count && !address[line].isEmpty ? .text(address[line]) : .null
+      }
+    }
+    let wanted = fields
+    _ = try await decide { $0.describeSensor(id, wanted, $1) }
+    let registry = try door.store.wholeRegistry()
+    guard let device = registry.devices[id] else { throw Refused(.unknownDevice) }
+    return Reply.json(RegistryJSON.device(device, registry))
+  }
+}
+
+extension HTTPDoor {
+  private static let devicePageLimit = 10_000
+
+  /// `GET /api/devices?owner=&sensor=&category=&after=&limit=`: newest first (D-10), a page at a time; `sensor` is a part of the
+  /// id or name, `after` the last id of the page before.
+  func listDevices(_ request: Request, _ registry: Registry) throws -> Response {
+    func text(_ name: String) -> String? { request.uri.queryParameters[name[...]].map(String.init) }
+    let limit = min(try Self.number(request, "limit") ?? Self.devicePageLimit, Self.devicePageLimit)
+    let owner = try text("owner").map { name in
+      guard let user = registry.users[named: name] else { throw Refused(.unknownUser) }
+      return user.id
+    }
+    let (part, category, after) = (text("sensor")?.lowercased(), text("category"), text("after"))
+    var page: [String] = []
+    var isBehind = after == nil
+    for device in registry.devices.newestFirst() where page.count < limit {
+      guard isBehind else {
+        isBehind = device.id == after
+        continue
+      }
+      if let owner, registry.associations.owner(of: device.id) != owner { continue }
+      if let part, !device.id.lowercased().contains(part), !device.name.lowercased().contains(part) { continue }
+      if let category, device.fields["category"] != .text(category) { continue }
+      page.append(RegistryJSON.device(device, registry))
+    }
+    return Reply.json(RegistryJSON.list(page))
+  }
+}
