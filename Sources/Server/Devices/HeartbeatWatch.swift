@@ -8,6 +8,8 @@ package final class HeartbeatWatch: Sendable {
   private let store: Store
   private let log: @Sendable (String) -> Void
   private let isStopping = Mutex(false)
+  /// Since when it listens: that a server was away is not its devices' silence.
+  private let since = Mutex<Int64?>(nil)
   private let thread = Mutex<(any Wakeable)?>(nil)
 
   package init(_ store: Store, log: @escaping @Sendable (String) -> Void) {
@@ -16,6 +18,8 @@ package final class HeartbeatWatch: Sendable {
   }
 
   package func start() throws(StorageError) {
+    let now = store.options.clock.nowNanos()
+    since.withLock { $0 = now }
     let started = try store.options.scheduler.run("tsq-heartbeat", yields: true) { [weak self] in
       guard let self, !isStopping.withLock({ $0 }) else { return .done }
       step()
@@ -35,8 +39,12 @@ package final class HeartbeatWatch: Sendable {
   /// the next step tries again.
   package func step() {
     let now = store.options.clock.nowNanos()
-    guard let registry = try? store.wholeRegistry(), !registry.overdue(at: now, limit: 1).isEmpty else { return }
-    let taken = try? store.decide(actor: Actor(.daemon, "heartbeat")) { $0.markOverdueOffline($1) }
+    let since = since.withLock { $0 }
+    guard let registry = try? store.wholeRegistry(), !registry.overdue(at: now, listeningSince: since, limit: 1).isEmpty
+    else { return }
+    let taken = try? store.decide(actor: Actor(.daemon, "heartbeat")) {
+      $0.markOverdueOffline(listeningSince: since, $1)
+    }
     guard case .success(let silent)? = taken?.result else { return }
     for device in silent { log("Offline \(device): not heard of for too long") }
   }

@@ -88,9 +88,11 @@ extension Registry {
     return max(since, then ?? since)
   }
 
-  package func isHeartbeatOverdue(_ device: Device, at now: Int64) -> Bool {
-    Device.isHeartbeatOverdue(
-      lastSeen: lastSeen(of: device.id), now: now,
+  /// - Parameter since: when somebody began to listen: silence before that is nobody's; nil: somebody always did.
+  package func isHeartbeatOverdue(_ device: Device, at now: Int64, listeningSince since: Int64? = nil) -> Bool {
+    let lastSeen = lastSeen(of: device.id)
+    return Device.isHeartbeatOverdue(
+      lastSeen: since.map { max($0, lastSeen ?? $0) } ?? lastSeen, now: now,
       intervalNanos: types.details(of: device.type).meta.heartbeatNanos)
   }
 

@@ -40,13 +40,15 @@ extension Registry {
   }
 
   /// Devices whose silence is news at `now`, at most `limit` of them. O(devices that claim to be there).
-  package func overdue(at now: Int64, limit: Int = 1000) -> [Device] {
-    Array(devices.claimingPresence.lazy.filter { isHeartbeatOverdue($0, at: now) }.prefix(limit))
+  package func overdue(at now: Int64, listeningSince since: Int64? = nil, limit: Int = 1000) -> [Device] {
+    Array(devices.claimingPresence.lazy.filter { isHeartbeatOverdue($0, at: now, listeningSince: since) }.prefix(limit))
   }
 
   /// Turns overdue devices offline, each once (D-13). The value is which.
-  package func markOverdueOffline(limit: Int = 1000, _ context: DecisionContext) -> Decision<[String]> {
-    let silent = overdue(at: context.now, limit: limit)
+  package func markOverdueOffline(
+    listeningSince since: Int64? = nil, limit: Int = 1000, _ context: DecisionContext
+  ) -> Decision<[String]> {
+    let silent = overdue(at: context.now, listeningSince: since, limit: limit)
     return Decision(
       events: silent.map { statusEvent($0, .offline, seenAt: nil, context) },
       result: .success(silent.map(\.id)))

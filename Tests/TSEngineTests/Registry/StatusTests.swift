@@ -164,6 +164,10 @@ import Testing
       #expect(registry.lastSeen(of: "a") == start + 300 * second && registry.lastSeen(of: "b") == start + 400 * second)
       #expect(registry.lastSeen(of: "c") == start)
       #expect(registry.overdue(at: start + 1051 * second).map(\.id).sorted() == ["a", "c"])
+      // Nobody listened before: a server that was away does not turn its fleet offline.
+      let since = start + 400 * second
+      #expect(registry.overdue(at: start + 1150 * second, listeningSince: since).isEmpty)
+      #expect(registry.overdue(at: start + 1151 * second, listeningSince: since).count == 3)
       try store.close()
     }
   }
