@@ -82,7 +82,7 @@ final class Broker: @unchecked Sendable {
 struct Timeout: Error, CustomStringConvertible { var description: String }
 
 /// Waits, generously, for something that will happen; only its absence is a failure.
-func waitUntil(_ what: String, seconds: Double = 60, _ condition: () -> Bool) throws {
+func waitUntil(_ what: String, seconds: Double = 240, _ condition: () -> Bool) throws {
   let end = ContinuousClock.now + .seconds(seconds)
   while !condition() {
     guard ContinuousClock.now < end else {
