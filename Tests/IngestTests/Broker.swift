@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 
 /// A real mosquitto on a free loopback port, with the settings tsq asks for, in a folder of its own.
 final class Broker: @unchecked Sendable {
@@ -60,14 +61,19 @@ final class Broker: @unchecked Sendable {
     }
   }
 
+  private static let given = Mutex<Set<Int32>>([])
+
+  /// Below the ports that the kernel gives to clients: one of these may have it before the broker does, or reach itself.
   private static func freePort() -> Int32 {
-    let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(socket) }
-    var address = address(0)
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    _ = withAddress(&address) { bind(socket, $0, length) }
-    _ = withAddress(&address) { getsockname(socket, $0, &length) }
-    return Int32(UInt16(bigEndian: address.sin_port))
+    while true {
+      let port = Int32.random(in: 12_000..<32_000)
+      guard given.withLock({ $0.insert(port).inserted }) else { continue }
+      let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      defer { close(socket) }
+      var address = address(port)
+      let length = socklen_t(MemoryLayout<sockaddr_in>.size)
+      if withAddress(&address, { bind(socket, $0, length) }) == 0 { return port }
+    }
   }
 
   private static func connects(to port: Int32) -> Bool {

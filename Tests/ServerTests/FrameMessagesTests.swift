@@ -30,7 +30,7 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let store = try Store.open(folder, StoreOptions())
     let door = FrameDoor(store)
-    let messages = FrameMessages(store, door, ServerMetrics())
+    let messages = FrameMessages(store, door, ServerMetrics(), prefixes: ["site/things"])
     let (a, b, c) = ("gresystem000001", "gresystem000002", "gresystem000003")
     let first = messages.store([
       arrived(a, frame(a, 0), 1), arrived(b, frame(a, 0), 2), arrived(b, "{", 3), arrived(c, frame(c, 0), 4),
@@ -62,6 +62,17 @@ import Testing
     #expect(failure == nil && received.count == 6)
     #expect(received.allSatisfy { $0.topic == "powermon/\($0.device)/data" && $0.qos == 1 })
     #expect(received.map(\.packetID) == [8, 7, 1, 5, 4, 1])
+    // An answer goes where its sender asked, unless tsq or devices alone speak there (L-51).
+    func answered(_ topic: String) -> String? {
+      var asked = arrived(a, frame(a, 9))
+      asked.message.responseTopic = topic
+      return messages.store([asked]).answers.first?.topic
+    }
+    for topic in ["reply/to/me", "powermon/\(a)/mine", "thingsx/a"] { #expect(answered(topic) == topic) }
+    for topic in [
+      "powermon/\(b)/ack", "devices/b827eb08451e/lamp/associated", "things/lock/front/cmd", "$SYS/x", "powermon/\(a)/data",
+      "reply/#", "tsq/connection/x/state", "", "site/things/lock/front/ack",
+    ] { #expect(answered(topic) == "powermon/\(a)/ack", "\(topic)") }
     try store.close()
   }
 }

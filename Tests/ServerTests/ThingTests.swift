@@ -175,6 +175,11 @@ import Testing
       door.connected(sessionPresent: false)
       _ = try door.take([one])
       #expect(try rows(store, "SELECT count(*) FROM messages") == [["3"]])
+      // What comes again comes first: behind something new nothing is taken for it.
+      clock.advance(nanos: 1_000_000_000)
+      door.connected(sessionPresent: true)
+      _ = try door.take([message("data", #"{"temperature":7}"#, id: 11), one])
+      #expect(try rows(store, "SELECT count(*) FROM messages") == [["5"]])
     }
   }
 

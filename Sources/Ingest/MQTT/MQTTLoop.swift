@@ -224,9 +224,7 @@ extension MQTTLoop {
       return taken
     }
     for item in outgoing
-    where item.publication.secondsLeft == 0
-      || !session.publish(item.publication, version: version, confirmed: item.confirmed)
-    {
+    where !session.publish(item.publication, version: version, confirmed: item.confirmed) {
       item.confirmed?(false)
     }
   }

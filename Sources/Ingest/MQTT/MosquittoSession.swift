@@ -222,6 +222,9 @@ extension MosquittoSession {
     _ publication: MQTTPublication, version: MQTTOptions.ProtocolVersion,
     confirmed: (@Sendable (Bool) -> Void)?
   ) -> Bool {
+    let secondsLeft = publication.secondsLeft
+    // An interval of 0 would be none.
+    guard secondsLeft != 0 else { return false }
     var packetID: Int32 = 0
     var properties: OpaquePointer?
     // SAFETY: payload and properties are copied during the call.
@@ -233,7 +236,7 @@ extension MosquittoSession {
     if version == .v5, let topic = publication.responseTopic {
       unsafe mosquitto_property_add_string(&properties, Int32(MQTT_PROP_RESPONSE_TOPIC.rawValue), topic)
     }
-    if version == .v5, let seconds = publication.secondsLeft {
+    if version == .v5, let seconds = secondsLeft {
       unsafe mosquitto_property_add_int32(
         &properties, Int32(MQTT_PROP_MESSAGE_EXPIRY_INTERVAL.rawValue), seconds)
     }

@@ -43,14 +43,19 @@ package final class ThingDoor: Sendable {
   /// Stored and not processed.
   private let pending = Mutex<[Key: Stored]>([:])
 
-  /// Messages that are processed and perhaps not acknowledged: those of the last two rounds.
-  private struct Settled: Sendable {
-    var last: Set<Key> = []
-    var before: Set<Key> = []
-    /// Those of them that the broker may send once more, since the connection is a new one.
+  /// What a broker may send once more. After a connection it sends again first, in order, what it has no
+  /// acknowledgement of; so the first message that is neither is new, and so is every one behind it.
+  private struct Redelivery: Sendable {
+    /// Processed, oldest first; the newest of them are perhaps not acknowledged.
+    var settled: [Key] = []
+    /// Those that may come again, while nothing new has come.
     var again: Set<Key> = []
+    /// Those that came again, of a round that is not finished.
+    var hits: Set<Key> = []
+    /// Stored by the process before this one and not processed.
+    var recalled: [Key: Stored] = [:]
   }
-  private let settled = Mutex(Settled())
+  private let redelivery = Mutex(Redelivery())
 
   package init(_ store: Store, _ metrics: ServerMetrics, prefix: String = ThingTopic.defaultPrefix) {
     self.store = store
@@ -62,45 +67,66 @@ package final class ThingDoor: Sendable {
   package func isMine(_ topic: String) -> Bool { ThingTopic(topic, prefix: prefix) != nil }
 
   private func recall() {
-    var (processed, found, done, looked) = (Set<LSN>(), [Key: Stored](), Set<Key>(), 0)
+    var (processed, found, done, looked) = (Set<LSN>(), [Key: Stored](), [Key](), 0)
     _ = store.snapshot().readingAroundDamage().records { (record: OperationalRecord) throws(Never) in
       looked += 1
       switch record.kind {
       case .messageProcessed(let lsn, _): processed.insert(lsn)
       case .messageReceived(let message) where message.packetID > 0 && isMine(message.topic):
         let key = Key(message.topic, message.packetID, message.payload)
-        if !processed.contains(record.lsn) {
+        if processed.contains(record.lsn) {
+          done.append(key)
+        } else if found[key] == nil {
           found[key] = Stored(lsn: record.lsn, receivedAt: record.recordedAt)
-        } else if done.count < Self.settledLimit {
-          done.insert(key)
         }
       default: break
       }
-      return looked < Self.recallLimit
+      return looked < Self.recallLimit && done.count + found.count < Self.settledLimit
     }
-    let (recalled, settledBefore) = (found, done)
-    pending.withLock { $0 = recalled }
-    settled.withLock { $0.last = settledBefore }
+    let (recalled, settled) = (found, Array(done.reversed()))
+    redelivery.withLock { $0 = Redelivery(settled: settled, recalled: recalled) }
   }
 
-  /// A connection has begun. With the session of before the broker sends again what it has no acknowledgement of; in
-  /// a new one packet ids begin anew.
+  /// A connection has begun, with the session of before or with a new one, in which packet ids begin anew.
   package func connected(sessionPresent: Bool) {
-    if !sessionPresent { pending.withLock { $0 = [:] } }
-    settled.withLock { settled in
-      settled = Settled(
-        again: sessionPresent ? settled.last.union(settled.before).union(settled.again) : [])
+    redelivery.withLock { state in
+      if sessionPresent {
+        state.again = Set(state.settled)
+        state.hits = []
+      } else {
+        state = Redelivery()
+      }
+    }
+  }
+
+  /// The messages that are not done already.
+  private func fresh(_ arrived: [MQTTMessage]) -> [MQTTMessage] {
+    redelivery.withLock { state in
+      pending.withLock { pending in
+        arrived.filter { message in
+          guard message.packetID > 0 else { return true }
+          let key = Key(message.topic, message.packetID, message.payload)
+          if state.hits.contains(key) { return false }
+          if state.again.contains(key) {
+            state.hits.insert(key)
+            return false
+          }
+          if let stored = state.recalled.removeValue(forKey: key) { pending[key] = stored }
+          if pending[key] == nil { (state.again, state.recalled) = ([], [:]) }
+          return true
+        }
+      }
     }
   }
 
   /// - Returns: whether the registry may have changed.
   /// - Throws: as the store; the messages are to be handed over again then, nothing of them is recorded twice.
   package func take(_ arrived: [MQTTMessage]) throws(StorageError) -> Bool {
-    // Done already; only the acknowledgement is missing.
-    let messages = settled.withLock { settled in
-      arrived.filter { settled.again.remove(Key($0.topic, $0.packetID, $0.payload)) == nil }
+    let messages = fresh(arrived)
+    if messages.isEmpty {
+      redelivery.withLock { $0.hits = [] }
+      return false
     }
-    if messages.isEmpty { return false }
     let keys = keys(messages)
     let stored = try storeFirst(messages, keys)
     var errors = [String?](repeating: nil, count: messages.count)
@@ -185,9 +211,10 @@ package final class ThingDoor: Sendable {
     }
     _ = try store.record(records)
     pending.withLock { pending in for key in keys { pending[key] = nil } }
-    settled.withLock { settled in
-      settled.before = settled.last
-      settled.last = Set(keys.filter { $0.packetID > 0 && $0.occurrence == 0 })
+    redelivery.withLock { state in
+      state.settled += keys.filter { $0.packetID > 0 && $0.occurrence == 0 }
+      state.settled.removeFirst(max(0, state.settled.count - Self.settledLimit))
+      state.hits = []
     }
     metrics.add(.mqttRefusals, errors.count { $0 != nil })
   }

@@ -31,9 +31,10 @@ package final class BrokerDaemon: Sendable {
   ) {
     self.broker = broker
     self.store = store
-    self.frames = FrameMessages(store, frames, metrics)
+    let things = things ?? ThingDoor(store, metrics)
+    self.frames = FrameMessages(store, frames, metrics, prefixes: [things.prefix, discovery.prefix])
     self.discovery = discovery
-    self.things = things ?? ThingDoor(store, metrics)
+    self.things = things
     self.group = group
     self.states = states
     self.metrics = metrics

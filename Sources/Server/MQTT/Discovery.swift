@@ -33,6 +33,7 @@ package final class Discovery: Sendable {
     limit = Mutex(NewDeviceLimit(perMinute: policy.newDevicesPerMinute))
   }
 
+  package var prefix: String { policy.prefix }
   package var filter: String { DiscoveryTopic.filter(prefix: policy.prefix) }
 
   /// Makes the owner of devices that are nobody's, on the first run only (L-03). Says so where the registry is damaged.

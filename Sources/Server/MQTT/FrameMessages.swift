@@ -21,8 +21,12 @@ struct FrameMessages: Sendable {
   private let store: Store
   private let frames: FrameDoor
   private let metrics: ServerMetrics
+  /// Topics below which tsq speaks to devices.
+  private let keptRooms: [String]
 
-  init(_ store: Store, _ frames: FrameDoor, _ metrics: ServerMetrics) {
+  /// - Parameter prefixes: of further topics where tsq or devices alone speak.
+  init(_ store: Store, _ frames: FrameDoor, _ metrics: ServerMetrics, prefixes: [String] = []) {
+    keptRooms = ["powermon", "devices", "tsq", ThingTopic.defaultPrefix] + prefixes
     self.store = store
     self.frames = frames
     self.metrics = metrics
@@ -60,7 +64,7 @@ struct FrameMessages: Sendable {
         read.append((at, first..<gathered.infos.count))
         for _ in first..<gathered.infos.count { sources.append(at) }
       } catch {
-        outcome.answers.append(Self.answer(item.message, error))
+        outcome.answers.append(answer(item.message, error))
       }
     }
     let refused = outcome.answers.count
@@ -74,7 +78,7 @@ struct FrameMessages: Sendable {
         part.new = range.reduce(0) { $0 + gathered.batch.rowCount(ofFrame: $1) }
         part.lsn = result.lsn
         outcome.answers.append(
-          Self.answer(data[at].message, part, timestamp: gathered.infos[range.upperBound - 1].timestampText))
+          answer(data[at].message, part, timestamp: gathered.infos[range.upperBound - 1].timestampText))
       }
       metrics.add(read.count, .mqttFrames, result)
     }
@@ -99,19 +103,19 @@ struct FrameMessages: Sendable {
         asked.append((item.message, parsed.infos.last?.timestampText))
       } catch {
         metrics.add(.mqttRefusals)
-        outcome.answers.append(Self.answer(item.message, error))
+        outcome.answers.append(answer(item.message, error))
       }
     }
     for ((message, timestamp), result) in zip(asked, store.append(each: requests)) {
       switch result {
       case .success(let stored):
         metrics.add(1, .mqttFrames, stored)
-        outcome.answers.append(Self.answer(message, stored, timestamp: timestamp))
+        outcome.answers.append(answer(message, stored, timestamp: timestamp))
       case .failure(let error) where !error.isAboutTheRequest: outcome.unsettled.append(message)
       case .failure(let error):
         metrics.add(.mqttRefusals)
         let fault = FrameError(path: "", reason: error.reason, kind: .form, timestamp: timestamp)
-        outcome.answers.append(Self.answer(message, fault))
+        outcome.answers.append(answer(message, fault))
       }
     }
     return outcome
@@ -146,25 +150,24 @@ struct FrameMessages: Sendable {
   // MARK: Answers
 
   /// tsq may write everywhere, its senders not: nobody has it speak to another device (L-51).
-  private static func responseTopic(of message: MQTTMessage) -> String? {
+  private func responseTopic(of message: MQTTMessage) -> String? {
     guard let topic = message.responseTopic, !topic.isEmpty, !topic.utf8.contains(where: { $0 == 0x23 || $0 == 0x2B })
     else { return nil }
-    let own = message.topic.dropLast("data".count)
-    if topic.hasPrefix(own) { return topic == message.topic ? nil : topic }
-    let room = topic.utf8.prefix { $0 != UInt8(ascii: "/") }
-    let isKept = topic.hasPrefix("$") || ["powermon", "devices", "tsq", ThingTopic.defaultPrefix].contains {
-      room.elementsEqual($0.utf8)
+    func isBelow(_ room: some StringProtocol) -> Bool {
+      topic.utf8.starts(with: room.utf8) && (topic.utf8.count == room.utf8.count
+        || topic.utf8.dropFirst(room.utf8.count).first == UInt8(ascii: "/"))
     }
-    return isKept ? nil : topic
+    if isBelow(message.topic.dropLast("/data".count)) { return topic == message.topic ? nil : topic }
+    return topic.hasPrefix("$") || keptRooms.contains(where: isBelow) ? nil : topic
   }
 
-  private static func answer(
+  private func answer(
     _ message: MQTTMessage, _ stored: AppendResult, timestamp: String?
   ) -> MQTTPublication {
     answer(message, stored.openJSON + ",\"timestamp\":" + (timestamp ?? "null") + "}")
   }
 
-  private static func answer(_ message: MQTTMessage, _ error: FrameError) -> MQTTPublication {
+  private func answer(_ message: MQTTMessage, _ error: FrameError) -> MQTTPublication {
     var json = JSONText()
     json.add("timestamp", raw: error.timestamp ?? "null")
     json.add("error", error.reason)
@@ -175,7 +178,7 @@ struct FrameMessages: Sendable {
   /// To the response topic when the sender named one (MQTT 5) that is not for tsq alone to write, else to the sensor's ack topic; at QoS 0: an
   /// answer that is lost costs a retransmission, which is known, and a confirmation of each answer would take
   /// as much of the broker as the frames.
-  private static func answer(_ message: MQTTMessage, _ text: String) -> MQTTPublication {
+  private func answer(_ message: MQTTMessage, _ text: String) -> MQTTPublication {
     MQTTPublication(
       topic: responseTopic(of: message) ?? String(message.topic.dropLast("data".count)) + "ack",
       payload: Array(text.utf8), qos: 0, correlationData: message.correlationData)
