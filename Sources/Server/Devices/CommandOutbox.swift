@@ -13,7 +13,6 @@ package final class CommandOutbox: Sendable {
   private struct State: Sendable {
     var underway: Set<String> = []
     var confirmed: [String] = []
-    var isStopping = false
   }
 
   private static let pauseNanos: Int64 = 1_000_000_000
@@ -23,7 +22,7 @@ package final class CommandOutbox: Sendable {
   /// By name; `default` is the first where none is called so.
   private let brokers: [String: Publish]
   private let state = Mutex(State())
-  private let thread = Mutex<(any Wakeable)?>(nil)
+  private let thread = DaemonThread()
 
   package init(_ store: Store, prefix: String, brokers: [(name: String, publish: Publish)]) {
     self.store = store
@@ -36,22 +35,15 @@ package final class CommandOutbox: Sendable {
   package var brokerNames: Set<String> { Set(brokers.keys) }
 
   package func start() throws(StorageError) {
-    let started = try store.options.scheduler.run("tsq-commands") { [weak self] in
-      guard let self, !state.withLock({ $0.isStopping }) else { return .done }
-      step()
+    try thread.start("tsq-commands", of: store, last: { [weak self] in self?.recordConfirmed() }) { [weak self] in
+      self?.step()
       return .idle(nanos: Self.pauseNanos)
     }
-    thread.withLock { $0 = started }
   }
 
-  package func wake() { thread.withLock { $0 }?.wake() }
+  package func wake() { thread.wake() }
 
-  package func stop() {
-    state.withLock { $0.isStopping = true }
-    guard let thread = thread.withLock({ $0 }) else { return }
-    thread.wake()
-    thread.join()
-  }
+  package func stop() { thread.stop() }
 
   /// Looks at registry and clock once. Over a damaged registry nothing is sent.
   package func step() {

@@ -7,10 +7,9 @@ package final class HeartbeatWatch: Sendable {
 
   private let store: Store
   private let log: @Sendable (String) -> Void
-  private let isStopping = Mutex(false)
   /// Since when it listens: that a server was away is not its devices' silence.
   private let since = Mutex<Int64?>(nil)
-  private let thread = Mutex<(any Wakeable)?>(nil)
+  private let thread = DaemonThread()
 
   package init(_ store: Store, log: @escaping @Sendable (String) -> Void) {
     self.store = store
@@ -20,20 +19,13 @@ package final class HeartbeatWatch: Sendable {
   package func start() throws(StorageError) {
     let now = store.options.clock.nowNanos()
     since.withLock { $0 = now }
-    let started = try store.options.scheduler.run("tsq-heartbeat", yields: true) { [weak self] in
-      guard let self, !isStopping.withLock({ $0 }) else { return .done }
-      step()
+    try thread.start("tsq-heartbeat", of: store, yields: true) { [weak self] in
+      self?.step()
       return .idle(nanos: Self.pauseNanos)
     }
-    thread.withLock { $0 = started }
   }
 
-  package func stop() {
-    isStopping.withLock { $0 = true }
-    guard let thread = thread.withLock({ $0 }) else { return }
-    thread.wake()
-    thread.join()
-  }
+  package func stop() { thread.stop() }
 
   /// Looks at the clock once. Over a damaged registry, or a store that takes nothing, it does nothing and
   /// the next step tries again.

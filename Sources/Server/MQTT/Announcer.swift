@@ -14,14 +14,13 @@ package final class Announcer: Sendable {
     /// By device: the state that is on its way, and the brokers that have not confirmed it.
     var underway: [String: (stateLSN: LSN, waiting: Set<Int>)] = [:]
     var confirmed: [(device: String, stateLSN: LSN)] = []
-    var isStopping = false
   }
 
   private let store: Store
   private let metrics: ServerMetrics
   private let brokers: [Publish]
   private let state = Mutex(State())
-  private let thread = Mutex<(any Wakeable)?>(nil)
+  private let thread = DaemonThread()
 
   package init(_ store: Store, _ metrics: ServerMetrics, brokers: [Publish]) {
     self.store = store
@@ -31,23 +30,18 @@ package final class Announcer: Sendable {
 
   package func start() throws {
     guard !brokers.isEmpty else { return }
-    let started = try store.options.scheduler.run("tsq-announce") { [weak self] in self?.step() ?? .done }
-    thread.withLock { $0 = started }
+    try thread.start("tsq-announce", of: store, last: { [weak self] in self?.recordConfirmed() }) { [weak self] in
+      self?.step() ?? .done
+    }
   }
 
   /// The registry has changed, or a broker is there again.
-  package func wake() { thread.withLock { $0 }?.wake() }
+  package func wake() { thread.wake() }
 
-  package func stop() {
-    state.withLock { $0.isStopping = true }
-    guard let thread = thread.withLock({ $0 }) else { return }
-    thread.wake()
-    thread.join()
-  }
+  package func stop() { thread.stop() }
 
   private func step() -> StepOutcome {
     recordConfirmed()
-    if state.withLock({ $0.isStopping }) { return .done }
     // Who a device belongs to is not told by what is left of a damaged registry.
     guard let announcements = try? store.wholeRegistry().announcements else { return .idle(nanos: 1_000_000_000) }
     if announcements.hasPending { for entry in announcements.pending() { publish(entry) } }

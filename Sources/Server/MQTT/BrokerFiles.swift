@@ -24,10 +24,9 @@ package final class BrokerFiles: Sendable {
   private let discoveryPrefix: String
   private let thingsPrefix: String
   private let log: @Sendable (String) -> Void
-  private let isStopping = Mutex(false)
   /// The newest event that the files tell.
   private let writtenLSN = Mutex<LSN?>(nil)
-  private let thread = Mutex<(any Wakeable)?>(nil)
+  private let thread = DaemonThread()
 
   /// - Parameter brokers: with the logins of tsq itself.
   package init(
@@ -52,21 +51,15 @@ package final class BrokerFiles: Sendable {
   /// Writes the files, then keeps them.
   package func start() throws {
     _ = step()
-    let started = try store.options.scheduler.run("tsq-broker-files") { [weak self] in self?.step() ?? .done }
-    thread.withLock { $0 = started }
+    try thread.start("tsq-broker-files", of: store) { [weak self] in self?.step() ?? .done }
   }
 
-  package func wake() { thread.withLock { $0 }?.wake() }
+  package func wake() { thread.wake() }
 
-  package func stop() {
-    isStopping.withLock { $0 = true }
-    guard let thread = thread.withLock({ $0 }) else { return }
-    thread.wake()
-    thread.join()
-  }
+  package func stop() { thread.stop() }
 
   package func step() -> StepOutcome {
-    if isStopping.withLock({ $0 }) { return .done }
+    if thread.isStopped { return .done }
     // What is left of a damaged registry lets nobody in or out.
     guard writtenLSN.withLock({ $0 }) != store.lastEventLSN, let registry = try? store.wholeRegistry() else {
       return .idle(nanos: Self.pauseNanos)

@@ -12,10 +12,9 @@ package final class CodeRenewal: Sendable {
   private let store: Store
   private let log: @Sendable (String) -> Void
   private let registryChanged: @Sendable () -> Void
-  private let isStopping = Mutex(false)
   /// Devices recorded before codes existed have been looked for.
   private let hasBegun = Mutex(false)
-  private let thread = Mutex<(any Wakeable)?>(nil)
+  private let thread = DaemonThread()
 
   package init(
     _ store: Store, log: @escaping @Sendable (String) -> Void, registryChanged: @escaping @Sendable () -> Void
@@ -26,23 +25,17 @@ package final class CodeRenewal: Sendable {
   }
 
   package func start() throws {
-    let started = try store.options.scheduler.run("tsq-codes") { [weak self] in self?.step() ?? .done }
-    thread.withLock { $0 = started }
+    try thread.start("tsq-codes", of: store) { [weak self] in self?.step() ?? .done }
   }
 
   /// A device has connected, or the registry has changed.
-  package func wake() { thread.withLock { $0 }?.wake() }
+  package func wake() { thread.wake() }
 
-  package func stop() {
-    isStopping.withLock { $0 = true }
-    guard let thread = thread.withLock({ $0 }) else { return }
-    thread.wake()
-    thread.join()
-  }
+  package func stop() { thread.stop() }
 
   /// Renews what has run out; sleeps until the next code does. O(connected devices).
   package func step() -> StepOutcome {
-    if isStopping.withLock({ $0 }) { return .done }
+    if thread.isStopped { return .done }
     // What is left of a damaged registry does not tell who is parked.
     guard let registry = try? store.wholeRegistry() else { return .idle(nanos: Self.longestPauseNanos) }
     let now = store.options.clock.nowNanos()
