@@ -9,8 +9,11 @@ final class Broker: @unchecked Sendable {
   let folder: String
   private var process: ChildProcess?
 
-  /// - Parameter extra: further lines of its configuration.
-  init(_ extra: String = "", anonymous: Bool = true) throws {
+  /// - Parameters:
+  ///   - extra: further lines of its configuration.
+  ///   - queued: messages that wait for a client, 0 for no limit; mosquitto before 2.0.22 then ends a connection at each
+  ///     publication that it refuses.
+  init(_ extra: String = "", anonymous: Bool = true, queued: Int = 0) throws {
     port = Self.freePort()
     folder = NSTemporaryDirectory() + "tsq-broker-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -20,7 +23,7 @@ final class Broker: @unchecked Sendable {
       user root
       persistence true
       persistence_location \(folder)/
-      max_queued_messages 0
+      max_queued_messages \(queued)
       max_inflight_messages 1000
       log_type error
       \(extra)

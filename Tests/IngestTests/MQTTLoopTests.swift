@@ -44,6 +44,7 @@ import Testing
   static func options(_ broker: Broker, _ client: String, _ filters: [String] = []) -> MQTTOptions {
     var options = MQTTOptions(host: "127.0.0.1", port: broker.port, clientID: client)
     options.filters = filters
+    options.stateTopic = "tsq/connection/\(client)/state"
     options.firstRetryMillis = 20
     options.lastRetryMillis = 100
     return options
@@ -135,6 +136,37 @@ import Testing
     }
     try Self.with(Self.options(broker, "watcher2", ["tsq/connection/tsq/state"]), watcher) { _ in
       try waitUntil("gone") { watcher.messages.withLock { $0.last?.payload } == [0x30] }
+    }
+  }
+
+  /// mosquitto 2.0.11 without a limit of queued messages ends a connection at each publication that it refuses.
+  @Test func aBrokerThatEndsWhatItAcceptedIsNotTriedAgainWithoutAPause() throws {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(listener) }
+    var (address, length) = (sockaddr_in(), socklen_t(MemoryLayout<sockaddr_in>.size))
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        _ = bind(listener, $0, length)
+        _ = getsockname(listener, $0, &length)
+      }
+    }
+    #expect(listen(listener, 8) == 0)
+    var options = MQTTOptions(host: "127.0.0.1", port: Int32(UInt16(bigEndian: address.sin_port)), clientID: "refused")
+    options.firstRetryMillis = 3_600_000
+    let inbox = Inbox()
+    try Self.with(options, inbox) { _ in
+      let client = accept(listener, nil, nil)
+      var bytes = [UInt8](repeating: 0, count: 1024)
+      _ = read(client, &bytes, bytes.count)
+      // CONNACK, MQTT 5: no session, success, no properties.
+      _ = write(client, [0x20, 3, 0, 0, 0] as [UInt8], 5)
+      shutdown(client, Int32(SHUT_WR))
+      try waitUntil("the loss") { inbox.saw { if case .disconnected = $0 { true } else { false } } }
+      close(client)
+      var waiting = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+      #expect(poll(&waiting, 1, 300) == 0, "it came back at once")
     }
   }
 

@@ -19,7 +19,7 @@ import Testing
       password_file \(folder)/passwords
       acl_file \(folder)/acl
       pid_file \(folder)/pid
-      """, anonymous: false)
+      """, anonymous: false, queued: 1_000_000)
     let server = try ServeProcess([
       "--dev", "--mqtt", "mqtt://tsq:\(Self.secret)@127.0.0.1:\(broker.port)", "--broker-files", folder, "--broker-pid",
       "\(folder)/pid",

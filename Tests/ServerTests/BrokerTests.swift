@@ -48,7 +48,7 @@ import Testing
         loop.run()
         done.signal()
       }
-      try waitUntil("subscribed") {
+      try waitUntil("a watcher subscribed to \(filters)") {
         inbox.subscriptions.withLock { $0 } >= filters.count || (login != nil && inbox.failures.withLock { $0 } > 0)
       }
     }

@@ -103,8 +103,9 @@ extension MQTTLoop {
       observer(.connecting)
       var code = current.connect(options, version: version)
       if code == Int32(MOSQ_ERR_SUCCESS.rawValue) {
+        let began = ContinuousClock.now
         let wasConnected = serve(current, version)
-        if wasConnected { pause = options.firstRetryMillis }
+        if ContinuousClock.now - began > .milliseconds(options.lastRetryMillis) { pause = options.firstRetryMillis }
         if isStopping { return }
         if let answer = current.connectAnswer, answer.code != 0 {
           // 1 and 0x84: the broker does not speak this version.
@@ -119,6 +120,8 @@ extension MQTTLoop {
         code = current.disconnectCode ?? Int32(MOSQ_ERR_CONN_LOST.rawValue)
         if wasConnected {
           observer(.disconnected(reason: MosquittoSession.text(code)))
+          // A broker may accept us and end it at what it does not like, each time.
+          rest(&pause)
           continue
         }
       }
@@ -128,6 +131,10 @@ extension MQTTLoop {
 
   private func fail(_ reason: String, _ pause: inout Int) {
     observer(.connectionFailed(reason: reason, retryMillis: pause))
+    rest(&pause)
+  }
+
+  private func rest(_ pause: inout Int) {
     sleep(millis: pause)
     pause = min(pause * 2, options.lastRetryMillis)
   }
@@ -154,9 +161,10 @@ extension MQTTLoop {
         for filter in options.filters {
           if let packetID = session.subscribe(filter) { filters[packetID] = filter }
         }
-        _ = session.publish(
-          MQTTPublication(topic: options.stateTopic, payload: [0x31], qos: 2, retain: true),
-          version: version, confirmed: nil)
+        if let topic = options.stateTopic {
+          let state = MQTTPublication(topic: topic, payload: [0x31], qos: 2, retain: true)
+          _ = session.publish(state, version: version, confirmed: nil)
+        }
       }
       // A lost connection has lost its acknowledgements too, but what was read is still good:
       // committed now, its redelivery is told by identity.
@@ -242,9 +250,10 @@ extension MQTTLoop {
   /// Says goodbye in order: our state, then DISCONNECT; waits for neither longer than a second.
   private func disconnect(_ session: MosquittoSession, _ version: MQTTOptions.ProtocolVersion) {
     sendOutgoing(session, version)
-    _ = session.publish(
-      MQTTPublication(topic: options.stateTopic, payload: [0x30], qos: 1, retain: true),
-      version: version, confirmed: nil)
+    if let topic = options.stateTopic {
+      let state = MQTTPublication(topic: topic, payload: [0x30], qos: 1, retain: true)
+      _ = session.publish(state, version: version, confirmed: nil)
+    }
     session.queueDisconnect()
     for _ in 0..<10 where session.wantsWrite {
       wait(for: session.socket, POLLOUT, millis: 100)

@@ -117,13 +117,12 @@ package struct MQTTOptions: Sendable {
   package var firstRetryMillis = 100
   package var lastRetryMillis = 10_000
 
-  /// Retained, QoS 2: `1` while we are connected, `0` by our Will when not.
-  package var stateTopic: String
+  /// Retained, QoS 2: `1` while we are connected, `0` by our Will when not. Nil tells nobody.
+  package var stateTopic: String?
 
   package init(host: String, port: Int32 = 1883, clientID: String) {
     self.host = host
     self.port = port
     self.clientID = clientID
-    stateTopic = "tsq/connection/\(clientID)/state"
   }
 }

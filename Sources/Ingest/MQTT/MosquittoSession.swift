@@ -44,7 +44,7 @@ import Glibc
     if let username = options.username {
       unsafe mosquitto_username_pw_set(client, username, options.password)
     }
-    unsafe mosquitto_will_set(client, options.stateTopic, 1, "0", 2, true)
+    if let topic = options.stateTopic { unsafe mosquitto_will_set(client, topic, 1, "0", 2, true) }
     setCallbacks()
   }
 

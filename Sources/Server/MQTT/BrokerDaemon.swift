@@ -47,6 +47,7 @@ package final class BrokerDaemon: Sendable {
     // The session belongs to the store: two servers on one broker must not share it.
     let client = "tsq-\(broker.name)-\(Hex.text(store.storeID.low).prefix(12))"
     var options = MQTTOptions(host: broker.host, port: broker.port, clientID: client)
+    options.stateTopic = "tsq/connection/\(client)/state"
     options.username = broker.username
     options.password = broker.password
     options.filters =
