@@ -51,18 +51,19 @@ package struct Associations: Sendable, Equatable {
   }
 
   private mutating func record(_ device: String, _ owner: UserID, at instant: Int64, _ lsn: LSN) {
-    var timeline = byDevice[device] ?? OwnerTimeline()
-    let before = timeline.newest
-    timeline.insert(OwnerTimeline.Transition(at: instant, owner: owner, lsn: lsn))
-    let after = timeline.newest
-    byDevice[device] = timeline
+    let (before, after) = byDevice.updateValue(forKey: device, default: OwnerTimeline()) { timeline in
+      let before = timeline.newest
+      timeline.insert(OwnerTimeline.Transition(at: instant, owner: owner, lsn: lsn))
+      return (before, timeline.newest)
+    }
     if before != after { move(device, from: before, to: after) }
   }
 
   private mutating func move(_ device: String, from before: UserID, to after: UserID) {
-    if before != .parked, var left = byOwner[before] {
-      left.remove(device)
-      byOwner[before] = left.isEmpty ? nil : left
+    if before != .parked {
+      // In place: an owner may have a whole fleet.
+      byOwner[before]?.remove(device)
+      if byOwner[before]?.isEmpty == true { byOwner[before] = nil }
     }
     if after != .parked { byOwner[after, default: []].insert(device) }
   }
