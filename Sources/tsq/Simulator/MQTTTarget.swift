@@ -27,6 +27,7 @@ final class MQTTTarget: FrameTarget {
   init(_ url: ServerURL) throws {
     self.url = url
     var options = MQTTOptions(host: url.host, port: Int32(url.port), clientID: "tsq-simulate-\(getpid())")
+    options.keepsSession = false
     options.version = .v311
     let shared = shared
     loop = MQTTLoop(
