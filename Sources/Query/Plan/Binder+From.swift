@@ -114,7 +114,24 @@ extension Binder {
       scope.columns = table.columns.map { Scope.Column(relation: alias, name: $0.name, type: $0.type) }
       return (.rows(table), scope)
     }
-    let known = commonTables.map(\.name) + catalog.snapshot.tables.map(\.name) + rowTables.map(\.name)
+    switch TypeTables.find(word, catalog) {
+    case .rows(let table)?:
+      var scope = Scope()
+      scope.columns = table.columns.map { Scope.Column(relation: alias, name: $0.name, type: $0.type) }
+      return (.rows(table), scope)
+    case .query(let text)?:
+      guard case .query(let query) = try SQL.parse(text).kind else { break }
+      // A view knows nothing of the names around it.
+      let around = commonTables
+      commonTables = []
+      defer { commonTables = around }
+      let bound = try self.query(query)
+      return (bound.plan, self.scope(bound, alias))
+    case nil: break
+    }
+    let known =
+      commonTables.map(\.name) + catalog.snapshot.tables.map(\.name) + rowTables.map(\.name)
+      + TypeTables.names(catalog.snapshot.registry)
     throw SQLError(
       .undefinedTable, "there is no table \"\(word)\"", at: range, hint: Suggestion.hint(for: word, among: known))
   }

@@ -1,0 +1,92 @@
+import TSEngine
+import Testing
+
+@testable import Query
+
+/// D-02: the three tables of a declared type under the names that are generated for it.
+@Suite struct TypeTableTests {
+  private let actor = Actor(.operator, "ann")
+
+  private func open() throws -> Store {
+    var options = StoreOptions()
+    options.maintainsItself = false
+    options.reserveByteCount = 4096
+    options.disk = SimDisk(seed: 1)
+    options.clock = SimClock(nanos: 1_767_312_000_000_000_000)
+    options.rng = SimRNG(seed: 1)
+    let store = try Store.open("s", options)
+    var draft = TypeDraft(name: "weather_station")
+    draft.label = "Weather Station"
+    draft.columns = [ColumnSchema(id: 1, name: "temperature", type: .float), ColumnSchema(id: 2, name: "order", type: .int)]
+    draft.details.states = [
+      StateField(name: "mode", type: .string, defaultValue: .text("auto")), StateField(name: "level", type: .int),
+      // Every device has one of these.
+      StateField(name: "since", type: .string),
+    ]
+    var base = TypeDraft(name: "base")
+    base.details.isAbstract = true
+    _ = try store.decide(actor: actor) { [draft, base] in $0.declareTypes([base, draft], $1) }.result.get()
+    for (id, type) in [("ws-1", "weather_station"), ("ws-2", "weather_station"), ("m-1", "power")] {
+      _ = try store.decide(actor: actor) { $0.createDevice(id, type: type, $1) }.result.get()
+      let message = ReceivedMessage(device: id, interface: "mqtt", topic: "things/\(id)/data", payload: Array("{}".utf8))
+      _ = try store.record([OperationalRecord(recordedAt: 1, kind: .messageReceived(message))])
+    }
+    _ = try store.decide(actor: actor) { $0.setDeviceField("ws-2", "mode", .text("manual"), $1) }.result.get()
+    _ = try store.decide(actor: actor) { $0.setDeviceField("ws-2", "level", .int(7), $1) }.result.get()
+    for (place, id) in ["ws-1", "ws-2"].enumerated() {
+      _ = try rows(store, "INSERT INTO weather_station (device, ts, temperature, \"order\") VALUES ('\(id)', '2026-01-01T00:00:0\(place)Z', \(place).5, 3)")
+    }
+    return store
+  }
+
+  private func rows(_ store: Store, _ sql: String) throws -> [String] {
+    try QueryEngine.execute(sql, on: store, actor: actor).rows().map { row in
+      row.map { $0.text ?? "NULL" }.joined(separator: "|")
+    }
+  }
+
+  @Test("D-02: devices of the type alone, a column for each state field")
+  func devices_D02() throws {
+    let store = try open()
+    #expect(
+      try rows(store, "SELECT device_id, mode, level, owner FROM tsq_weatherstationdevice ORDER BY device_id") == [
+        "ws-1|auto|NULL|parked_device_user", "ws-2|manual|7|parked_device_user",
+      ])
+    #expect(try rows(store, "SELECT count(*) FROM tsq_powerdevice") == ["1"])
+  }
+
+  @Test("D-02: readings with device, timestamp and received_at, joined and aliased as any table")
+  func readings_D02() throws {
+    let store = try open()
+    let sql = "SELECT * FROM tsq_weatherstationreading WHERE \"timestamp\" > '1960-01-01T00:00:00Z' ORDER BY device"
+    let names = try QueryEngine.execute(sql, on: store, actor: actor).columns.map(\.name)
+    #expect(names == ["device", "timestamp", "received_at", "temperature", "order"])
+    #expect(
+      try rows(store, "SELECT r.device, r.temperature, d.mode FROM tsq_weatherstationreading r "
+        + "JOIN tsq_weatherstationdevice d ON d.device_id = r.device ORDER BY 1") == ["ws-1|0.5|auto", "ws-2|1.5|manual"])
+    #expect(
+      try rows(store, "WITH weather_station AS (SELECT 1 AS x) SELECT count(*) FROM tsq_weatherstationreading") == ["2"],
+      "a name around a view is not its")
+  }
+
+  @Test("D-02: messages of devices of the type alone")
+  func messages_D02() throws {
+    let store = try open()
+    #expect(try rows(store, "SELECT device_id FROM tsq_weatherstationmessage ORDER BY 1") == ["ws-1", "ws-2"])
+  }
+
+  @Test("D-02: abstract types have none; a misspelt one is told the right name; a table of that name goes before")
+  func names_D02() throws {
+    let store = try open()
+    do {
+      _ = try rows(store, "SELECT * FROM tsq_basereading")
+      Issue.record("abstract")
+    } catch { #expect((error as? SQLError)?.state == .undefinedTable) }
+    do {
+      _ = try rows(store, "SELECT * FROM tsq_weatherstationreadin")
+      Issue.record("misspelt")
+    } catch { #expect((error as? SQLError)?.hint?.contains("tsq_weatherstationreading") == true, "\(error)") }
+    _ = try rows(store, "CREATE TABLE tsq_weatherstationreading (x int)")
+    #expect(try rows(store, "SELECT count(*) FROM tsq_weatherstationreading") == ["0"])
+  }
+}
