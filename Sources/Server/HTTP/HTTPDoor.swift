@@ -95,12 +95,12 @@ package struct HTTPDoor: HTTPResponder {
 
   private func api(_ request: Request, _ path: [String], _ context: Context) async throws -> Response {
     switch path.first {
-    case "devices", "users", "events", "types", "claim", "commands":
-      let actor = try admit(request)
-      return try await registry(request, path, actor)
+    case "devices", "users", "events", "types", "claim", "commands", "tokens":
+      return try await registry(request, path, context)
     case "query":
-      let actor = try admit(request)
-      return try await query(request, actor, cut: context.cut)
+      let admitted = try reader(request)
+      let asked = try await QueryRequest(request, self, by: admitted)
+      return try await query(asked, admitted.viewer, cut: context.cut)
     case "login", "logout", "chat", "v2", "v3", "openapi.json": throw Refused.notYet(request.uri.path)
     default: throw Refused.notFound("There is nothing at this path")
     }
@@ -163,11 +163,24 @@ package struct HTTPDoor: HTTPResponder {
     }
   }
 
-  /// An administrator or a device, or why not.
+  /// An administrator or a device, or why not: who may send.
   func admission(_ token: String?) -> Result<Admission, Refused> {
+    anyone(token).flatMap { admitted in
+      guard case .user? = admitted.viewer else { return .success(admitted) }
+      metrics.add(.authenticationFailures)
+      return .failure(.forbidden("A person's token reads what is theirs; this is for administrators"))
+    }
+  }
+
+  /// Whoever may read, bounded to what is theirs unless they are an administrator (T-04).
+  /// - Throws: `Refused` 401 or 403.
+  func reader(_ request: Request) throws(Refused) -> Admission { try anyone(Self.token(request)).get() }
+
+  private func anyone(_ token: String?) -> Result<Admission, Refused> {
     switch authority.verdict(token) {
     case .admitted(let actor): return .success(Admission(actor: actor))
-    case .device(let device, let actor): return .success(Admission(actor: actor, device: device))
+    case .device(let device, let actor): return .success(Admission(actor: actor, viewer: .device(device)))
+    case .user(let user, let actor): return .success(Admission(actor: actor, viewer: .user(user)))
     case .unknown:
       metrics.add(.authenticationFailures)
       return .failure(.unauthorized)
@@ -180,12 +193,19 @@ package struct HTTPDoor: HTTPResponder {
   /// Who came in.
   struct Admission: Sendable {
     var actor: Actor
-    /// Only this device's own matters.
-    var device: String?
+    /// Nil for an administrator, who sees all.
+    var viewer: Viewer?
 
-    func isFor(_ sensor: String) -> Bool { device == nil || device == sensor }
-    /// Who makes devices that are not there yet; devices make none.
-    var creator: Actor? { device == nil ? actor : nil }
+    /// Only this device's own matters.
+    var device: String? { if case .device(let device)? = viewer { device } else { nil } }
+    func isFor(_ sensor: String) -> Bool { viewer == nil || device == sensor }
+    /// Who makes devices that are not there yet; only administrators do.
+    var creator: Actor? { viewer == nil ? actor : nil }
+  }
+
+  /// The store as `viewer` may see it.
+  func snapshot(for viewer: Viewer?) -> Snapshot {
+    viewer.map { store.snapshot().seen(by: $0) } ?? store.snapshot()
   }
 
   /// `Authorization: Bearer T`, `Token T` or Basic with the token as password; `X-API-Key: T`.

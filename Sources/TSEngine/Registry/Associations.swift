@@ -6,6 +6,8 @@ package struct Associations: Sendable, Equatable {
   private var byDevice: TreeDictionary<String, OwnerTimeline> = [:]
   /// Devices by their newest owner; the parked user's are not listed.
   private var byOwner: TreeDictionary<UserID, TreeSet<String>> = [:]
+  /// Devices by everybody but the parked user who ever had them; derived.
+  private var everByOwner: TreeDictionary<UserID, TreeSet<String>> = [:]
 
   package init() {}
 
@@ -30,6 +32,19 @@ package struct Associations: Sendable, Equatable {
   /// The devices of a person, ascending. O(k log k).
   package func devices(of user: UserID) -> [String] { byOwner[user]?.sorted() ?? [] }
 
+  /// The devices that a person has or had, in no order.
+  func everOwned(by user: UserID) -> some Sequence<String> { everByOwner[user] ?? [] }
+
+  /// What is one user's, or nobody's where that is nil: other people's time is nobody's.
+  func seen(by user: UserID?) -> Associations {
+    var seen = Associations()
+    guard let user, user != .parked else { return seen }
+    for device in everOwned(by: user) {
+      for transition in timeline(of: device).seen(by: user).transitions { seen.record(device, transition) }
+    }
+    return seen
+  }
+
   /// The devices that ever changed hands, for binding a whole query. Order is unspecified.
   package var timelines: some Sequence<(key: String, value: OwnerTimeline)> { byDevice }
 
@@ -51,11 +66,16 @@ package struct Associations: Sendable, Equatable {
   }
 
   private mutating func record(_ device: String, _ owner: UserID, at instant: Int64, _ lsn: LSN) {
+    record(device, OwnerTimeline.Transition(at: instant, owner: owner, lsn: lsn))
+  }
+
+  private mutating func record(_ device: String, _ transition: OwnerTimeline.Transition) {
     var timeline = byDevice[device] ?? OwnerTimeline()
     let before = timeline.newest
-    timeline.insert(OwnerTimeline.Transition(at: instant, owner: owner, lsn: lsn))
+    timeline.insert(transition)
     let after = timeline.newest
     byDevice[device] = timeline
+    if transition.owner != .parked { everByOwner[transition.owner, default: []].insert(device) }
     if before != after { move(device, from: before, to: after) }
   }
 
@@ -85,15 +105,14 @@ extension Associations: Checkpointed {
   init(from reader: inout ByteReader) throws(StorageError) {
     for _ in 0..<(try reader.count(limit: reader.remaining)) {
       let device = try reader.string()
-      var timeline = OwnerTimeline()
+      byDevice[device] = OwnerTimeline()
       for _ in 0..<(try reader.count(limit: reader.remaining)) {
-        timeline.insert(
+        record(
+          device,
           OwnerTimeline.Transition(
             at: try reader.next(Int64.self), owner: UserID(try reader.next(UInt64.self)),
             lsn: try reader.varint()))
       }
-      byDevice[device] = timeline
-      if timeline.newest != .parked { move(device, from: .parked, to: timeline.newest) }
     }
   }
 }
