@@ -1,8 +1,8 @@
 import Synchronization
 import TSEngine
 
-/// Who may come in. Knows tokens by their HMAC alone; a token is
-/// `tsq_<public id>_<64 hex digits>`, or what TSQ_ADMIN_TOKEN says.
+/// Who may come in. Knows tokens and API keys by their HMACs alone; a token is
+/// `tsq_<public id>_<64 hex digits>`, or what TSQ_ADMIN_TOKEN says; an API key is 64 hex digits.
 package final class Authority: Sendable {
   package enum Verdict: Sendable, Equatable {
     case admitted(Actor)
@@ -120,7 +120,12 @@ package final class Authority: Sendable {
     let known = store.tokens[publicID(of: token)]
     let isRight = HMAC.isEqual(known?.grant.hmac ?? nobody, code)
     let now = store.options.clock.nowNanos()
-    guard let known, isRight, known.isValid(at: now) else { return .unknown }
+    guard let known, isRight, known.isValid(at: now) else {
+      // A device's API key (D-14) has no public part. It is looked up by its HMAC, so what a look-up takes tells
+      // nothing of a key, and one that ended, or was never given, is not told from a wrong token.
+      guard let device = store.registry.credentials.device(apiKeyHMAC: code, at: now) else { return .unknown }
+      return .device(device, Actor(.device, device))
+    }
     if known.grant.role == .device, let device = known.grant.device {
       return .device(device, Actor(.token, known.grant.publicID))
     }
