@@ -10,9 +10,12 @@ package struct HTTPDoor: HTTPResponder {
   package struct Context: InitializableFromSource {
     /// Ends the connection at once, also in the middle of an answer.
     let cut: @Sendable () -> Void
+    /// Whether who asks is on this machine.
+    let isLocal: Bool
 
     package init(source: ApplicationRequestContextSource) {
       let channel = source.channel
+      isLocal = channel.remoteAddress?.ipAddress.map { ServerOptions.Address(host: $0, port: 0).isLoopback } ?? false
       cut = { channel.close(mode: .all, promise: nil) }
     }
   }
@@ -27,6 +30,7 @@ package struct HTTPDoor: HTTPResponder {
   /// Where meters are told to send to; nil: where they asked.
   let publicURL: String?
   let runningQueries = QueryGate()
+  let brokerLogins = QueryGate()
   let meters = MeterSockets()
   /// How long an answer waits for its reader.
   let readerPatienceNanos: Int64
@@ -34,6 +38,8 @@ package struct HTTPDoor: HTTPResponder {
   let registryChanged: @Sendable () -> Void
   /// Where commands can go.
   var brokerNames: Set<String> = []
+  /// What brokers that ask are told by.
+  var brokerRules = BrokerRules()
   /// Hands a message to every broker; how many took it.
   let publish: @Sendable (MQTTPublication) -> Int
 
@@ -97,6 +103,7 @@ package struct HTTPDoor: HTTPResponder {
     switch path.first {
     case "devices", "users", "events", "types", "claim", "commands", "tokens":
       return try await registry(request, path, context)
+    case "broker": return try await askedByBroker(request, path, context)
     case "query":
       let admitted = try reader(request)
       let asked = try await QueryRequest(request, self, by: admitted)
