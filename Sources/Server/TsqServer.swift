@@ -106,7 +106,7 @@ package final class TsqServer: Sendable {
 
     func mqtt(_ broker: ServerOptions.Broker) {
       let isFirst = told.withLock { $0.insert(broker.name).inserted }
-      if isFirst { line("mqtt \(broker.name) subscribed on mqtt://\(broker.host):\(broker.port)") }
+      if isFirst { line("mqtt \(broker.name) subscribed on \(broker.url)") }
     }
   }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Ingest
+import Server
 
 struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -36,7 +37,9 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Frames in a request over HTTP; 1 is each meter by itself.", valueName: "N"))
   var batch = 100
   @Option(help: ArgumentHelp("Other readings for another seed.", valueName: "N")) var seed: UInt64 = 20_260_101
-  @Option(help: ArgumentHelp("store:DIR, http://HOST:PORT or mqtt://HOST:PORT.", valueName: "WHERE")) var to: String
+  @Option(help: ArgumentHelp("store:DIR, http://HOST:PORT or mqtt[s]://[USER:PASSWORD@]HOST:PORT.", valueName: "WHERE"))
+  var to: String
+  @OptionGroup var brokerTLS: BrokerTLSOptions
 
   func validate() throws {
     guard (1...1_000_000).contains(sensors), first >= 1, first + sensors <= 1_000_000 else {
@@ -48,14 +51,18 @@ struct SimulateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let target = try SimulationTarget(to)
+    var target = try SimulationTarget(to)
+    var brokers: [ServerOptions.Broker] = []
+    if case .mqtt(let broker) = target { brokers = [broker] }
+    try brokerTLS.complete(&brokers)
+    if let broker = brokers.first { target = .mqtt(broker) }
     if kind == .lampi {
-      guard case .mqtt(let url) = target, sensors <= 1_000 else {
+      guard case .mqtt(let broker) = target, sensors <= 1_000 else {
         throw CommandError.usage("--kind lampi takes --to mqtt://HOST:PORT and at most 1000 lamps")
       }
       return try LampSimulation(
         count: sensors, first: first, seconds: seconds, speed: speed ?? 1, seed: seed, prefix: discoveryPrefix
-      ).run(to: url)
+      ).run(to: broker)
     }
     let isLocal = target.isLocal
     let pace = speed ?? (isLocal ? 0 : 1)
