@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 SWIFT ?= swift
 BUILD := .build/release/tsq
 
-.PHONY: build test demo bench peers faults faults-nightly sanitize install uninstall deps clean help
+.PHONY: build test demo bench peers faults kills faults-nightly sanitize install uninstall deps clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,9 @@ peers: build ## the same beside all peers, on real data too, into Docs/BENCHMARK
 
 faults: ## the fault campaigns, their counts into Docs/RELIABILITY.md
 	Scripts/faults full
+
+kills: build ## 200 kill -9 of tsq behind a real broker, alone and as one of two
+	TSQ_KILLS=200 TSQ_BINARY=$(CURDIR)/$(BUILD) $(SWIFT) test --filter BrokerKillTests
 
 faults-nightly: ## more seeds of them
 	Scripts/faults nightly

@@ -119,7 +119,7 @@ public final class Store: Sendable {
         segments.pin = pinned.pin
         let outcome = try Recovery(
           disk: disk, clock: options.clock, directory: directory, storeID: file.id, shared: shared,
-          context: segments
+          context: segments, scheduler: options.scheduler
         ).read(pinned.manifest, toleratesMissing: isLast)
         shared.recallPresence()
         return Store(
@@ -181,7 +181,7 @@ public final class Store: Sendable {
       }
       var outcome = try Recovery(
         disk: disk, clock: options.clock, directory: directory, storeID: file.id, shared: shared,
-        context: segments
+        context: segments, scheduler: options.scheduler
       ).repair(manifest.state, manifestLSN: manifest.newestLSN)
       outcome.damages += manifest.damages
       shared.recallPresence()

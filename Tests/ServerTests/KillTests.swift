@@ -3,8 +3,6 @@ import Glibc
 import Synchronization
 import Testing
 
-@testable import Ingest
-
 /// RELIABILITY R9: what was acknowledged is there, whenever the server is killed.
 @Suite(.serialized) struct KillTests {
   /// Acknowledged seconds of each sensor.
@@ -76,61 +74,5 @@ import Testing
     init(_ port: UInt16) { value = Mutex(port) }
     var port: UInt16 { value.withLock { $0 } }
     func set(_ port: UInt16) { value.withLock { $0 = port } }
-  }
-
-  @Test("R9: 20 kills during MQTT ingest at full rate lose no frame that the broker took")
-  func twentyKillsOverMQTTLoseNothing() throws {
-    let broker = try Broker()
-    try broker.start()
-    let server = try ServeProcess(["--dev", "--mqtt", "mqtt://127.0.0.1:\(broker.port)"])
-    func subscribed() throws {
-      try waitUntil("subscribed") { server.output.contains("mqtt mqtt subscribed") }
-    }
-    try subscribed()
-    let confirmed = Acknowledged()
-    var options = MQTTOptions(host: "127.0.0.1", port: broker.port, clientID: "meters")
-    options.outgoingLimit = 1000
-    let loop = MQTTLoop(options) { _ in .committed([]) }
-    let done = DispatchSemaphore(value: 0)
-    Thread.detachNewThread {
-      loop.run()
-      done.signal()
-    }
-    var sent: Int64 = 0
-    func publish(millis: Int) {
-      let end = ContinuousClock.now + .milliseconds(millis)
-      while ContinuousClock.now < end {
-        let (sensor, second) = ("gresystem00000\(sent % 5)", 1_600_000_000 + sent / 5)
-        let payload = Array(Frames.json(sensor, second).utf8)
-        let topic = "powermon/\(sensor)/data"
-        let queued = loop.publish(MQTTPublication(topic: topic, payload: payload, qos: 1)) { ok in
-          if ok { confirmed.add(sensor, second) }
-        }
-        if queued { sent += 1 } else { usleep(500) }
-      }
-    }
-    var random = SeededRandom(UInt64(ProcessInfo.processInfo.processIdentifier))
-    for _ in 0..<20 {
-      publish(millis: 5 + Int(random.next() % 20))
-      server.kill()
-      publish(millis: 2)
-      try server.start()
-      try subscribed()
-    }
-    try waitUntil("every frame is with the broker") { confirmed.count == Int(sent) }
-    try waitUntil("every frame is stored", seconds: 120) {
-      let query = "/api/query?q=select+count(*)+as+n+from+power"
-      return (try? server.client().get(query).list.first?["n"] as? Int) == Int(sent) * 60
-    }
-    loop.stop()
-    done.wait()
-    #expect(server.stop() == 0)
-    try server.reading { snapshot in
-      for (sensor, seconds) in confirmed.all {
-        let stored = try snapshot.wholeSeconds(of: sensor, probe: 2)
-        #expect(stored == seconds, "\(sensor)")
-      }
-    }
-    print("mqtt kill test: \(sent) frames, 20 kills, 0 missing")
   }
 }

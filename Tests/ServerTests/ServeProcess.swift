@@ -29,8 +29,10 @@ final class ServeProcess: @unchecked Sendable {
     try? FileManager.default.removeItem(atPath: folder)
   }
 
+  /// Of this build unless the environment names another.
   static var binary: String {
-    URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    ProcessInfo.processInfo.environment["TSQ_BINARY"]
+      ?? URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
       .appendingPathComponent("tsq").path
   }
 

@@ -100,6 +100,8 @@ package struct MQTTOptions: Sendable {
   package var port: Int32
   /// Stable over restarts: the broker keeps the session, and what we missed, under this name.
   package var clientID: String
+  /// Without it the broker forgets us when we are gone: for those who miss nothing then.
+  package var keepsSession = true
   package var username: String?
   package var password: String?
   /// Nil: as it is, unencrypted.

@@ -35,7 +35,7 @@ import Glibc
     _ = mosquittoIsInitialised
     maximumPayloadByteCount = options.maximumPayloadByteCount
     isEncrypted = options.tls != nil
-    guard let client = unsafe mosquitto_new(options.clientID, false, nil) else { return nil }
+    guard let client = unsafe mosquitto_new(options.clientID, !options.keepsSession, nil) else { return nil }
     unsafe self.client = client
     // SAFETY: `client` is live until `deinit`, which alone destroys it; the library calls back
     // only inside calls made through this object, so the unretained `self` outlives each callback.
@@ -212,7 +212,7 @@ extension MosquittoSession {
     }
     var properties: OpaquePointer?
     // SAFETY: the list is ours; the library copies it during the call, then it is freed.
-    if version == .v5 {
+    if version == .v5, options.keepsSession {
       unsafe mosquitto_property_add_int32(
         &properties, Int32(MQTT_PROP_SESSION_EXPIRY_INTERVAL.rawValue), UInt32.max)
     }

@@ -78,7 +78,8 @@ package struct Restore {
       shared: shared,
       context: SegmentContext(
         disk: source, store: BackupDisk.root, storeID: store.id, symbols: shared.symbols,
-        options: options, catalog: shared.series)
+        options: options, catalog: shared.series),
+      scheduler: options.scheduler
     ).read(manifest, toleratesMissing: true)
     let known = outcome.manifest.damages
     if let damage = outcome.damages.first(where: { !known.contains($0) }) {

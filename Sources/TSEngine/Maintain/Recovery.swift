@@ -7,6 +7,10 @@ struct Recovery {
   let storeID: StoreID
   let shared: Shared
   let context: SegmentContext
+  let scheduler: any Scheduler
+
+  /// Bytes of journals from which on a second thread is worth its start.
+  private static let twoThreadsFrom = 4 << 20
 
   /// What was found on the way.
   struct Outcome {
@@ -223,9 +227,15 @@ struct Recovery {
     let coveredLSN = sealed.lsn
     var lost: [Manifest.Damage] = []
     let files = coveredLSN > 0 ? try files(FileNames.journalDirectory) : []
-    for journal in manifest.journals.sorted(by: { $0.oldestLSN < $1.oldestLSN })
-    where journal.content == .registry {
-      if journal.newestLSN <= coveredLSN, files.contains(FileNames.journalSegment(journal.id)) { continue }
+    let journals = manifest.journals.sorted { $0.oldestLSN < $1.oldestLSN }.filter {
+      $0.content == .registry && ($0.newestLSN > coveredLSN || !files.contains(FileNames.journalSegment($0.id)))
+    }
+    let isLarge = journals.reduce(0) { $0 + $1.byteCount } >= Self.twoThreadsFrom
+    let replay = RegistryReplay(sealed.registry, on: isLarge ? scheduler : nil)
+    var feed = RegistryReplay.Feed()
+    sealed.registry = Registry()
+    defer { replay.end() }
+    for journal in journals {
       let content = try contained(toleratesMissing) { () throws(StorageError) in
         try JournalSegment.read(disk, directory: directory, store: storeID, journal)
       }
@@ -238,18 +248,17 @@ struct Recovery {
       guard let content else { continue }
       for record in content.records {
         if record.kind == LogRecordKind.event.rawValue {
-          let event = try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)
-          if event.isForgotten(by: sealed.registry) { continue }
-          sealed.registry.apply(event)
+          replay.add(.event(try Journal.decodeEvent(record.bytes.rawSpan, lsn: record.lsn)), &feed)
           sealed.eventCount += 1
         } else if record.kind == ProofRecordKind.chainLink.rawValue {
           chain.append(try ChainLink(decoding: record.bytes.rawSpan))
         } else {
-          sealed.registry.apply(try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn))
+          replay.add(.record(try Journal.decodeRecord(record.bytes.rawSpan, lsn: record.lsn)), &feed)
         }
       }
       clock.append(content.clock)
     }
+    sealed.registry = replay.finish(&feed)
     sealed.lsn = manifest.sealedLSN
     shared.chain.withLock { [chain] in $0 = chain }
     shared.clock.withLock { [clock] in $0 = clock }
@@ -307,17 +316,6 @@ struct Recovery {
             series: Int(number), lsn: 0)
         }
       }
-    }
-  }
-}
-
-extension Event {
-  /// Of a planted bug.
-  fileprivate func isForgotten(by registry: Registry) -> Bool {
-    switch kind {
-    case .tableDropped: Planted.has(.droppedTableReturns)
-    case .typeDeclared(let schema, _, _): Planted.has(.addedColumnsForgotten) && registry.types[schema.id] != nil
-    default: false
     }
   }
 }

@@ -50,12 +50,11 @@ package struct Announcements: Sendable, Equatable {
   /// Devices of this type have an `associated` topic.
   package static func isAnnounced(type: String) -> Bool { type == DeviceType.lampi }
 
-  /// `isAnnounced` tells whether the device of the event has a topic at all.
-  mutating func apply(_ event: Event, isAnnounced: Bool) {
+  mutating func apply(_ event: Event, devices: Devices) {
     switch event.kind {
-    case .codeIssued(let device, let code, _) where isAnnounced:
+    case .codeIssued(let device, let code, _) where Self.isAnnounced(device, devices):
       set(device, .unassociated(code), event.lsn)
-    case .deviceAssociated(let device, _, _, _) where isAnnounced:
+    case .deviceAssociated(let device, _, _, _) where Self.isAnnounced(device, devices):
       set(device, .associated, event.lsn)
     case .deviceDeleted(let device) where byDevice[device] != nil:
       set(device, .cleared, event.lsn)
@@ -65,6 +64,11 @@ package struct Announcements: Sendable, Equatable {
       confirm(device, stateLSN)
     default: break
     }
+  }
+
+  /// Whether the device has a topic at all.
+  private static func isAnnounced(_ device: String, _ devices: Devices) -> Bool {
+    devices[device].map { isAnnounced(type: $0.type) } ?? false
   }
 
   private mutating func set(_ device: String, _ state: State, _ lsn: LSN) {

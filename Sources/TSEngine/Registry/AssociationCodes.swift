@@ -56,7 +56,7 @@ package struct AssociationCodes: Sendable, Equatable {
       remove(device)
       add(Issued(device: device, code: code, expiresAt: expiresAt))
     case .deviceAssociated(let device, _, _, _):
-      byDevice[device]?.isUsed = true
+      byDevice.update(device) { $0.isUsed = true }
     case .deviceDeleted(let device):
       remove(device)
     default: break
@@ -65,9 +65,9 @@ package struct AssociationCodes: Sendable, Equatable {
 
   private mutating func add(_ issued: Issued) {
     byDevice[issued.device] = issued
-    var devices = byShown[issued.code.shown] ?? []
-    devices.insert(issued.device, at: devices.firstIndex { $0 > issued.device } ?? devices.count)
-    byShown[issued.code.shown] = devices
+    byShown.updateValue(forKey: issued.code.shown, default: []) { devices in
+      devices.insert(issued.device, at: devices.firstIndex { $0 > issued.device } ?? devices.count)
+    }
   }
 
   private mutating func remove(_ device: String) {

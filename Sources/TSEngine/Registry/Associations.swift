@@ -6,10 +6,13 @@ package struct Associations: Sendable, Equatable {
   private var byDevice: TreeDictionary<String, OwnerTimeline> = [:]
   /// Devices by their newest owner; the parked user's are not listed.
   private var byOwner: TreeDictionary<UserID, TreeSet<String>> = [:]
-  /// Devices by everybody but the parked user who ever had them; derived.
-  private var everByOwner: TreeDictionary<UserID, TreeSet<String>> = [:]
+  /// Devices by people who had them before; derived, and it may name such as have them again.
+  private var formerByOwner: TreeDictionary<UserID, TreeSet<String>> = [:]
 
   package init() {}
+
+  /// What is derived follows.
+  package static func == (a: Associations, b: Associations) -> Bool { a.byDevice == b.byDevice }
 
   /// The owner of `device` at `instant`; the parked user for one that was never associated.
   /// - Complexity: O(log n) in the device's transitions.
@@ -33,7 +36,9 @@ package struct Associations: Sendable, Equatable {
   package func devices(of user: UserID) -> [String] { byOwner[user]?.sorted() ?? [] }
 
   /// The devices that a person has or had, in no order.
-  func everOwned(by user: UserID) -> some Sequence<String> { everByOwner[user] ?? [] }
+  func everOwned(by user: UserID) -> some Sequence<String> {
+    (byOwner[user] ?? []).union(formerByOwner[user] ?? [])
+  }
 
   /// What is one user's, or nobody's where that is nil: other people's time is nobody's.
   func seen(by user: UserID?) -> Associations {
@@ -70,19 +75,25 @@ package struct Associations: Sendable, Equatable {
   }
 
   private mutating func record(_ device: String, _ transition: OwnerTimeline.Transition) {
-    var timeline = byDevice[device] ?? OwnerTimeline()
-    let before = timeline.newest
-    timeline.insert(transition)
-    let after = timeline.newest
-    byDevice[device] = timeline
-    if transition.owner != .parked { everByOwner[transition.owner, default: []].insert(device) }
+    let (before, after) = byDevice.updateValue(forKey: device, default: OwnerTimeline()) { timeline in
+      let before = timeline.newest
+      timeline.insert(transition)
+      return (before, timeline.newest)
+    }
+    if transition.owner != after { noteFormer(transition.owner, of: device) }
     if before != after { move(device, from: before, to: after) }
   }
 
+  private mutating func noteFormer(_ owner: UserID, of device: String) {
+    if owner != .parked { formerByOwner[owner, default: []].insert(device) }
+  }
+
   private mutating func move(_ device: String, from before: UserID, to after: UserID) {
-    if before != .parked, var left = byOwner[before] {
-      left.remove(device)
-      byOwner[before] = left.isEmpty ? nil : left
+    noteFormer(before, of: device)
+    if before != .parked {
+      // In place: an owner may have a whole fleet.
+      byOwner[before]?.remove(device)
+      if byOwner[before]?.isEmpty == true { byOwner[before] = nil }
     }
     if after != .parked { byOwner[after, default: []].insert(device) }
   }
@@ -105,14 +116,16 @@ extension Associations: Checkpointed {
   init(from reader: inout ByteReader) throws(StorageError) {
     for _ in 0..<(try reader.count(limit: reader.remaining)) {
       let device = try reader.string()
-      byDevice[device] = OwnerTimeline()
+      var timeline = OwnerTimeline()
       for _ in 0..<(try reader.count(limit: reader.remaining)) {
-        record(
-          device,
+        timeline.insert(
           OwnerTimeline.Transition(
             at: try reader.next(Int64.self), owner: UserID(try reader.next(UInt64.self)),
             lsn: try reader.varint()))
       }
+      byDevice[device] = timeline
+      for former in timeline.transitions where former.owner != timeline.newest { noteFormer(former.owner, of: device) }
+      if timeline.newest != .parked { move(device, from: .parked, to: timeline.newest) }
     }
   }
 }

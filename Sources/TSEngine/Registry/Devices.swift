@@ -70,11 +70,13 @@ package struct Devices: Sendable, Equatable {
       update(id, event) { $0.name = name }
     case .deviceFieldChanged(let id, let field, let value):
       update(id, event) { $0.fields[field] = value == .null ? nil : value }
+      if field == DeviceField.status { noteClaim(id) }
     case .deviceStatusChanged(let id, let status, let lastSeen):
       update(id, event) { device in
         device.fields[DeviceField.status] = status == .offline ? nil : .text(status.rawValue)
         if let lastSeen { device.fields[DeviceField.lastSeen] = .int(lastSeen) }
       }
+      noteClaim(id)
     case .deviceDeleted(let id):
       byID[id] = nil
       claiming.remove(id)
@@ -83,11 +85,14 @@ package struct Devices: Sendable, Equatable {
   }
 
   private mutating func update(_ id: String, _ event: Event, _ change: (inout Device) -> Void) {
-    guard var device = byID[id] else { return }
-    change(&device)
-    device.updatedAt = event.effectiveAt
-    byID[id] = device
-    if device.status.claimsPresence { claiming.insert(id) } else { claiming.remove(id) }
+    byID.update(id) { device in
+      change(&device)
+      device.updatedAt = event.effectiveAt
+    }
+  }
+
+  private mutating func noteClaim(_ id: String) {
+    if byID[id]?.status.claimsPresence == true { claiming.insert(id) } else { claiming.remove(id) }
   }
 }
 

@@ -35,6 +35,23 @@ struct LayeredMap<Value: Sendable & Equatable>: Sendable {
     }
   }
 
+  /// Changes the value of `key` where it lies, in one look-up of a changed entry; false when there is none. O(1).
+  @discardableResult
+  mutating func update(_ key: String, _ body: (inout Value) -> Void) -> Bool {
+    var changes: TreeDictionary<String, Value?> = [:]
+    swap(&changes, &self.changes)
+    defer { swap(&changes, &self.changes) }
+    let isThere = changes.updateValue(forKey: key, default: place(key).map { values[$0] }) { value in
+      // Taken out, so that what it refers to has one owner while it changes.
+      guard var changed = value.take() else { return false }
+      body(&changed)
+      value = changed
+      return true
+    }
+    if !isThere, place(key) == nil { changes.removeValue(forKey: key) }
+    return isThere
+  }
+
   /// Calls `body` with all entries, ascending by key. O(n + c log c) for c changes.
   func forEach(_ body: (String, Value) -> Void) {
     var next = 0

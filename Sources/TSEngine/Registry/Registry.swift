@@ -32,23 +32,31 @@ package struct Registry: Sendable, Equatable {
   /// so a replay may overlap what a checkpoint holds.
   package mutating func apply(_ event: Event) {
     guard event.lsn > lastEventLSN else { return }
-    // Of the device before the event: its deletion must still find its type.
-    let isAnnounced =
-      event.kind.device.flatMap { devices[$0] }.map { Announcements.isAnnounced(type: $0.type) }
-      ?? false
+    applyToThings(event)
+    applyToPeople(event)
+    note(event)
+  }
+
+  private mutating func applyToThings(_ event: Event) {
     devices.apply(event)
+    announcements.apply(event, devices: devices)
+    types.apply(event)
+    lifecycles.apply(event, types: types)
+    rollups.apply(event)
+    if case .deviceDeleted(let device) = event.kind { presence.forget(device) }
+  }
+
+  private mutating func applyToPeople(_ event: Event) {
     users.apply(event)
     associations.apply(event)
     codes.apply(event)
     attempts.apply(event)
-    announcements.apply(event, isAnnounced: isAnnounced)
     tokens.apply(event)
-    types.apply(event)
-    lifecycles.apply(event, types: types)
-    rollups.apply(event)
     credentials.apply(event)
     commands.apply(event)
-    if case .deviceDeleted(let device) = event.kind { presence.forget(device) }
+  }
+
+  private mutating func note(_ event: Event) {
     lastEventLSN = event.lsn
     lastRecordedAt = max(lastRecordedAt, event.recordedAt)
   }
@@ -101,6 +109,58 @@ package struct Registry: Sendable, Equatable {
     (seen.types, seen.lifecycles, seen.rollups) = (types, lifecycles, rollups)
     seen.setPosition(lsn: lastEventLSN, recordedAt: lastRecordedAt)
     return seen
+  }
+
+  // MARK: Halves
+
+  /// Projections of one half never ask those of the other, so a replay may apply to each by itself.
+  enum Half: Int, CaseIterable {
+    case things, people
+  }
+
+  /// This half of the registry; the other one is empty.
+  func half(_ half: Half) -> Registry {
+    var part = self
+    switch half {
+    case .things: part.takePeople(of: Registry())
+    case .people: part.takeThings(of: Registry())
+    }
+    return part
+  }
+
+  /// Two halves that have seen the same.
+  init(things: Registry, people: Registry) {
+    self = things
+    takePeople(of: people)
+  }
+
+  mutating func apply(_ event: Event, to half: Half) {
+    guard event.lsn > lastEventLSN else { return }
+    switch half {
+    case .things: applyToThings(event)
+    case .people: applyToPeople(event)
+    }
+    note(event)
+  }
+
+  private mutating func takeThings(of other: Registry) {
+    devices = other.devices
+    announcements = other.announcements
+    types = other.types
+    lifecycles = other.lifecycles
+    rollups = other.rollups
+    connections = other.connections
+    presence = other.presence
+  }
+
+  private mutating func takePeople(of other: Registry) {
+    users = other.users
+    associations = other.associations
+    codes = other.codes
+    attempts = other.attempts
+    tokens = other.tokens
+    credentials = other.credentials
+    commands = other.commands
   }
 
   /// The projections in the order of `canonicalBytes`.

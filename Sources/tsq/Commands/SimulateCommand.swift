@@ -6,7 +6,7 @@ import Server
 struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "simulate",
-    abstract: "A fleet of three-phase power meters, or of lamps.",
+    abstract: "A fleet of three-phase power meters, of lamps, or of devices of a declared type.",
     discussion: """
       Each meter sends a frame a second: 3 phases, 20 samples of power, power
       factor and voltage. The same seed gives the same readings. Into a store it
@@ -15,17 +15,27 @@ struct SimulateCommand: ParsableCommand {
       in conflict, quarantined or expired, frames that were refused, latencies.
       Lamps connect to a broker as their bridges do, print the code they show, become
       what set_config asks for and say what they are when somebody turns their knobs.
+      Devices of a declared type (TYPE-001 and so on; create them first) report once a
+      second on things/TYPE/ID/data, tell their status and answer commands; --realistic
+      has their readings follow the day, drift, and be missing now and then.
 
       EXAMPLES:
         tsq simulate --sensors 10 --seconds 3600 --to store:demo
         tsq simulate --sensors 50 --seconds 10 --to http://127.0.0.1:8086
         tsq simulate --sensors 50 --seconds 10 --to mqtt://127.0.0.1:1883
         tsq simulate --kind lampi --sensors 2 --seconds 60 --to mqtt://127.0.0.1:1883
+        tsq simulate --kind thing --declaration weather.yaml --realistic --to mqtt://127.0.0.1:1883
       """)
 
-  enum Kind: String, ExpressibleByArgument { case power, lampi }
+  enum Kind: String, ExpressibleByArgument { case power, lampi, thing }
 
-  @Option(help: "power or lampi.") var kind = Kind.power
+  @Option(help: "power, lampi or thing.") var kind = Kind.power
+  @Option(help: ArgumentHelp("Things: where their type is declared, as for tsq type create.", valueName: "FILE"))
+  var declaration: String?
+  @Option(help: ArgumentHelp("Things: which type of the file.", valueName: "NAME")) var type: String?
+  @Flag(help: "Things: readings that follow the day and drift.") var realistic = false
+  @Option(help: ArgumentHelp("Things: what their topics begin with.", valueName: "TOPIC"))
+  var thingsPrefix = ThingTopic.defaultPrefix
   @Option(help: ArgumentHelp("Where the broker tells of lamps' bridges.", valueName: "TOPIC"))
   var discoveryPrefix = DiscoveryTopic.defaultPrefix
   @Option(help: ArgumentHelp("Meters.", valueName: "N")) var sensors = 10
@@ -64,6 +74,7 @@ struct SimulateCommand: ParsableCommand {
         count: sensors, first: first, seconds: seconds, speed: speed ?? 1, seed: seed, prefix: discoveryPrefix
       ).run(to: broker)
     }
+    if kind == .thing { return try simulateThings(target) }
     let isLocal = target.isLocal
     let pace = speed ?? (isLocal ? 0 : 1)
     let begin =
@@ -73,5 +84,17 @@ struct SimulateCommand: ParsableCommand {
       fleet: MeterFleet(sensorCount: sensors, first: first, seed: seed), startSeconds: begin, seconds: seconds,
       speed: pace, framesPerRequest: batch)
     try simulation.run(to: target)
+  }
+
+  private func simulateThings(_ target: SimulationTarget) throws {
+    guard case .mqtt(let broker) = target, sensors <= 1_000, let declaration else {
+      throw CommandError.usage("--kind thing takes --declaration FILE, --to mqtt://HOST:PORT and at most 1000 devices")
+    }
+    let now = System.wallNanos() / 1_000_000_000
+    try ThingSimulation(
+      type: ThingSimulation.type(type, in: declaration), count: sensors, first: first, seconds: seconds,
+      speed: speed ?? 1, seed: seed, prefix: thingsPrefix, isRealistic: realistic,
+      startSeconds: start.map(CommandTime.parse).map { $0 / 1_000_000_000 } ?? now
+    ).run(to: broker)
   }
 }

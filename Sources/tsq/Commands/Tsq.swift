@@ -25,6 +25,7 @@ struct Tsq: ParsableCommand {
     groupedSubcommands: [
       CommandGroup(name: "Reading", subcommands: [
         QueryCommand.self, ShellCommand.self, ImportCommand.self, ExportCommand.self, SimulateCommand.self,
+        ListenCommand.self,
       ]),
       CommandGroup(name: "Registry", subcommands: [
         DeviceCommand.self, UserCommand.self, EventsCommand.self, ReplayCommand.self, TypeCommand.self,

@@ -28,6 +28,7 @@ final class MQTTTarget: FrameTarget {
   init(_ broker: ServerOptions.Broker) {
     self.broker = broker
     var options = broker.options(clientID: "tsq-simulate-\(getpid())")
+    options.keepsSession = false
     options.version = .v311
     let shared = shared
     loop = MQTTLoop(

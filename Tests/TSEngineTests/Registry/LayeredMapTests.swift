@@ -23,9 +23,12 @@ import Testing
       let before = model
       for _ in 0..<random.below(300) {
         let key = "k\(random.below(300))"
-        switch random.below(3) {
+        switch random.below(4) {
         case 0: (map[key], model[key]) = (nil, nil)
         case 1: (map[key], model[key]) = (7, 7)
+        case 2:
+          #expect(map.update(key) { $0 += 5 } == (model[key] != nil), "seed \(seed)")
+          model[key]? += 5
         default:
           map[key]? += 1
           model[key]? += 1

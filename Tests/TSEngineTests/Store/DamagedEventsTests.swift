@@ -209,7 +209,7 @@ import Testing
     try harm(life.bench.disk, life.path, .payload)
     let store = try life.bench.open()
     let span = SeriesSpans(device: "m1", probe: 1, times: [StoreBench.start...(StoreBench.start + 200_000_000)])
-    try store.delete(1, [span], extent: store.snapshot().extent(of: 1, [span]), actor: StoreBench.actor)
+    _ = try store.delete(1, [span], extent: store.snapshot().extent(of: 1, [span]), actor: StoreBench.actor)
     let left = try StoreReading.rows(store.snapshot())
     try store.compact(purges: true)
     #expect(try StoreReading.rows(store.snapshot()) == left)
