@@ -75,10 +75,11 @@ let rooms: [Target] =
       swiftSettings: plain),
     .systemLibrary(
       name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
+    .systemLibrary(name: "CTLS", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(
-      name: "Ingest", dependencies: ["TSEngine", "CMosquitto", "CZlib"], swiftSettings: strict),
+      name: "Ingest", dependencies: ["TSEngine", "CMosquitto", "CTLS", "CZlib"], swiftSettings: strict),
     // A process for tests to kill (an MQTT subscriber), and the throughput figures of this room.
     .executableTarget(
       name: "ingest-probe", dependencies: ["Ingest"], path: "Tests/IngestProbe", swiftSettings: plain),

@@ -34,6 +34,7 @@ package enum QueryEngine {
       let bound = try binder.query(query)
       return (bound, PhysicalBuilder(pool: pool).build(bound.plan))
     }
+    if catalog.snapshot.viewer != nil { try requireReading(statement) }
     if isChange(statement.kind) {
       throw SQLError(
         .readOnlyTransaction, "the store is open for reading", at: statement.range,
@@ -64,6 +65,16 @@ package enum QueryEngine {
         columns: [(name: "plan", type: .text)], mode: options.analyze ? .analyze : .explain, root: root,
         catalog: catalog, pool: pool)
     default: throw .unsupported("this statement", at: statement.range)
+    }
+  }
+
+  /// Whoever sees a part changes nothing, and is not told what a change would take.
+  private static func requireReading(_ statement: Statement) throws(SQLError) {
+    var kind = statement.kind
+    while case .explain(let inner, _) = kind { kind = inner.kind }
+    if isChange(kind) {
+      throw SQLError(
+        .insufficientPrivilege, "readings and tables are changed by administrators", at: statement.range)
     }
   }
 }

@@ -1,3 +1,6 @@
+import Foundation
+import Ingest
+
 /// How `tsq serve` is started.
 package struct ServerOptions: Sendable {
   package struct Address: Sendable, Equatable {
@@ -37,21 +40,31 @@ package struct ServerOptions: Sendable {
     package var username: String?
     package var password: String?
 
-    /// `[name=]mqtt://[user:password@]host[:port]`; nil when it is not.
+    /// Nil: unencrypted.
+    package var tls: MQTTTLS?
+
+    /// `[name=]mqtt://[user:password@]host[:port]`, or `mqtts://…` with `?ca=FILE&cert=FILE&key=FILE` perhaps; nil
+    /// when it is neither.
     package init?(_ text: String) {
       var rest = text[...]
       name = "mqtt"
-      if let scheme = rest.firstRange(of: "mqtt://") {
-        if scheme.lowerBound != rest.startIndex {
-          let label = rest[..<scheme.lowerBound]
-          guard label.hasSuffix("="), label.count > 1,
-            label.dropLast().utf8.allSatisfy({ Self.isNameByte($0) })
-          else { return nil }
-          name = String(label.dropLast())
+      let isEncrypted = rest.contains("mqtts://")
+      guard let scheme = rest.firstRange(of: isEncrypted ? "mqtts://" : "mqtt://") else { return nil }
+      if scheme.lowerBound != rest.startIndex {
+        let label = rest[..<scheme.lowerBound]
+        guard label.hasSuffix("="), label.count > 1,
+          label.dropLast().utf8.allSatisfy({ Self.isNameByte($0) })
+        else { return nil }
+        name = String(label.dropLast())
+      }
+      rest = rest[scheme.upperBound...]
+      if isEncrypted {
+        tls = MQTTTLS()
+        if let mark = rest.lastIndex(of: "?") {
+          guard let files = Self.files(rest[rest.index(after: mark)...]) else { return nil }
+          tls = files
+          rest = rest[..<mark]
         }
-        rest = rest[scheme.upperBound...]
-      } else {
-        return nil
       }
       if let at = rest.lastIndex(of: "@") {
         let login = rest[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
@@ -61,10 +74,37 @@ package struct ServerOptions: Sendable {
         rest = rest[rest.index(after: at)...]
       }
       if rest.hasSuffix("/") { rest = rest.dropLast() }
-      let withPort = rest.hasSuffix("]") || !rest.contains(":") ? "\(rest):1883" : String(rest)
-      guard let address = Address(withPort), address.port > 0 else { return nil }
+      let standard = isEncrypted ? 8883 : 1883
+      let withPort = rest.hasSuffix("]") || !rest.contains(":") ? "\(rest):\(standard)" : String(rest)
+      guard let address = Address(withPort), address.port > 0, !address.host.contains("?") else { return nil }
       host = address.host
       port = Int32(address.port)
+    }
+
+    /// Of `ca=FILE&cert=FILE&key=FILE`, percent-decoded.
+    private static func files(_ query: Substring) -> MQTTTLS? {
+      var tls = MQTTTLS()
+      for pair in query.split(separator: "&") {
+        let parts = pair.split(separator: "=", maxSplits: 1)
+        guard parts.count == 2, let file = parts[1].removingPercentEncoding else { return nil }
+        switch parts[0] {
+        case "ca": tls.caFile = file
+        case "cert": tls.certFile = file
+        case "key": tls.keyFile = file
+        default: return nil
+        }
+      }
+      return tls
+    }
+
+    /// Without login and files.
+    package var url: String { "\(tls == nil ? "mqtt" : "mqtts")://" + Address(host: host, port: Int(port)).text }
+
+    /// How to connect as `clientID`.
+    package func options(clientID: String) -> MQTTOptions {
+      var options = MQTTOptions(host: host, port: port, clientID: clientID)
+      (options.username, options.password, options.tls) = (username, password, tls)
+      return options
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {

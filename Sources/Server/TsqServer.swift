@@ -25,6 +25,8 @@ package final class TsqServer: Sendable {
   private let commands: CommandOutbox
   private let renewal: CodeRenewal
   private let brokerFiles: BrokerFiles?
+  /// tsq itself at brokers that take their logins from it.
+  private let logins: [BrokerAccess.Login]
 
   /// - Parameters:
   ///   - line: what a person or script at the start waits for.
@@ -68,8 +70,10 @@ package final class TsqServer: Sendable {
       brokers: zip(options.brokers, daemons).map { broker, daemon in (broker.name, { daemon.publish($0, $1) }) })
     let (announcer, commands) = (announcer, commands)
     renewal = CodeRenewal(store, log: log) { announcer.wake() }
+    let logins = BrokerAccess.Login.all(options.brokers, store.options.rng)
+    self.logins = logins
     brokerFiles = options.brokerFiles.map {
-      BrokerFiles(store, $0, brokers: options.brokers, discoveryPrefix: options.discovery.prefix,
+      BrokerFiles(store, $0, logins: logins, discoveryPrefix: options.discovery.prefix,
         thingsPrefix: options.thingsPrefix, log: log)
     }
     let (renewal, brokerFiles) = (renewal, brokerFiles)
@@ -102,7 +106,7 @@ package final class TsqServer: Sendable {
 
     func mqtt(_ broker: ServerOptions.Broker) {
       let isFirst = told.withLock { $0.insert(broker.name).inserted }
-      if isFirst { line("mqtt \(broker.name) subscribed on mqtt://\(broker.host):\(broker.port)") }
+      if isFirst { line("mqtt \(broker.name) subscribed on \(broker.url)") }
     }
   }
 
@@ -139,6 +143,8 @@ package final class TsqServer: Sendable {
         daemons.map { $0.publish(publication) { _ in } }.filter { $0 }.count
       })
     made.brokerNames = commands.brokerNames
+    made.brokerRules = HTTPDoor.BrokerRules(
+      logins: logins, discoveryPrefix: options.discovery.prefix, thingsPrefix: options.thingsPrefix)
     let door = made
     await door.closeLeftMeters()
     let ready = ready

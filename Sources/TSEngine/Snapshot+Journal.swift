@@ -6,7 +6,7 @@ extension Snapshot {
   /// - Complexity: O(journal segments + bytes of those with LSNs of the range) in all; holds 64 KiB.
   package func eventCursor(from first: LSN = 0) -> EventCursor {
     guard case .store(let live, let shared) = backing, first <= lsn else { return EventCursor() }
-    return EventCursor(live, shared, first...lsn, skipsDamage: skipsDamage)
+    return EventCursor(live, shared, first...lsn, skipsDamage: skipsDamage, visibility: visibility)
   }
 
   /// The same in an array, at most `limit`.
@@ -21,6 +21,7 @@ extension Snapshot {
   /// - Throws: as `events`.
   /// - Complexity: reads and applies the journal up to there: seconds for a million events.
   package func registry(at instant: Int64) throws(StorageError) -> Registry {
+    if let visibility { return try unbounded.registry(at: instant).seen(by: visibility.viewer) }
     var (cursor, past) = (eventCursor(), Registry())
     while let event = try cursor.next(), event.recordedAt <= instant { past.apply(event) }
     var records: [OperationalRecord] = []
@@ -73,6 +74,10 @@ extension Snapshot {
     before end: LSN = .max, limit: Int, where isWanted: (OperationalRecord) -> Bool
   ) throws(StorageError) -> [OperationalRecord] {
     guard case .store(let live, let shared) = backing, limit > 0 else { return [] }
+    if let visibility {
+      return try unbounded.newestRecords(before: end, limit: limit) { visibility.shown($0).map(isWanted) ?? false }
+        .compactMap { visibility.shown($0) }
+    }
     var found: [OperationalRecord] = []
     for record in live.unsealedRecords(through: min(lsn, end == 0 ? 0 : end - 1)) where isWanted(record) {
       found.append(record)

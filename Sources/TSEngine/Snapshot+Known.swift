@@ -7,8 +7,7 @@ extension Snapshot {
   /// throws: a wrong answer would be the alternative.
   package func asKnown(at lsn: LSN) -> Snapshot {
     guard case .store(let live, let shared) = backing, lsn < self.lsn else { return self }
-    let past = Snapshot(live: live, shared: shared, knownAt: lsn)
-    return skipsDamage ? past.readingAroundDamage() : past
+    return Snapshot(live: live, shared: shared, knownAt: lsn).bounded(as: self)
   }
 
   /// As above, at an instant of the commit clock, to the millisecond.
@@ -22,6 +21,9 @@ extension Snapshot {
     guard let knownAt, case .store(let live, _) = backing,
       let part = live.manifest.removed[table]?.known(at: knownAt, within: times)
     else { return }
+    if isBounded {
+      throw StorageError(.invalid, "readings known at LSN \(knownAt) were removed for good; ask for a later one")
+    }
     throw StorageError(
       .invalid,
       "readings between \(part.times.lowerBound) and \(part.times.upperBound) ns known at LSN \(knownAt) "

@@ -22,7 +22,8 @@ extension Snapshot {
       try checkKnown(table, everything)
       try requireWholeRegistry()
     } catch { return error }
-    let sources = SeriesSources(live: live, through: knownAt, skipsDamage: skipsDamage)
+    let sources = SeriesSources(
+      live: live, through: knownAt, skipsDamage: skipsDamage, visibility: visibility)
     let order = sources.order(of: table)
     let numbers = shared.series.series(of: table)
     for key in series(of: table) {
@@ -99,6 +100,11 @@ extension Snapshot {
     _ emit: (OperationalRecord) throws(Failure) -> Bool
   ) throws(Failure) -> StorageError? {
     guard case .store(let live, let shared) = backing else { return nil }
+    if let visibility {
+      return try unbounded.replayedRecords { (record) throws(Failure) in
+        try visibility.shown(record).map(emit) ?? true
+      }
+    }
     for record in live.unsealedRecords(through: lsn) where record.isReplayed {
       if try !emit(record) { return nil }
     }
@@ -124,6 +130,11 @@ extension Snapshot {
     _ emit: (OperationalRecord) throws(Failure) -> Bool
   ) throws(Failure) -> StorageError? {
     guard case .store(let live, let shared) = backing else { return nil }
+    if let visibility {
+      return try unbounded.records { (record) throws(Failure) in
+        try visibility.shown(record).map(emit) ?? true
+      }
+    }
     for record in live.unsealedRecords(through: lsn) {
       if try !emit(record) { return nil }
     }

@@ -6,12 +6,14 @@ public struct Snapshot: Sendable {
   public let symbols: SymbolTable
   /// Tables in order of their ids.
   public let tables: [TableSchema]
-  package let registry: Registry
+  package private(set) var registry: Registry
   let backing: Backing
   /// Set on a snapshot of the past: readings as they were known at this LSN.
   let knownAt: LSN?
   /// Reads what is left where files are damaged.
   private(set) var skipsDamage = false
+  /// What is left out for whoever looks; nil shows all.
+  private(set) var visibility: Visibility?
 
   enum Backing: Sendable {
     case memory([TableID: [Stretch]])
@@ -47,6 +49,41 @@ public struct Snapshot: Sendable {
     return around
   }
 
+  /// The same as `viewer` may see it (T-04): rows of the instants that are theirs, the registry of what is theirs,
+  /// records of the same bounds. Whatever is asked of it is bounded: scans, statistics, counts of rows, rollups,
+  /// conflicts, quarantine, journal, and all of them at an earlier LSN or instant.
+  ///
+  /// Devices and their owners are those of the registry; while a damaged journal may say otherwise, nothing is shown.
+  package func seen(by viewer: Viewer) -> Snapshot {
+    var seen = self
+    var known = registry
+    if case .store(let live, _) = backing { known = live.registry }
+    seen.visibility = Visibility(viewer, known)
+    seen.registry = known.seen(by: viewer)
+    return seen
+  }
+
+  /// Whose view this is; nil for one of everything.
+  package var viewer: Viewer? { visibility?.viewer }
+  /// Devices of which there may be something to see; nil for all.
+  package var visibleDevices: Set<String>? { visibility?.devices }
+  var isBounded: Bool { visibility != nil }
+
+  /// The same of everything, for what bounds its answer itself.
+  var unbounded: Snapshot {
+    var all = self
+    all.visibility = nil
+    return all
+  }
+
+  /// Whoever looks at `other` looks at this.
+  func bounded(as other: Snapshot) -> Snapshot {
+    var same = self
+    (same.skipsDamage, same.visibility) = (other.skipsDamage, other.visibility)
+    if other.visibility != nil { same.registry = other.registry }
+    return same
+  }
+
   /// The table called `name`, or nil.
   public func table(named name: String) -> TableSchema? { tables.first { $0.name == name } }
 
@@ -79,6 +116,11 @@ public struct Snapshot: Sendable {
     _ table: TableID, _ filter: ScanFilter = ScanFilter()
   ) throws(StorageError) -> ScanPlan {
     if let times = filter.times, times.isEmpty { return ScanPlan(stretches: [], prunedCount: 0) }
+    var filter = filter
+    if let visibility {
+      try requireWholeRegistry()
+      filter.devices = filter.devices?.intersection(visibility.devices) ?? visibility.devices
+    }
     func isWanted(_ key: SeriesKey) -> Bool {
       (filter.devices?.contains(key.device) ?? true) && (filter.probes?.contains(key.probe) ?? true)
     }
@@ -96,7 +138,8 @@ public struct Snapshot: Sendable {
         // Which series it has is not known.
         throw damaged.damage
       }
-      let sources = SeriesSources(live: live, through: knownAt, skipsDamage: skipsDamage)
+      let sources = SeriesSources(
+        live: live, through: knownAt, skipsDamage: skipsDamage, visibility: visibility)
       var found: [(key: SeriesKey, sources: [Stretch.Source])] = []
       var pruned = 0
       if let devices = filter.devices {
@@ -104,7 +147,8 @@ public struct Snapshot: Sendable {
         where isWanted(key) {
           found.append((key, try sources.sources(of: key, number: number, times: bounds)))
         }
-        let blocks = live.segments.reduce(0) { $0 + ($1.table == table ? $1.blockCount : 0) }
+        // How much there is of others is not told.
+        let blocks = isBounded ? 0 : live.segments.reduce(0) { $0 + ($1.table == table ? $1.blockCount : 0) }
         pruned = max(0, blocks - found.reduce(0) { $0 + $1.sources.count })
         found.sort { $0.key < $1.key }
       } else {
@@ -120,8 +164,25 @@ public struct Snapshot: Sendable {
         }
       }
       try requireUnaffected(stretches)
+      if isBounded { stretches = try Self.withoutForeign(stretches) }
       return ScanPlan(stretches: stretches, prunedCount: pruned)
     }
+  }
+
+  /// Stretches that hold foreign rows are read here and cut, so that neither their number nor their first and last
+  /// instant tells of those.
+  /// - Complexity: reads, of each series, the stretches in which the viewer's time begins or ends.
+  private static func withoutForeign(_ stretches: [Stretch]) throws(StorageError) -> [Stretch] {
+    var kept: [Stretch] = []
+    for stretch in stretches {
+      guard stretch.source.hidesForeign else {
+        kept.append(stretch)
+        continue
+      }
+      let rows = try stretch.rows()
+      if rows.count > 0 { kept.append(Stretch(series: stretch.series, rows: rows)) }
+    }
+    return kept
   }
 
   /// The series of `table`, sorted. O(series log series).
@@ -132,8 +193,10 @@ public struct Snapshot: Sendable {
       for stretch in stretches[table] ?? [] where keys.last != stretch.series {
         keys.append(stretch.series)
       }
-      return keys
-    case .store(_, let shared): return shared.series.known(of: table).sorted()
+      return keys.filter { visibility?.devices.contains($0.device) ?? true }
+    case .store(_, let shared):
+      guard let visibility else { return shared.series.known(of: table).sorted() }
+      return shared.series.series(of: table, devices: visibility.devices).map(\.key).sorted()
     }
   }
 
@@ -143,13 +206,24 @@ public struct Snapshot: Sendable {
     return shared.clock.withLock { $0.time(of: lsn) }
   }
 
-  /// The live data segments, for system tables.
+  /// The live data segments, for system tables; none where not all may be seen.
   package var segments: [DataSegmentReader] {
-    if case .store(let live, _) = backing { live.segments } else { [] }
+    if case .store(let live, _) = backing, !isBounded { live.segments } else { [] }
   }
 
   package var manifest: Manifest {
-    if case .store(let live, _) = backing { live.manifest } else { Manifest() }
+    if case .store(let live, _) = backing, !isBounded { live.manifest } else { Manifest() }
+  }
+}
+
+extension Stretch.Source {
+  /// Whether rows of it are masked for whoever looks.
+  fileprivate var hidesForeign: Bool {
+    switch self {
+    case .masked(let source, let mask): mask.hidesForeign || source.hidesForeign
+    case .merged(let sources, _): sources.contains { $0.hidesForeign }
+    case .rows, .open, .block: false
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import Synchronization
 
 /// Appends the eight payload bytes of each message to FOLDER/log, syncs, and only then lets the
 /// acknowledgements go: a store in small. Makes FOLDER/ready when subscribed.
-func subscribe(port: Int32, client: String, filter: String, folder: String) {
+func subscribe(port: Int32, client: String, filter: String, folder: String, tls: MQTTTLS? = nil) {
   let log = open("\(folder)/log", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
   guard log >= 0 else { exit(1) }
   // A kill inside write may have left part of a record; it was never acknowledged.
@@ -12,6 +12,7 @@ func subscribe(port: Int32, client: String, filter: String, folder: String) {
 
   var options = MQTTOptions(host: "127.0.0.1", port: port, clientID: client)
   options.filters = [filter]
+  options.tls = tls
   let loop = MQTTLoop(
     options,
     observer: { event in

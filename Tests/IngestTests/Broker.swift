@@ -67,7 +67,7 @@ final class Broker: @unchecked Sendable {
   private static let given = Mutex<Set<Int32>>([])
 
   /// Below the ports that the kernel gives to clients: one of these may have it before the broker does, or reach itself.
-  private static func freePort() -> Int32 {
+  static func freePort() -> Int32 {
     while true {
       let port = Int32.random(in: 12_000..<32_000)
       guard given.withLock({ $0.insert(port).inserted }) else { continue }

@@ -290,13 +290,18 @@ import Testing
   @Test func twentyKillsOfASubscriberAtFullRateLoseNoMessage() throws {
     let broker = try Broker()
     try broker.start()
+    try Self.loseNothing(broker, kills: 20, publisher: Self.options(broker, "publisher"))
+  }
+
+  /// - Parameter probe: files of TLS for the process that is killed.
+  static func loseNothing(_ broker: Broker, kills: Int, publisher: MQTTOptions, probe files: [String] = []) throws {
     let probe = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
       .appendingPathComponent("ingest-probe").path
     var random = SeededRandom(42)
     func subscriber() throws -> ChildProcess {
       try? FileManager.default.removeItem(atPath: "\(broker.folder)/ready")
       let process = try ChildProcess(
-        probe, ["subscribe", "\(broker.port)", "killed", "k/#", broker.folder])
+        probe, ["subscribe", "\(broker.port)", "killed", "k/#", broker.folder] + files)
       try waitUntil("the subscriber is ready") {
         FileManager.default.fileExists(atPath: "\(broker.folder)/ready")
       }
@@ -312,7 +317,7 @@ import Testing
     var process = try subscriber()
     let inbox = Inbox()
     let confirmed = Mutex<Set<UInt64>>([])
-    try Self.with(Self.options(broker, "publisher"), inbox) { loop in
+    try Self.with(publisher, inbox) { loop in
       var next: UInt64 = 0
       func publish(millis: Int) {
         let end = ContinuousClock.now + .milliseconds(millis)
@@ -325,7 +330,7 @@ import Testing
           if queued { next += 1 } else { usleep(500) }
         }
       }
-      for _ in 0..<20 {
+      for _ in 0..<kills {
         publish(millis: 20 + Int(random.next() % 80))
         process.end(SIGKILL)
         publish(millis: 5)
@@ -338,7 +343,7 @@ import Testing
       process.end(SIGTERM)
       let log = records()
       print(
-        "mqtt kill test: \(next) messages, 20 kills, 0 missing, \(log.count - Set(log).count) redelivered"
+        "mqtt kill test: \(next) messages, \(kills) kills, 0 missing, \(log.count - Set(log).count) redelivered"
       )
       #expect(Set(log) == Set(0..<next))
     }

@@ -51,7 +51,7 @@ import Testing
   @Test func `URLs name host and port, with the port of the scheme when none is given`() throws {
     #expect(try ServerURL("http://localhost").port == 8086)
     #expect(try ServerURL("http://10.0.0.1:9000/x/").text == "http://10.0.0.1:9000/x")
-    #expect(try ServerURL("mqtt://[::1]").text == "mqtt://[::1]:1883")
+    #expect(try ServerURL("http://[::1]").text == "http://[::1]:8086")
   }
 
   @Test(arguments: ["localhost", "http://", "http://a:b", "http://a:0", "ftp://a", "https://a", "http://u:p@h"])

@@ -15,6 +15,8 @@ package final class MQTTLoop: Sendable {
   /// Publications handed to the library and not confirmed, at most: far fewer than packet ids.
   private static let unconfirmedLimit = 2_000
 
+  private static let flushLimit = 1_000
+
   private struct Outgoing: Sendable {
     var publication: MQTTPublication
     var confirmed: (@Sendable (Bool) -> Void)?
@@ -96,7 +98,7 @@ extension MQTTLoop {
     var pause = options.firstRetryMillis
     while !isStopping {
       guard let current = session ?? MosquittoSession(options, version: version) else {
-        fail("no client could be made", &pause)
+        fail(options.tls?.problem ?? "no client could be made", &pause)
         continue
       }
       session = current
@@ -125,7 +127,7 @@ extension MQTTLoop {
           continue
         }
       }
-      fail(MosquittoSession.text(code), &pause)
+      fail(current.tlsReason(options) ?? MosquittoSession.text(code), &pause)
     }
   }
 
@@ -152,7 +154,7 @@ extension MQTTLoop {
         return accepted
       }
       let wanted = session.wantsWrite ? POLLIN | POLLOUT : POLLIN
-      wait(for: session.socket, wanted, millis: 500)
+      if !session.holdsBytes { wait(for: session.socket, wanted, millis: 500) }
       let code = drain(session)
       if !accepted, let answer = session.connectAnswer {
         guard answer.code == 0 else { return false }
@@ -176,11 +178,11 @@ extension MQTTLoop {
     }
   }
 
-  /// Reads until the socket is empty or the batch is full.
+  /// Reads until the socket, and what OpenSSL decrypted of it, is empty or the batch is full.
   private func drain(_ session: MosquittoSession) -> Int32 {
     while session.received.count < options.batchLimit,
       session.receivedByteCount < options.batchByteLimit,
-      isReady(session.socket, POLLIN)
+      session.holdsBytes || isReady(session.socket, POLLIN)
     {
       let code = session.read()
       guard code == Int32(MOSQ_ERR_SUCCESS.rawValue) else { return code }
@@ -215,8 +217,9 @@ extension MQTTLoop {
     }
   }
 
+  /// Writes while the socket takes it, some time at most: TLS may have to read before it can write on.
   private func flush(_ session: MosquittoSession) -> Int32 {
-    while session.wantsWrite {
+    for _ in 0..<Self.flushLimit where session.wantsWrite {
       let code = session.write()
       guard code == Int32(MOSQ_ERR_SUCCESS.rawValue) else { return code }
       if session.wantsWrite, !isReady(session.socket, POLLOUT) { break }

@@ -104,11 +104,13 @@ package struct MQTTOptions: Sendable {
   package var keepsSession = true
   package var username: String?
   package var password: String?
+  /// Nil: as it is, unencrypted.
+  package var tls: MQTTTLS?
   /// MQTT 5 falls back to 3.1.1 when the broker does not speak it.
   package var version = ProtocolVersion.v5
   /// Topic filters, subscribed at QoS 1 (a QoS 2 subscription loses at a kill, RELIABILITY 1.1).
   package var filters: [String] = []
-  package var keepAliveSeconds: Int32 = 30
+  package var keepAliveSeconds: Int32 = 60
   /// Messages handed over at once, at most.
   package var batchLimit = 2_000
   /// Payload bytes handed over at once, about.

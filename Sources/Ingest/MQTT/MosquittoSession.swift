@@ -1,4 +1,5 @@
 import CMosquitto
+import CTLS
 import Glibc
 
 /// One libmosquitto client, confined to the loop's thread. Callbacks copy bytes, enqueue, return.
@@ -23,11 +24,17 @@ import Glibc
   private var unconfirmed: [Int32: (qos: Int32, confirmed: (@Sendable (Bool) -> Void)?)] = [:]
   var unconfirmedCount: Int { unconfirmed.count }
   private(set) var grants: [(packetID: Int32, qos: Int32)] = []
+  private let isEncrypted: Bool
+  /// Of the connection at hand, kept beyond its end for OpenSSL's verdict on the broker.
+  private var connection: OpaquePointer?
+  private var tlsLog: [String] = []
+  private static let tlsLogLimit = 16
 
-  /// Nil when the library has no memory or the id is not one.
+  /// Nil when the library has no memory, the id is not one, or a file of TLS cannot be opened.
   init?(_ options: MQTTOptions, version: MQTTOptions.ProtocolVersion) {
     _ = mosquittoIsInitialised
     maximumPayloadByteCount = options.maximumPayloadByteCount
+    isEncrypted = options.tls != nil
     guard let client = unsafe mosquitto_new(options.clientID, !options.keepsSession, nil) else { return nil }
     unsafe self.client = client
     // SAFETY: `client` is live until `deinit`, which alone destroys it; the library calls back
@@ -44,11 +51,19 @@ import Glibc
     if let username = options.username {
       unsafe mosquitto_username_pw_set(client, username, options.password)
     }
+    if let tls = options.tls {
+      // A key with a password is refused; the terminal is not asked for one.
+      let code = unsafe mosquitto_tls_set(
+        client, tls.caFile, tls.caFile == nil ? MQTTTLS.systemDirectory : nil, tls.certFile, tls.keyFile,
+        { _, _, _, _ in 0 })
+      guard code == Int32(MOSQ_ERR_SUCCESS.rawValue) else { return nil }
+    }
     if let topic = options.stateTopic { unsafe mosquitto_will_set(client, topic, 1, "0", 2, true) }
     setCallbacks()
   }
 
   deinit {
+    forgetConnection()
     // SAFETY: the only destruction of a client that `init` made. What is queued is not sent.
     unsafe mosquitto_destroy(client)
   }
@@ -56,6 +71,12 @@ import Glibc
   private func setCallbacks() {
     // SAFETY: as in `init`; each callback gets the user data set there. `message` and `properties`
     // are the library's and valid for the callback, which copies what it keeps.
+    if isEncrypted {
+      unsafe mosquitto_log_callback_set(client) { _, object, level, text in
+        guard level == MOSQ_LOG_ERR, let text = unsafe text else { return }
+        unsafe MosquittoSession.from(object)?.noteTLS(String(cString: text))
+      }
+    }
     unsafe mosquitto_connect_v5_callback_set(client) { _, object, code, flags, _ in
       guard let session = unsafe MosquittoSession.from(object) else { return }
       session.connectAnswer = (code, flags & 1 != 0)
@@ -119,7 +140,7 @@ import Glibc
       message.responseTopic = unsafe String(cString: found)
       unsafe free(found)
     }
-    text = unsafe nil
+    unsafe text = nil
     if unsafe mosquitto_property_read_string(
       properties, Int32(MQTT_PROP_CONTENT_TYPE.rawValue), &text, false) != nil,
       let found = unsafe text
@@ -151,7 +172,7 @@ extension MosquittoSession {
       var name: UnsafeMutablePointer<CChar>?
       var value: UnsafeMutablePointer<CChar>?
       // SAFETY: `place` lies in the library's list; it allocates both texts, which are copied, then freed.
-      place = unsafe mosquitto_property_read_string_pair(place, identifier, &name, &value, skipsFirst)
+      unsafe place = mosquitto_property_read_string_pair(place, identifier, &name, &value, skipsFirst)
       guard unsafe place != nil, let name = unsafe name, let value = unsafe value else { return }
       unsafe message.userProperties.append((String(cString: name), String(cString: value)))
       unsafe free(name)
@@ -182,6 +203,8 @@ extension MosquittoSession {
   func connect(_ options: MQTTOptions, version: MQTTOptions.ProtocolVersion) -> Int32 {
     connectAnswer = nil
     disconnectCode = nil
+    forgetConnection()
+    tlsLog = []
     // The library sends QoS 1 and 2 again by itself; QoS 0 went with the old connection.
     for (packetID, lost) in unconfirmed where lost.qos == 0 {
       unconfirmed[packetID] = nil
@@ -194,8 +217,46 @@ extension MosquittoSession {
         &properties, Int32(MQTT_PROP_SESSION_EXPIRY_INTERVAL.rawValue), UInt32.max)
     }
     defer { unsafe mosquitto_property_free_all(&properties) }
-    return unsafe mosquitto_connect_bind_v5(
+    let code = unsafe mosquitto_connect_bind_v5(
       client, options.host, options.port, options.keepAliveSeconds, nil, properties)
+    if isEncrypted, let found = unsafe mosquitto_ssl_get(client) {
+      let connection = OpaquePointer(found)
+      // SAFETY: the library's connection, live now; the reference taken here is given back in `forgetConnection`.
+      if unsafe SSL_up_ref(connection) == 1 { unsafe self.connection = connection }
+    }
+    return code
+  }
+
+  private func forgetConnection() {
+    // SAFETY: gives back the one reference that `connect` took.
+    if let connection = unsafe connection { unsafe SSL_free(connection) }
+    unsafe connection = nil
+  }
+
+  private func noteTLS(_ line: String) {
+    if tlsLog.count < Self.tlsLogLimit { tlsLog.append(line) }
+  }
+
+  /// Why the encrypted connection failed; nil where TLS has nothing to do with it.
+  func tlsReason(_ options: MQTTOptions) -> String? {
+    guard let tls = options.tls else { return nil }
+    if let problem = tls.problem { return problem }
+    var failure = TLSFailure(log: tlsLog)
+    if let connection = unsafe connection {
+      // SAFETY: a connection that we hold a reference to; the text is static.
+      failure.verification = unsafe SSL_get_verify_result(connection)
+      if let text = unsafe X509_verify_cert_error_string(failure.verification) {
+        failure.verificationText = unsafe String(cString: text)
+      }
+    }
+    return failure.text(tls, host: options.host)
+  }
+
+  /// Whether decrypted bytes wait in OpenSSL: of them the socket shows nothing.
+  var holdsBytes: Bool {
+    guard isEncrypted, let found = unsafe mosquitto_ssl_get(client) else { return false }
+    // SAFETY: the library's connection, live until one of its calls ends it.
+    return unsafe SSL_pending(OpaquePointer(found)) > 0
   }
 
   // SAFETY (the calls below): `client` is live until `deinit`.

@@ -108,6 +108,11 @@ extension Binder {
       defaultSpans[alias] = schema.defaultSpanNanos
       return (.readings(table), scope)
     }
+    if catalog.snapshot.viewer != nil, SystemTables.administrative.contains(word) {
+      throw SQLError(
+        .insufficientPrivilege, "the table \"\(word)\" is for administrators", at: range,
+        hint: "the readings and records of your own devices are in the other tables")
+    }
     let rowTables = catalog.rowTables + SystemTables.tables(of: catalog)
     if let table = rowTables.first(where: { $0.name == word }) {
       var scope = Scope()

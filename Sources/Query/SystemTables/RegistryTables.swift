@@ -23,7 +23,8 @@ enum RegistryTables {
     of registry: Registry, _ snapshot: Snapshot, through instant: Int64 = .max
   ) -> [ClosureTable] {
     [
-      associations(registry), commands(snapshot), credentials(registry), devices(registry),
+      associations(registry, of: snapshot.viewer), commands(snapshot), credentials(registry),
+      devices(registry, of: snapshot.viewer),
       events(snapshot, through: instant),
       types(registry), users(registry),
     ]
@@ -36,7 +37,7 @@ enum RegistryTables {
     }
   }
 
-  private static func devices(_ registry: Registry) -> ClosureTable {
+  private static func devices(_ registry: Registry, of viewer: Viewer?) -> ClosureTable {
     ClosureTable(
       name: "devices",
       columns: [
@@ -56,7 +57,7 @@ enum RegistryTables {
         let code = owner == .parked ? registry.codes[device.id] : nil
         let goOn = try emit([
           .text(device.id), .text(device.name), .text(device.type),
-          .text(registry.userName(owner)),
+          viewer == .device(device.id) ? .null : .text(registry.userName(owner)),
           .text(device.type == DeviceType.lampi ? connection.status : device.status.rawValue),
           .optional(registry.associations.timeline(of: device.id).newestSince),
           .timestamp(device.createdAt), .timestamp(device.updatedAt), .optional(code?.expiresAt),
@@ -98,7 +99,7 @@ enum RegistryTables {
   }
 
   /// One row a stretch of ownership; `until` is null for the newest.
-  private static func associations(_ registry: Registry) -> ClosureTable {
+  private static func associations(_ registry: Registry, of viewer: Viewer?) -> ClosureTable {
     ClosureTable(
       name: "associations",
       columns: [
@@ -108,6 +109,8 @@ enum RegistryTables {
     ) { emit throws(SQLError) in
       for (device, timeline) in registry.associations.timelines.sorted(by: { $0.key < $1.key }) {
         for (index, change) in timeline.transitions.enumerated() {
+          // Who is nobody to a viewer may be somebody else.
+          if viewer != nil, change.owner == .parked { continue }
           let next = index + 1 < timeline.transitions.count ? timeline.transitions[index + 1].at : nil
           let goOn = try emit([
             .text(device), .text(registry.userName(change.owner)), .timestamp(change.at),

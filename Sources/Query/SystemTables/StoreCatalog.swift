@@ -7,7 +7,9 @@ package struct StoreCatalog: Catalog {
   package init(_ snapshot: Snapshot) { self.snapshot = snapshot }
 
   package func owners(of device: String, during times: Range<Int64>) -> [OwnerRun] {
-    snapshot.registry.associations.owners(of: device, during: times).map { run in
+    // A device is told nothing of people.
+    if case .device? = snapshot.viewer { return [OwnerRun(times: times, owner: nil)] }
+    return snapshot.registry.associations.owners(of: device, during: times).map { run in
       OwnerRun(times: run.range, owner: snapshot.registry.userName(run.owner))
     }
   }

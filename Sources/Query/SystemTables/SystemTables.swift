@@ -2,6 +2,9 @@ import TSEngine
 
 /// Tables that any snapshot answers by itself.
 package enum SystemTables {
+  /// They tell of files and sums, of everybody's: for administrators.
+  static let administrative: Set<String> = ["segments", "rollups"]
+
   package static func tables(of catalog: any Catalog) -> [any RowTable] {
     [
       TablesTable(snapshot: catalog.snapshot), ColumnsTable(snapshot: catalog.snapshot),
@@ -23,12 +26,17 @@ private struct TablesTable: RowTable {
       let stretches = try snapshot.allStretches(of: table)
       let (first, last) = (stretches.map(\.firstTime).min(), stretches.map(\.lastTime).max())
       let goOn = try emit([
-        .text(table.name), .int(Int64(snapshot.series(of: table.id).count)),
+        .text(table.name), .int(Int64(seriesCount(of: table, stretches))),
         .int(stretches.reduce(0) { $0 + Int64($1.rowCount) }), first.map { .timestamp($0) } ?? .null,
         last.map { .timestamp($0) } ?? .null,
       ])
       if !goOn { return }
     }
+  }
+
+  /// Whoever sees a part counts the series of that.
+  private func seriesCount(of table: TableSchema, _ stretches: [Stretch]) -> Int {
+    snapshot.viewer == nil ? snapshot.series(of: table.id).count : Set(stretches.map(\.series)).count
   }
 }
 

@@ -1,13 +1,15 @@
 import Synchronization
 import TSEngine
 
-/// Who may come in. Knows tokens by their HMAC alone; a token is
-/// `tsq_<public id>_<64 hex digits>`, or what TSQ_ADMIN_TOKEN says.
+/// Who may come in. Knows tokens and API keys by their HMACs alone; a token is
+/// `tsq_<public id>_<64 hex digits>`, or what TSQ_ADMIN_TOKEN says; an API key is 64 hex digits.
 package final class Authority: Sendable {
   package enum Verdict: Sendable, Equatable {
     case admitted(Actor)
     /// A device, for what is its own.
     case device(String, Actor)
+    /// A person, for reading what is theirs.
+    case user(UserID, Actor)
     /// No token, or one that is not known, expired or revoked: not told apart.
     case unknown
     /// Known, with a role that this version does not serve.
@@ -70,10 +72,13 @@ package final class Authority: Sendable {
     let authority = Authority(store, key: key, isOpen: false, givenID: earlier, bootTokens: boot)
     guard admins.isEmpty else { return (authority, nil) }
     let id = freeID(tokens)
-    let token = "\(prefix)\(id)_\(Hex.text(TokenKey.random(store.options.rng)))"
+    let token = token(id, secret: TokenKey.random(store.options.rng))
     try issue(store, id, HMAC.code(Array(token.utf8), key: key), label: "first start", revoking: [], now)
     return (authority, token)
   }
+
+  /// As its holder has it.
+  static func token(_ publicID: String, secret: [UInt8]) -> String { "\(prefix)\(publicID)_\(Hex.text(secret))" }
 
   private static let givenLabel = "TSQ_ADMIN_TOKEN"
 
@@ -114,11 +119,20 @@ package final class Authority: Sendable {
     let code = HMAC.code(Array(token.utf8), key: key)
     let known = store.tokens[publicID(of: token)]
     let isRight = HMAC.isEqual(known?.grant.hmac ?? nobody, code)
-    guard let known, isRight, known.isValid(at: store.options.clock.nowNanos()) else {
-      return .unknown
+    let now = store.options.clock.nowNanos()
+    guard let known, isRight, known.isValid(at: now) else {
+      // A device's API key (D-14) has no public part. It is looked up by its HMAC, so what a look-up takes tells
+      // nothing of a key, and one that ended, or was never given, is not told from a wrong token.
+      guard let device = store.registry.credentials.device(apiKeyHMAC: code, at: now) else { return .unknown }
+      return .device(device, Actor(.device, device))
     }
     if known.grant.role == .device, let device = known.grant.device {
       return .device(device, Actor(.token, known.grant.publicID))
+    }
+    if known.grant.role == .user, let user = known.grant.user {
+      // Who may not log in has no token either.
+      guard store.registry.users[user]?.isActive ?? false else { return .unknown }
+      return .user(user, Actor(.token, known.grant.publicID))
     }
     guard known.grant.role == .admin else { return .forbidden(known.grant.role) }
     return .admitted(Actor(.token, known.grant.publicID))

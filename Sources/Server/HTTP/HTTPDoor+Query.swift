@@ -20,10 +20,10 @@ extension HTTPDoor {
     }
   }
 
+  /// - Parameter viewer: sees what is theirs; nil sees all.
   func query(
-    _ request: Request, _ actor: Actor, cut: @escaping @Sendable () -> Void
+    _ asked: QueryRequest, _ viewer: Viewer?, cut: @escaping @Sendable () -> Void
   ) async throws -> Response {
-    let asked = try await QueryRequest(request, self, by: actor)
     let started = store.options.clock.monotonicNanos()
     try enterQuery()
     metrics.add(.queries)
@@ -33,7 +33,7 @@ extension HTTPDoor {
     }
     let cancel = CancelFlag()
     let head: Result<Int64, SQLError> = await withCheckedContinuation { continuation in
-      let run = QueryRun(asked, store, pipe, cancel, begun: continuation)
+      let run = QueryRun(asked, store, viewer, pipe, cancel, begun: continuation)
       DispatchQueue.global(qos: .userInitiated).async { [runningQueries, clock = store.options.clock] in
         run.run { clock.monotonicNanos() - started }
         runningQueries.leave()
@@ -70,6 +70,7 @@ extension HTTPDoor {
     let status: HTTPResponse.Status =
       switch "\(error.state)" {
       case "0A000": .notImplemented
+      case "42501": .forbidden
       case "57014": .requestTimeout
       case "40001": .conflict
       case "53200", "53300": .serviceUnavailable
@@ -102,16 +103,18 @@ package final class QueryGate: Sendable {
 private struct QueryRun: Sendable {
   let asked: QueryRequest
   let store: Store
+  let viewer: Viewer?
   let pipe: ChunkPipe
   let cancel: CancelFlag
   let begun: CheckedContinuation<Result<Int64, SQLError>, Never>
 
   init(
-    _ asked: QueryRequest, _ store: Store, _ pipe: ChunkPipe, _ cancel: CancelFlag,
+    _ asked: QueryRequest, _ store: Store, _ viewer: Viewer?, _ pipe: ChunkPipe, _ cancel: CancelFlag,
     begun: CheckedContinuation<Result<Int64, SQLError>, Never>
   ) {
     self.asked = asked
     self.store = store
+    self.viewer = viewer
     self.pipe = pipe
     self.cancel = cancel
     self.begun = begun
@@ -119,9 +122,10 @@ private struct QueryRun: Sendable {
 
   private func prepared() throws(SQLError) -> PreparedQuery {
     let limits = QueryLimits(timeoutNanos: HTTPDoor.queryTimeoutNanos)
-    guard let actor = asked.changer else {
+    guard let actor = asked.changer, viewer == nil else {
+      let snapshot = viewer.map { store.snapshot().seen(by: $0) } ?? store.snapshot()
       return try QueryEngine.prepare(
-        asked.sql, StoreCatalog(store.snapshot()), parameters: asked.parameters, named: asked.named,
+        asked.sql, StoreCatalog(snapshot), parameters: asked.parameters, named: asked.named,
         limits: limits, cancel: cancel)
     }
     return try QueryEngine.execute(
@@ -188,12 +192,18 @@ struct QueryRequest: Sendable {
   /// Who may change readings by it; nil for nobody.
   var changer: Actor?
 
-  init(_ request: Request, _ door: HTTPDoor, by actor: Actor) async throws {
+  /// A query of the server's own; `parameters` are `$1`, `$2`, ….
+  init(_ sql: String, _ parameters: [SQLValue], format: String?) throws(Refused) {
+    (self.sql, self.parameters) = (sql, parameters)
+    try take(format)
+  }
+
+  init(_ request: Request, _ door: HTTPDoor, by admitted: HTTPDoor.Admission) async throws {
     var fields = Self.form(request.uri.query ?? "")
     switch request.method {
     case .get: break
     case .post:
-      changer = actor
+      if admitted.viewer == nil { changer = admitted.actor }
       let bytes = Data(try await door.body(request, limit: 1 << 20).readableBytesView)
       let type = request.headers[.contentType] ?? ""
       if type.hasPrefix("application/json") {
@@ -207,12 +217,13 @@ struct QueryRequest: Sendable {
     }
     guard let sql = fields["q"], !sql.isEmpty else { throw Refused.badRequest("Give the SQL as q") }
     self.sql = sql
-    if let name = fields["format"] {
-      guard let format = ResultFormat(rawValue: name) else {
-        throw Refused.badRequest("format is json, csv or ndjson")
-      }
-      self.format = format
-    }
+    try take(fields["format"])
+  }
+
+  private mutating func take(_ name: String?) throws(Refused) {
+    guard let name else { return }
+    guard let format = ResultFormat(rawValue: name) else { throw .badRequest("format is json, csv or ndjson") }
+    self.format = format
   }
 
   private mutating func takeJSON(_ bytes: Data, _ fields: inout [String: String]) throws(Refused) {

@@ -8,12 +8,16 @@ import TSEngine
 extension HTTPDoor {
   private static let eventLimit = 10_000
 
-  func registry(_ request: Request, _ path: [String], _ actor: Actor) async throws -> Response {
+  func registry(_ request: Request, _ path: [String], _ context: Context) async throws -> Response {
     if request.method == .get || request.method == .head {
-      if let commands = try await showCommands(path) { return commands }
-      if let events = try await showEvents(request, path) { return events }
-      return try show(request, path)
+      let viewer = try reader(request).viewer
+      if let viewer { try requireSeen(path, by: viewer) }
+      if let commands = try await showCommands(path, viewer) { return commands }
+      if let events = try await showEvents(request, path, viewer) { return events }
+      if let rows = try deviceRows(request, path) { return try await query(rows, viewer, cut: context.cut) }
+      return try show(request, path, viewer)
     }
+    let actor = try admit(request)
     if request.method == .post, path == ["types"] { return try await declareTypes(request, actor) }
     if request.method == .post, path.count == 3, path[0] == "devices", path[2] == "commands" {
       return try await sendCommand(request, path[1], actor)
@@ -26,14 +30,14 @@ extension HTTPDoor {
 
   // MARK: Showing
 
-  private func show(_ request: Request, _ path: [String]) throws -> Response {
-    let registry = try store.wholeRegistry()
+  private func show(_ request: Request, _ path: [String], _ viewer: Viewer?) throws -> Response {
+    let registry = try wholeRegistry(for: viewer)
     switch (path.first, path.count) {
     case ("devices", 1):
       return try listDevices(request, registry)
     case ("devices", 2):
       guard let device = registry.devices[path[1]] else { throw Refused(.unknownDevice) }
-      return Reply.json(RegistryJSON.device(device, registry))
+      return Reply.json(RegistryJSON.device(device, registry, showsOwner: viewer != .device(device.id)))
     case ("devices", 3) where path[2] == "credentials":
       guard registry.devices.contains(path[1]) else { throw Refused(.unknownDevice) }
       guard let entry = registry.credentials[path[1]] else { throw Refused(.unknownCredentials) }
@@ -50,30 +54,32 @@ extension HTTPDoor {
       guard let type = registry.types.parent(named: path[1]) else { throw Refused(.unknownType) }
       return Reply.json(RegistryJSON.type(type))
     case ("claim", 1): throw Self.wrongMethod("POST")
+    case ("tokens", 1...2): throw Self.wrongMethod("POST, DELETE")
     default: throw Refused.notFound("There is nothing at this path")
     }
   }
 
   /// What is read from journals, a chunk at a time: on a thread that may wait, and as one of the queries.
   /// - Returns: nil for another path.
-  private func showEvents(_ request: Request, _ path: [String]) async throws -> Response? {
-    let work: @Sendable (Store) throws -> [Event]
+  private func showEvents(_ request: Request, _ path: [String], _ viewer: Viewer?) async throws -> Response? {
+    let work: @Sendable (Snapshot) throws -> [Event]
     switch (path.first, path.count) {
     case ("devices", 3) where path[2] == "history":
-      work = { [device = path[1]] store in
-        let history = try store.snapshot().history(of: device)
+      work = { [device = path[1]] snapshot in
+        let history = try snapshot.history(of: device)
         guard !history.isEmpty else { throw Refused(.unknownDevice) }
         return history
       }
     case ("events", 1):
       let from = try Self.number(request, "from").map { UInt64($0) } ?? 0
       let limit = min(max(try Self.number(request, "limit") ?? 1000, 1), Self.eventLimit)
-      work = { try $0.snapshot().events(from: from, limit: limit) }
+      work = { try $0.events(from: from, limit: limit) }
     default: return nil
     }
     try enterQuery()
     defer { runningQueries.leave() }
-    let found = try await blocking { [store] in try work(store) }
+    let snapshot = snapshot(for: viewer)
+    let found = try await blocking { try work(snapshot) }
     return Reply.json(RegistryJSON.list(found.map(\.json)))
   }
 
@@ -90,6 +96,8 @@ struct RegistryCommand {
   /// What bodies may hold; each command needs some of it.
   struct Body: Decodable {
     var id, type, name, user, at, code, overlap: String?
+    /// Of a token.
+    var role, device, label, lifetime: String?
     var admin: Bool?
     /// What a lamp is to be.
     var color: LampState.Color?
@@ -142,6 +150,9 @@ struct RegistryCommand {
     case (.delete, "devices", 3) where path[2] == "credentials": return try await revokeCredentials(of: path[1])
     case (.post, "claim", 1): return try await claim()
     case (.post, "types", 2): return try await setType(path[1])
+    case (.post, "tokens", 1): return try await createToken()
+    case (.delete, "tokens", 2): return try await revokeToken(path[1])
+    case (_, "tokens", 1...2): throw HTTPDoor.wrongMethod("POST, DELETE")
     case (_, "users", 1...2), (_, "devices", 1...3), (_, "claim", 1), (_, "types", 1...2):
       throw HTTPDoor.wrongMethod("GET, POST, DELETE")
     default: throw Refused.notFound("There is nothing at this path")
@@ -260,7 +271,7 @@ struct RegistryCommand {
     return (try taken.result.mapError { Refused($0) }.get(), taken.lsn)
   }
 
-  private func person(_ name: String) throws -> UserID {
+  func person(_ name: String) throws -> UserID {
     let users = try door.store.wholeRegistry().users
     guard let user = users[named: name] else { throw Refused(.unknownUser) }
     return user.id

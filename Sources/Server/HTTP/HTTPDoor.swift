@@ -10,9 +10,12 @@ package struct HTTPDoor: HTTPResponder {
   package struct Context: InitializableFromSource {
     /// Ends the connection at once, also in the middle of an answer.
     let cut: @Sendable () -> Void
+    /// Whether who asks is on this machine.
+    let isLocal: Bool
 
     package init(source: ApplicationRequestContextSource) {
       let channel = source.channel
+      isLocal = channel.remoteAddress?.ipAddress.map { ServerOptions.Address(host: $0, port: 0).isLoopback } ?? false
       cut = { channel.close(mode: .all, promise: nil) }
     }
   }
@@ -27,6 +30,7 @@ package struct HTTPDoor: HTTPResponder {
   /// Where meters are told to send to; nil: where they asked.
   let publicURL: String?
   let runningQueries = QueryGate()
+  let brokerLogins = QueryGate()
   let meters = MeterSockets()
   /// How long an answer waits for its reader.
   let readerPatienceNanos: Int64
@@ -34,6 +38,8 @@ package struct HTTPDoor: HTTPResponder {
   let registryChanged: @Sendable () -> Void
   /// Where commands can go.
   var brokerNames: Set<String> = []
+  /// What brokers that ask are told by.
+  var brokerRules = BrokerRules()
   /// Hands a message to every broker; how many took it.
   let publish: @Sendable (MQTTPublication) -> Int
 
@@ -95,12 +101,13 @@ package struct HTTPDoor: HTTPResponder {
 
   private func api(_ request: Request, _ path: [String], _ context: Context) async throws -> Response {
     switch path.first {
-    case "devices", "users", "events", "types", "claim", "commands":
-      let actor = try admit(request)
-      return try await registry(request, path, actor)
+    case "devices", "users", "events", "types", "claim", "commands", "tokens":
+      return try await registry(request, path, context)
+    case "broker": return try await askedByBroker(request, path, context)
     case "query":
-      let actor = try admit(request)
-      return try await query(request, actor, cut: context.cut)
+      let admitted = try reader(request)
+      let asked = try await QueryRequest(request, self, by: admitted)
+      return try await query(asked, admitted.viewer, cut: context.cut)
     case "login", "logout", "chat", "v2", "v3", "openapi.json": throw Refused.notYet(request.uri.path)
     default: throw Refused.notFound("There is nothing at this path")
     }
@@ -163,11 +170,24 @@ package struct HTTPDoor: HTTPResponder {
     }
   }
 
-  /// An administrator or a device, or why not.
+  /// An administrator or a device, or why not: who may send.
   func admission(_ token: String?) -> Result<Admission, Refused> {
+    anyone(token).flatMap { admitted in
+      guard case .user? = admitted.viewer else { return .success(admitted) }
+      metrics.add(.authenticationFailures)
+      return .failure(.forbidden("A person's token reads what is theirs; this is for administrators"))
+    }
+  }
+
+  /// Whoever may read, bounded to what is theirs unless they are an administrator (T-04).
+  /// - Throws: `Refused` 401 or 403.
+  func reader(_ request: Request) throws(Refused) -> Admission { try anyone(Self.token(request)).get() }
+
+  private func anyone(_ token: String?) -> Result<Admission, Refused> {
     switch authority.verdict(token) {
     case .admitted(let actor): return .success(Admission(actor: actor))
-    case .device(let device, let actor): return .success(Admission(actor: actor, device: device))
+    case .device(let device, let actor): return .success(Admission(actor: actor, viewer: .device(device)))
+    case .user(let user, let actor): return .success(Admission(actor: actor, viewer: .user(user)))
     case .unknown:
       metrics.add(.authenticationFailures)
       return .failure(.unauthorized)
@@ -180,12 +200,19 @@ package struct HTTPDoor: HTTPResponder {
   /// Who came in.
   struct Admission: Sendable {
     var actor: Actor
-    /// Only this device's own matters.
-    var device: String?
+    /// Nil for an administrator, who sees all.
+    var viewer: Viewer?
 
-    func isFor(_ sensor: String) -> Bool { device == nil || device == sensor }
-    /// Who makes devices that are not there yet; devices make none.
-    var creator: Actor? { device == nil ? actor : nil }
+    /// Only this device's own matters.
+    var device: String? { if case .device(let device)? = viewer { device } else { nil } }
+    func isFor(_ sensor: String) -> Bool { viewer == nil || device == sensor }
+    /// Who makes devices that are not there yet; only administrators do.
+    var creator: Actor? { viewer == nil ? actor : nil }
+  }
+
+  /// The store as `viewer` may see it.
+  func snapshot(for viewer: Viewer?) -> Snapshot {
+    viewer.map { store.snapshot().seen(by: $0) } ?? store.snapshot()
   }
 
   /// `Authorization: Bearer T`, `Token T` or Basic with the token as password; `X-API-Key: T`.

@@ -6,15 +6,18 @@ import TSEngine
 enum RegistryJSON {
   static func list(_ objects: [String]) -> String { "[" + objects.joined(separator: ",") + "]" }
 
-  static func device(_ device: Device, _ registry: Registry) -> String {
+  /// - Parameter showsOwner: false where who it is whose is not told.
+  static func device(_ device: Device, _ registry: Registry, showsOwner: Bool = true) -> String {
     var json = JSONText()
     let owner = registry.associations.owner(of: device.id)
     json.add("device_id", device.id)
     json.add("name", device.name)
     json.add("type", device.type)
-    json.add("owner", registry.users[owner]?.name ?? (owner == .parked ? Users.parkedName : owner.text))
-    json.add("owner_id", owner.text)
-    json.add("associated", owner != .parked)
+    if showsOwner {
+      json.add("owner", registry.users[owner]?.name ?? (owner == .parked ? Users.parkedName : owner.text))
+      json.add("owner_id", owner.text)
+      json.add("associated", owner != .parked)
+    }
     if let connection = registry.connections[device.id] {
       json.add("connected", connection.isConnected)
       json.add("connected_since", TimestampText.format(connection.since))

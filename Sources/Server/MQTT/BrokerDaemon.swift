@@ -46,10 +46,8 @@ package final class BrokerDaemon: Sendable {
   package func start() {
     // The session belongs to the store: two servers on one broker must not share it.
     let client = "tsq-\(broker.name)-\(Hex.text(store.storeID.low).prefix(12))"
-    var options = MQTTOptions(host: broker.host, port: broker.port, clientID: client)
+    var options = broker.options(clientID: client)
     options.stateTopic = "tsq/connection/\(client)/state"
-    options.username = broker.username
-    options.password = broker.password
     options.filters =
       // First what makes devices, as retained messages come in this order.
       [discovery.filter] + ThingTopic.filters(prefix: things.prefix, group: group)

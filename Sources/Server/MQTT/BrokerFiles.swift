@@ -28,24 +28,17 @@ package final class BrokerFiles: Sendable {
   private let writtenLSN = Mutex<LSN?>(nil)
   private let thread = DaemonThread()
 
-  /// - Parameter brokers: with the logins of tsq itself.
+  /// - Parameter logins: of tsq itself.
   package init(
-    _ store: Store, _ options: Options, brokers: [ServerOptions.Broker], discoveryPrefix: String,
+    _ store: Store, _ options: Options, logins: [BrokerAccess.Login], discoveryPrefix: String,
     thingsPrefix: String, log: @escaping @Sendable (String) -> Void
   ) {
+    self.logins = logins
     self.store = store
     self.options = options
     self.discoveryPrefix = discoveryPrefix
     self.thingsPrefix = thingsPrefix
     self.log = log
-    var logins: [BrokerAccess.Login] = []
-    for broker in brokers {
-      guard let user = broker.username, let password = broker.password, !logins.contains(where: { $0.username == user })
-      else { continue }
-      let hash = MosquittoPassword.hash(password) { Array(TokenKey.random(store.options.rng).prefix($0)) }
-      logins.append(BrokerAccess.Login(username: user, passwordHash: hash))
-    }
-    self.logins = logins
   }
 
   /// Writes the files, then keeps them.

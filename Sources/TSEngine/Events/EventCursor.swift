@@ -9,6 +9,8 @@ package struct EventCursor {
   private let skipsDamage: Bool
   private let shared: Shared?
   private let lsns: ClosedRange<LSN>
+  /// Leaves out what its viewer may not see; nil shows all.
+  private var visibility: Visibility?
   private var journals: ArraySlice<Manifest.JournalSegment> = []
   /// Where the next chunk of the first of `journals` begins.
   private var offset = 0
@@ -24,8 +26,11 @@ package struct EventCursor {
     (reader, shared, lsns, skipsDamage) = (nil, nil, 0...0, true)
   }
 
-  init(_ live: Live, _ shared: Shared, _ lsns: ClosedRange<LSN>, skipsDamage: Bool = false) {
+  init(
+    _ live: Live, _ shared: Shared, _ lsns: ClosedRange<LSN>, skipsDamage: Bool = false, visibility: Visibility? = nil
+  ) {
     self.init(sealed: live.manifest.journals, shared, lsns, skipsDamage: skipsDamage)
+    self.visibility = visibility
     heads = live.heads.map(\.events)[...]
     index = heads.first?.firstIndex(atOrAbove: lsns.lowerBound) ?? 0
     guard !skipsDamage else { return }
@@ -60,6 +65,14 @@ package struct EventCursor {
   /// - Throws: `.io`; `.corrupt`, naming the journal, its LSNs and the remedy, where events may be lost, now and
   ///   at every further call; `.unsupportedVersion`, `.corrupt` for an event that no version writes.
   package mutating func next() throws(StorageError) -> Event? {
+    guard let visibility else { return try nextOfAll() }
+    while let event = try nextOfAll() {
+      if let shown = visibility.shown(event) { return shown }
+    }
+    return nil
+  }
+
+  private mutating func nextOfAll() throws(StorageError) -> Event? {
     while true {
       if let record = records.first {
         guard record.kind == LogRecordKind.event.rawValue, record.lsn >= lsns.lowerBound else {

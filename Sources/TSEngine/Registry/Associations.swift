@@ -6,8 +6,13 @@ package struct Associations: Sendable, Equatable {
   private var byDevice: TreeDictionary<String, OwnerTimeline> = [:]
   /// Devices by their newest owner; the parked user's are not listed.
   private var byOwner: TreeDictionary<UserID, TreeSet<String>> = [:]
+  /// Devices by people who had them before; derived, and it may name such as have them again.
+  private var formerByOwner: TreeDictionary<UserID, TreeSet<String>> = [:]
 
   package init() {}
+
+  /// What is derived follows.
+  package static func == (a: Associations, b: Associations) -> Bool { a.byDevice == b.byDevice }
 
   /// The owner of `device` at `instant`; the parked user for one that was never associated.
   /// - Complexity: O(log n) in the device's transitions.
@@ -30,6 +35,21 @@ package struct Associations: Sendable, Equatable {
   /// The devices of a person, ascending. O(k log k).
   package func devices(of user: UserID) -> [String] { byOwner[user]?.sorted() ?? [] }
 
+  /// The devices that a person has or had, in no order.
+  func everOwned(by user: UserID) -> some Sequence<String> {
+    (byOwner[user] ?? []).union(formerByOwner[user] ?? [])
+  }
+
+  /// What is one user's, or nobody's where that is nil: other people's time is nobody's.
+  func seen(by user: UserID?) -> Associations {
+    var seen = Associations()
+    guard let user, user != .parked else { return seen }
+    for device in everOwned(by: user) {
+      for transition in timeline(of: device).seen(by: user).transitions { seen.record(device, transition) }
+    }
+    return seen
+  }
+
   /// The devices that ever changed hands, for binding a whole query. Order is unspecified.
   package var timelines: some Sequence<(key: String, value: OwnerTimeline)> { byDevice }
 
@@ -51,15 +71,25 @@ package struct Associations: Sendable, Equatable {
   }
 
   private mutating func record(_ device: String, _ owner: UserID, at instant: Int64, _ lsn: LSN) {
+    record(device, OwnerTimeline.Transition(at: instant, owner: owner, lsn: lsn))
+  }
+
+  private mutating func record(_ device: String, _ transition: OwnerTimeline.Transition) {
     let (before, after) = byDevice.updateValue(forKey: device, default: OwnerTimeline()) { timeline in
       let before = timeline.newest
-      timeline.insert(OwnerTimeline.Transition(at: instant, owner: owner, lsn: lsn))
+      timeline.insert(transition)
       return (before, timeline.newest)
     }
+    if transition.owner != after { noteFormer(transition.owner, of: device) }
     if before != after { move(device, from: before, to: after) }
   }
 
+  private mutating func noteFormer(_ owner: UserID, of device: String) {
+    if owner != .parked { formerByOwner[owner, default: []].insert(device) }
+  }
+
   private mutating func move(_ device: String, from before: UserID, to after: UserID) {
+    noteFormer(before, of: device)
     if before != .parked {
       // In place: an owner may have a whole fleet.
       byOwner[before]?.remove(device)
@@ -94,6 +124,7 @@ extension Associations: Checkpointed {
             lsn: try reader.varint()))
       }
       byDevice[device] = timeline
+      for former in timeline.transitions where former.owner != timeline.newest { noteFormer(former.owner, of: device) }
       if timeline.newest != .parked { move(device, from: .parked, to: timeline.newest) }
     }
   }

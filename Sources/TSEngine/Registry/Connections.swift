@@ -25,6 +25,17 @@ package struct Connections: Sendable, Equatable {
     byDevice[device]?.isConnected != connected
   }
 
+  /// Those of `devices` alone.
+  func only(_ devices: [String]) -> Connections {
+    var some = Connections()
+    for device in devices {
+      guard let connection = byDevice[device] else { continue }
+      some.byDevice[device] = connection
+      if connection.isConnected { some.connected.insert(device) }
+    }
+    return some
+  }
+
   mutating func apply(_ record: OperationalRecord) {
     guard case .connectionChanged(let device, let interface, let connected, _) = record.kind,
       record.lsn > (byDevice[device]?.lsn ?? 0)

@@ -60,6 +60,13 @@ package struct Credentials: Sendable, Equatable {
     return all
   }
 
+  /// Those of `devices` alone.
+  func only(_ devices: [String]) -> Credentials {
+    var some = Credentials()
+    for device in devices { if let entry = byDevice[device] { some.put(entry, of: device) } }
+    return some
+  }
+
   mutating func apply(_ event: Event) {
     switch event.kind {
     case .credentialsIssued(let grant): issue(grant, at: event.recordedAt)

@@ -47,6 +47,17 @@ package struct Devices: Sendable, Equatable {
     return all
   }
 
+  /// Those of `ids` alone.
+  func only(_ ids: [String]) -> Devices {
+    var some = Devices()
+    for id in ids {
+      guard let device = byID[id] else { continue }
+      some.byID[id] = device
+      if claiming.contains(id) { some.claiming.insert(id) }
+    }
+    return some
+  }
+
   mutating func apply(_ event: Event) {
     switch event.kind {
     case .deviceDiscovered(let id, let type, let name, _), .deviceCreated(let id, let type, let name):

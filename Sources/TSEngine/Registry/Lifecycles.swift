@@ -108,6 +108,8 @@ package struct SeriesRemovals: Sendable {
   /// Of all series of the table.
   let everywhere: Removals
   let floors: RetentionFloors
+  /// Instants that whoever looks may not see, whatever LSN brought their rows.
+  var foreign: [ClosedRange<Int64>] = []
 
   /// Which rows of a source between `times`, brought by `lsns`, are gone.
   /// - Parameters:
@@ -129,6 +131,10 @@ package struct SeriesRemovals: Sendable {
     floors.forEach(meeting: times, from: oldest, through: through, add)
     series.forEach(meeting: times, add)
     everywhere.forEach(meeting: times, add)
+    for range in foreign where range.overlaps(times) {
+      found.append(Removal(range, lsn: .max))
+      if range.lowerBound <= times.lowerBound, range.upperBound >= times.upperBound { hidesAll = true }
+    }
     if found.isEmpty { return .nothing }
     let mask = RowMask(removals: found)
     return hidesAll ? .everything(mask) : .part(mask)

@@ -10,6 +10,13 @@ package struct Presence: Sendable, Equatable {
 
   package subscript(device: String) -> Int64? { byDevice[device] }
 
+  /// That of `devices` alone.
+  func only(_ devices: [String]) -> Presence {
+    var some = Presence()
+    for device in devices { if let time = byDevice[device] { some.note(device, at: time) } }
+    return some
+  }
+
   mutating func note(_ device: String, at time: Int64) {
     if byDevice[device].map({ $0 >= time }) ?? false { return }
     byDevice[device] = time

@@ -88,6 +88,29 @@ package struct Registry: Sendable, Equatable {
     return next
   }
 
+  /// What `viewer` may know: themselves, the devices that are theirs now, when others were; and what is about
+  /// nobody: types, rollups, what befell readings. No code, no hash and no try.
+  /// - Complexity: O(their devices + tokens).
+  func seen(by viewer: Viewer) -> Registry {
+    var seen = Registry()
+    let mine: [String]
+    switch viewer {
+    case .user(let user):
+      mine = user == .parked ? [] : associations.devices(of: user)
+      seen.users = users.only(user == .parked ? nil : user)
+      seen.associations = associations.seen(by: user)
+    case .device(let device): mine = [device]
+    }
+    seen.devices = devices.only(mine)
+    seen.credentials = credentials.only(mine)
+    seen.connections = connections.only(mine)
+    seen.presence = presence.only(mine)
+    seen.tokens = tokens.only(viewer)
+    (seen.types, seen.lifecycles, seen.rollups) = (types, lifecycles, rollups)
+    seen.setPosition(lsn: lastEventLSN, recordedAt: lastRecordedAt)
+    return seen
+  }
+
   // MARK: Halves
 
   /// Projections of one half never ask those of the other, so a replay may apply to each by itself.

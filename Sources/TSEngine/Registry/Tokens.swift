@@ -28,6 +28,20 @@ package struct Tokens: Sendable, Equatable {
   /// How many tokens of `device` are not revoked.
   package func valid(of device: String) -> Int { byDevice[device]?.count ?? 0 }
 
+  /// Those that stand for `viewer` and are not revoked. O(of them).
+  func only(_ viewer: Viewer) -> Tokens {
+    let (ids, role): (TreeSet<String>?, TokenRole) =
+      switch viewer {
+      case .user(let user): (byUser[user], .user)
+      case .device(let device): (byDevice[device], .device)
+      }
+    var some = Tokens()
+    for id in ids ?? [] {
+      if let token = byPublicID[id], token.grant.role == role { some.add(token) }
+    }
+    return some
+  }
+
   mutating func apply(_ event: Event) {
     switch event.kind {
     case .tokenIssued(let grant):

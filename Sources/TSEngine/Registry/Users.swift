@@ -37,6 +37,16 @@ package struct Users: Sendable, Equatable {
   /// Ascending by id, deleted ones included. O(n log n).
   package func sorted() -> [User] { byID.values.sorted { $0.id < $1.id } }
 
+  /// One of them, or none.
+  func only(_ id: UserID?) -> Users {
+    var one = Users()
+    guard let id, var user = byID[id], user.deletedAt == nil else { return one }
+    user.passwordHash = nil
+    one.byID[id] = user
+    one.byName[user.name] = id
+    return one
+  }
+
   mutating func apply(_ event: Event) {
     switch event.kind {
     case .userCreated(let id, let name, let isAdmin, let isActive):

@@ -11,7 +11,7 @@ struct RollupReadings {
   ///   index of each segment before, for its longest span.
   init(
     _ live: Live, _ shared: Shared, through: LSN?, of key: SeriesKey, columns: [RollupColumn],
-    times: Range<Int64>
+    times: Range<Int64>, visibility: Visibility? = nil
   ) throws(StorageError) {
     spans = SpanRules(columns)
     guard !times.isEmpty else {
@@ -33,13 +33,13 @@ struct RollupReadings {
     // in no earlier source than the chunk itself.
     var heads = live
     heads.segments = []
-    for source in try SeriesSources(live: heads, through: through)
+    for source in try SeriesSources(live: heads, through: through, visibility: visibility)
       .sources(of: key, number: number, times: Int64.min...last)
     where source.firstTime < first {
       let span = try spans.longest(in: source)
       if source.lastTime.saturatingAdd(span) > times.lowerBound { first = min(first, source.firstTime) }
     }
-    let all = SeriesSources(live: live, through: through)
+    let all = SeriesSources(live: live, through: through, visibility: visibility)
     sources = try all.sources(of: key, number: number, times: first...last)
     var groups: [(source: Stretch.Source, longestSpan: Int64)] = []
     for group in Stretch.Source.grouped(sources, all.order(of: key.table)) {

@@ -14,6 +14,8 @@ struct RollupView {
   let declaration: RollupDeclaration
   let columns: [RollupColumn]
   let grid: RollupGrid
+  /// Nil shows all. What is stored is of all readings, so it answers only where all of them may be seen.
+  var visibility: Visibility?
 
   struct Answer {
     var buckets: RollupBuckets
@@ -48,12 +50,12 @@ struct RollupView {
   ///   + rows of the sources that changed it since, or that no rollup holds).
   func buckets(of key: SeriesKey, _ times: Range<Int64>) throws(StorageError) -> Answer {
     let readings = try RollupReadings(
-      live, shared, through: through, of: key, columns: columns, times: times)
+      live, shared, through: through, of: key, columns: columns, times: times, visibility: visibility)
     var answer = Answer(buckets: RollupBuckets(every: declaration.every, columns: columns))
     var next = times.lowerBound
     for segment in segments(times) {
       let part = segment.meta.window.clamped(to: times)
-      guard !part.isEmpty, part.lowerBound >= next,
+      guard !part.isEmpty, part.lowerBound >= next, mayTell(segment.meta, of: key.device),
         let stored = try segment.buckets(of: key, columns: columns, part)
       else { continue }
       try append(readings, next..<part.lowerBound, to: &answer)
@@ -62,6 +64,13 @@ struct RollupView {
     }
     try append(readings, next..<times.upperBound, to: &answer)
     return answer
+  }
+
+  /// A sample of up to `reach` before the window is in its buckets.
+  private func mayTell(_ meta: Manifest.RollupSegment, of device: String) -> Bool {
+    guard let visibility else { return true }
+    let first = meta.window.lowerBound.saturatingSubtract(meta.reach)
+    return visibility.seesAll(of: device, first...(meta.window.upperBound - 1))
   }
 
   /// What no rollup holds.
@@ -214,12 +223,14 @@ extension Snapshot {
     guard case .store(let live, let shared) = backing,
       let declaration = registry.rollups[table, every], let schema = registry.schema(table)
     else { return nil }
-    return RollupView(live, shared, through: knownAt, declaration, schema)
+    var view = RollupView(live, shared, through: knownAt, declaration, schema)
+    view.visibility = visibility
+    return view
   }
 
   /// The live segments of declared rollups.
   package var rollupSegments: [RollupSegmentReader] {
-    guard case .store(let live, _) = backing else { return [] }
+    guard case .store(let live, _) = backing, !isBounded else { return [] }
     return live.rollups.filter { segment in
       registry.rollups[segment.meta.table, segment.meta.every].map(segment.isOf) ?? false
     }

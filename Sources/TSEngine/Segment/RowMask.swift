@@ -16,6 +16,9 @@ package struct RowMask: Sendable {
     self.through = through
   }
 
+  /// Whether rows are masked that count, but not for whoever looks.
+  var hidesForeign: Bool { removals.contains { $0.lsn == .max } }
+
   package var isEmpty: Bool { removals.isEmpty && through == .max }
 
   /// Element r tells whether row r is masked. O(rows + removals · log rows + masked rows).

@@ -9,14 +9,18 @@ package struct SeriesSources {
   private let isHistoric: Bool
   /// Segments that cannot be read count as if they had nothing.
   private let skipsDamage: Bool
+  /// Leaves out what its viewer may not see; nil shows all.
+  private let visibility: Visibility?
 
   /// - Parameters:
   ///   - lifecycles: what happened to readings; nil is as of the durable LSN.
   ///   - through: what was known at this LSN; nil is all that is durable.
   package init(
-    live: Live, lifecycles: Lifecycles? = nil, through: LSN? = nil, skipsDamage: Bool = false
+    live: Live, lifecycles: Lifecycles? = nil, through: LSN? = nil, skipsDamage: Bool = false,
+    visibility: Visibility? = nil
   ) {
     self.live = live
+    self.visibility = visibility
     self.skipsDamage = skipsDamage
     self.lifecycles = lifecycles ?? live.registry.lifecycles
     self.through = min(through ?? .max, live.durableLSN)
@@ -34,6 +38,17 @@ package struct SeriesSources {
     throw segment.damage
   }
 
+  /// What does not count of a series, or is not for the viewer.
+  private func removals(of key: SeriesKey) -> SeriesRemovals? {
+    let removed = lifecycles.removals(of: key)
+    guard let visibility else { return removed }
+    let foreign = visibility.foreignTimes(of: key.device)
+    if foreign.isEmpty { return removed }
+    var all = removed ?? SeriesRemovals(series: Removals(), everywhere: Removals(), floors: RetentionFloors())
+    all.foreign = foreign
+    return all
+  }
+
   package func order(of table: TableID) -> VersionOrder { lifecycles.order(of: table) }
 
   /// What one series has around `times` (inclusive), in no order, through the durable LSN; of a
@@ -43,7 +58,7 @@ package struct SeriesSources {
     of key: SeriesKey, number: Int?, times: ClosedRange<Int64>, kind: BlockEntry.Kind = .main
   ) throws(StorageError) -> [Stretch.Source] {
     var sources: [Stretch.Source] = []
-    let removals = lifecycles.removals(of: key)
+    let removals = self.removals(of: key)
     for kind in isHistoric && kind == .main ? [.superseded, .main] : [kind] {
       for segment in live.segments where segment.overlaps(key.table, times) {
         guard let directory = try directory(segment), let series = directory.series(key)
@@ -93,7 +108,8 @@ package struct SeriesSources {
   }
 
   private var skippingDamage: SeriesSources {
-    SeriesSources(live: live, lifecycles: lifecycles, through: through, skipsDamage: true)
+    SeriesSources(
+      live: live, lifecycles: lifecycles, through: through, skipsDamage: true, visibility: visibility)
   }
 
   /// Whether one series has rows that came after `lsn` at instants of `run`, or may have them where
@@ -138,7 +154,7 @@ package struct SeriesSources {
         pruned += blockCount
         guard wanted(key) else { continue }
         let slot = gathered.slot(of: Int(directory.numbers[series]), key)
-        let removals = lifecycles.removals(of: key)
+        let removals = self.removals(of: key)
         for kind in isHistoric && kind == .main ? [.superseded, .main] : [kind] {
           pruned -= add(
             directory, series: series, times, kind, removals, applied: segment.meta.appliedLSN,
@@ -161,7 +177,7 @@ package struct SeriesSources {
       for (number, chunks) in try head.chunks(of: Array(keys.keys), through: through) {
         guard let key = keys[number], wanted(key) else { continue }
         let slot = gathered.slot(of: number, key)
-        let removals = lifecycles.removals(of: key)
+        let removals = self.removals(of: key)
         for chunk in chunks {
           let source = chunk.source
           if source.firstTime <= times.upperBound, source.lastTime >= times.lowerBound {

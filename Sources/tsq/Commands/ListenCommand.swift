@@ -19,10 +19,11 @@ struct ListenCommand: ParsableCommand {
         tsq listen mqtt://127.0.0.1:1883 'things/weather_station/+/data' --count 10
       """)
 
-  @Argument(help: ArgumentHelp("mqtt://[USER:PASSWORD@]HOST:PORT", valueName: "BROKER")) var broker: String
+  @Argument(help: ArgumentHelp("mqtt[s]://[USER:PASSWORD@]HOST:PORT", valueName: "BROKER")) var broker: String
   @Argument(help: ArgumentHelp("Topic filters; all of declared types, meters and lamps.", valueName: "FILTER"))
   var filters: [String] = ["\(ThingTopic.defaultPrefix)/#", "powermon/#", "devices/#"]
   @Option(help: ArgumentHelp("End after so many messages.", valueName: "N")) var count: Int?
+  @OptionGroup var brokerTLS: BrokerTLSOptions
   @Flag(help: "A JSON object a line, with the properties of MQTT 5.") var json = false
 
   func validate() throws {
@@ -30,12 +31,14 @@ struct ListenCommand: ParsableCommand {
   }
 
   func run() throws {
-    guard let address = ServerOptions.Broker(broker) else {
-      throw CommandError.usage("\(broker) is no broker; write mqtt://HOST:PORT")
+    guard let named = ServerOptions.Broker(broker) else {
+      throw CommandError.usage("\(broker) is no broker; write mqtt://HOST:PORT or mqtts://HOST:PORT")
     }
+    var brokers = [named]
+    try brokerTLS.complete(&brokers)
+    let address = brokers[0]
     Interrupts.shared.install()
-    var options = MQTTOptions(host: address.host, port: address.port, clientID: "tsq-listen-\(getpid())")
-    (options.username, options.password) = (address.username, address.password)
+    var options = address.options(clientID: "tsq-listen-\(getpid())")
     options.filters = filters
     options.keepsSession = false
     let (ended, left) = (Latch<CommandError?>(), Countdown(count ?? .max))

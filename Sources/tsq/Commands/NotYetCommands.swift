@@ -28,7 +28,8 @@ struct ExportCommand: NotYetCommand {
 
 struct TokenCommand: NotYetCommand {
   static let configuration = help(
-    "token", "Access tokens.", example: "tsq token create --role reader")
+    "token", "Access tokens.", example: "tsq token create --role user --user ann")
+  static let remedy: String? = "use: POST /api/tokens, DELETE /api/tokens/ID and the table credentials"
   @Argument(parsing: .allUnrecognized) var rest: [String] = []
 }
 

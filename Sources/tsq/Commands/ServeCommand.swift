@@ -15,12 +15,14 @@ struct ServeCommand: ParsableCommand {
       EXAMPLES:
         tsq serve --dev
         tsq serve --store /var/lib/tsq --mqtt mqtt://127.0.0.1:1883
+        tsq serve --mqtt a=mqtt://127.0.0.1 --mqtt b=mqtts://broker.example --mqtt-ca /etc/tsq/ca.pem
       """)
 
   @Option(help: ArgumentHelp("Where HTTP listens.", valueName: "HOST:PORT")) var listen = "127.0.0.1:8086"
   @Option(help: ArgumentHelp("The PostgreSQL wire (not yet).", valueName: "HOST:PORT|off")) var pg: String?
-  @Option(help: ArgumentHelp("A broker to subscribe; several may be named.", valueName: "[NAME=]mqtt://HOST:PORT"))
+  @Option(help: ArgumentHelp("A broker to subscribe; several may be named.", valueName: "[NAME=]mqtt[s]://HOST:PORT"))
   var mqtt: [String] = []
+  @OptionGroup var brokerTLS: BrokerTLSOptions
   @Option(help: ArgumentHelp("Where devices of declared types talk: TOPIC/<type>/<id>/data.", valueName: "TOPIC"))
   var thingsPrefix = ThingTopic.defaultPrefix
   @Option(help: ArgumentHelp("Share these devices' messages with other servers of this group.", valueName: "NAME"))
@@ -134,13 +136,15 @@ struct ServeCommand: ParsableCommand {
     options.isDev = dev
     for text in mqtt {
       guard let broker = ServerOptions.Broker(text) else {
-        throw CommandError.usage("--mqtt takes [name=]mqtt://host:1883")
+        throw CommandError.usage(
+          "--mqtt takes [name=]mqtt://host:1883 or [name=]mqtts://host:8883?ca=FILE&cert=FILE&key=FILE")
       }
       guard !options.brokers.contains(where: { $0.name == broker.name }) else {
         throw CommandError.usage("two brokers are called \"\(broker.name)\"; name them: --mqtt a=mqtt://… --mqtt b=mqtt://…")
       }
       options.brokers.append(broker)
     }
+    try brokerTLS.complete(&options.brokers)
     if let brokerFiles {
       guard !options.brokers.isEmpty, options.brokers.allSatisfy({ $0.username != nil && $0.password != nil }) else {
         throw CommandError.usage("--broker-files shuts out who has no password, tsq too: --mqtt mqtt://tsq:PASSWORD@host:1883")

@@ -47,7 +47,9 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Frames in a request over HTTP; 1 is each meter by itself.", valueName: "N"))
   var batch = 100
   @Option(help: ArgumentHelp("Other readings for another seed.", valueName: "N")) var seed: UInt64 = 20_260_101
-  @Option(help: ArgumentHelp("store:DIR, http://HOST:PORT or mqtt://HOST:PORT.", valueName: "WHERE")) var to: String
+  @Option(help: ArgumentHelp("store:DIR, http://HOST:PORT or mqtt[s]://[USER:PASSWORD@]HOST:PORT.", valueName: "WHERE"))
+  var to: String
+  @OptionGroup var brokerTLS: BrokerTLSOptions
 
   func validate() throws {
     guard (1...1_000_000).contains(sensors), first >= 1, first + sensors <= 1_000_000 else {
@@ -59,14 +61,18 @@ struct SimulateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let target = try SimulationTarget(to)
+    var target = try SimulationTarget(to)
+    var brokers: [ServerOptions.Broker] = []
+    if case .mqtt(let broker) = target { brokers = [broker] }
+    try brokerTLS.complete(&brokers)
+    if let broker = brokers.first { target = .mqtt(broker) }
     if kind == .lampi {
-      guard case .mqtt(let url) = target, sensors <= 1_000 else {
+      guard case .mqtt(let broker) = target, sensors <= 1_000 else {
         throw CommandError.usage("--kind lampi takes --to mqtt://HOST:PORT and at most 1000 lamps")
       }
       return try LampSimulation(
         count: sensors, first: first, seconds: seconds, speed: speed ?? 1, seed: seed, prefix: discoveryPrefix
-      ).run(to: url)
+      ).run(to: broker)
     }
     if kind == .thing { return try simulateThings(target) }
     let isLocal = target.isLocal
@@ -81,7 +87,7 @@ struct SimulateCommand: ParsableCommand {
   }
 
   private func simulateThings(_ target: SimulationTarget) throws {
-    guard case .mqtt(let url) = target, sensors <= 1_000, let declaration else {
+    guard case .mqtt(let broker) = target, sensors <= 1_000, let declaration else {
       throw CommandError.usage("--kind thing takes --declaration FILE, --to mqtt://HOST:PORT and at most 1000 devices")
     }
     let now = System.wallNanos() / 1_000_000_000
@@ -89,6 +95,6 @@ struct SimulateCommand: ParsableCommand {
       type: ThingSimulation.type(type, in: declaration), count: sensors, first: first, seconds: seconds,
       speed: speed ?? 1, seed: seed, prefix: thingsPrefix, isRealistic: realistic,
       startSeconds: start.map(CommandTime.parse).map { $0 / 1_000_000_000 } ?? now
-    ).run(to: url)
+    ).run(to: broker)
   }
 }

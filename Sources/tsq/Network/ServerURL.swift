@@ -6,7 +6,7 @@ struct ServerURL: Equatable, Sendable {
   /// Without a slash at its end.
   var path: String
 
-  static let defaultPorts = ["http": 8086, "mqtt": 1883]
+  static let defaultPorts = ["http": 8086]
 
   /// - Throws: `CommandError` exit 2 with what is wrong.
   init(_ text: String) throws {
@@ -15,7 +15,7 @@ struct ServerURL: Equatable, Sendable {
     }
     scheme = text[..<separator.lowerBound].lowercased()
     guard let port = Self.defaultPorts[scheme] else {
-      throw CommandError.notYet("\(scheme)://", instead: "use http:// or mqtt:// (behind a tunnel, when it leaves this machine)")
+      throw CommandError.notYet("\(scheme)://", instead: "use http:// (behind a tunnel, when it leaves this machine)")
     }
     let rest = text[separator.upperBound...]
     let slash = rest.firstIndex(of: "/") ?? rest.endIndex

@@ -33,10 +33,10 @@ final class Lamp: Sendable {
   /// - Parameters:
   ///   - prefix: where the broker tells which bridges are connected.
   ///   - say: what the display shows, a line each.
-  init(_ id: String, _ url: ServerURL, prefix: String, say: @escaping @Sendable (String) -> Void) {
+  init(_ id: String, _ broker: ServerOptions.Broker, prefix: String, say: @escaping @Sendable (String) -> Void) {
     self.id = id
     self.say = say
-    var options = MQTTOptions(host: url.host, port: Int32(url.port), clientID: "\(id)_broker")
+    var options = broker.options(clientID: "\(id)_broker")
     options.stateTopic = "\(prefix)/\(id)_broker/state"
     options.filters = [LampTopic.associated(id), LampTopic.setConfig(id)]
     let made = MQTTLoop(options, observer: { [weak self] in self?.observe($0) }) { [weak self] batch in

@@ -15,28 +15,28 @@ struct LampSimulation {
   var seed: UInt64
   var prefix: String
 
-  func run(to url: ServerURL) throws {
+  func run(to broker: ServerOptions.Broker) throws {
     Interrupts.shared.install()
     let isStopped = StopFlag()
     // A line is one write, whole from any thread.
     let say: @Sendable (String) -> Void = { try? FileSink(descriptor: STDOUT_FILENO).writeThrough($0) }
-    let lamps = (0..<count).map { Lamp(Lamp.name(first + $0), url, prefix: prefix, say: say) }
+    let lamps = (0..<count).map { Lamp(Lamp.name(first + $0), broker, prefix: prefix, say: say) }
     let (_, wasInterrupted) = try Interrupts.shared.during(stop: { isStopped.raise() }) {
       for lamp in lamps { lamp.start() }
       defer { for lamp in lamps { lamp.stop() } }
-      try connect(lamps, url)
+      try connect(lamps, broker)
       play(lamps, isStopped)
     }
     try FileSink(descriptor: STDOUT_FILENO).writeThrough(figures(lamps))
     if wasInterrupted { throw CommandError.interrupted }
   }
 
-  private func connect(_ lamps: [Lamp], _ url: ServerURL) throws {
+  private func connect(_ lamps: [Lamp], _ broker: ServerOptions.Broker) throws {
     let deadline = System.monotonicNanos() + Self.patienceNanos
     while !lamps.allSatisfy(\.isSubscribed) {
       guard System.monotonicNanos() < deadline, !Interrupts.shared.isPending else {
         let trouble = lamps.lazy.compactMap(\.figures.trouble).first.map { ": \($0)" } ?? ""
-        throw CommandError(.unavailable, "no broker takes lamps at \(url.text)\(trouble)")
+        throw CommandError(.unavailable, "no broker takes lamps at \(broker.url)\(trouble)")
       }
       usleep(2_000)
     }

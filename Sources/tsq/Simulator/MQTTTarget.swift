@@ -1,5 +1,6 @@
 import Glibc
 import Ingest
+import Server
 import Synchronization
 
 /// Frames to a broker at QoS 1; the latency is the broker's, until it has taken the message.
@@ -20,13 +21,13 @@ final class MQTTTarget: FrameTarget {
 
   private let loop: MQTTLoop
   private let shared = Shared()
-  private let url: ServerURL
+  private let broker: ServerOptions.Broker
   /// Bytes of a frame, as those before it took.
   private var payloadRoom = 0
 
-  init(_ url: ServerURL) throws {
-    self.url = url
-    var options = MQTTOptions(host: url.host, port: Int32(url.port), clientID: "tsq-simulate-\(getpid())")
+  init(_ broker: ServerOptions.Broker) {
+    self.broker = broker
+    var options = broker.options(clientID: "tsq-simulate-\(getpid())")
     options.keepsSession = false
     options.version = .v311
     let shared = shared
@@ -60,7 +61,7 @@ final class MQTTTarget: FrameTarget {
           if isTaken { $0.latencies.append(nanos) } else { $0.refused += 1 }
         }
       }
-      guard isQueued else { throw CommandError.failed("the queue to \(url.text) is full") }
+      guard isQueued else { throw CommandError.failed("the queue to \(broker.url) is full") }
     }
     drain(acknowledged)
   }
@@ -91,7 +92,7 @@ final class MQTTTarget: FrameTarget {
       if condition(state) { return }
       guard System.monotonicNanos() < deadline, !Interrupts.shared.isPending else {
         throw CommandError(
-          .unavailable, "no broker takes messages at \(url.text)" + (state.trouble.map { ": \($0)" } ?? ""))
+          .unavailable, "no broker takes messages at \(broker.url)" + (state.trouble.map { ": \($0)" } ?? ""))
       }
       usleep(200)
     }

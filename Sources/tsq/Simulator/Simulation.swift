@@ -1,4 +1,5 @@
 import Glibc
+import Server
 
 /// Who takes the frames of a fleet.
 protocol FrameTarget: AnyObject {
@@ -13,21 +14,21 @@ protocol FrameTarget: AnyObject {
   var outcome: String? { get }
 }
 
-/// `store:DIR`, `http://…`, `mqtt://…`.
+/// `store:DIR`, `http://…`, `mqtt://…`, `mqtts://…`.
 enum SimulationTarget: Equatable {
   case store(String)
   case http(ServerURL)
-  case mqtt(ServerURL)
+  case mqtt(ServerOptions.Broker)
 
   init(_ text: String) throws {
     if text.hasPrefix("store:"), text.count > 6 {
       self = .store(String(text.dropFirst(6)))
     } else if text.hasPrefix("http://") {
       self = .http(try ServerURL(text))
-    } else if text.hasPrefix("mqtt://") {
-      self = .mqtt(try ServerURL(text))
+    } else if text.hasPrefix("mqtt://") || text.hasPrefix("mqtts://"), let broker = ServerOptions.Broker(text) {
+      self = .mqtt(broker)
     } else {
-      throw CommandError.usage("--to takes store:DIR, http://HOST:PORT or mqtt://HOST:PORT, not \"\(text)\"")
+      throw CommandError.usage("--to takes store:DIR, http://HOST:PORT or mqtt[s]://HOST:PORT, not \"\(text)\"")
     }
   }
 
@@ -55,7 +56,7 @@ struct Simulation {
           try send(to: StoreTarget(store), isStopped)
         }
       case .http(let url): try send(to: HTTPTarget(url, framesPerRequest: framesPerRequest), isStopped)
-      case .mqtt(let url): try send(to: MQTTTarget(url), isStopped)
+      case .mqtt(let broker): try send(to: MQTTTarget(broker), isStopped)
       }
     }
     if wasInterrupted { throw CommandError.interrupted }

@@ -34,13 +34,13 @@ final class Thing: Sendable {
   ///   - prefix: of the topics of declared types.
   ///   - say: what becomes of commands, a line each.
   init(
-    _ id: String, of type: Types.Declared, _ url: ServerURL, prefix: String, say: @escaping @Sendable (String) -> Void
+    _ id: String, of type: Types.Declared, _ broker: ServerOptions.Broker, prefix: String, say: @escaping @Sendable (String) -> Void
   ) {
     self.id = id
     self.say = say
     topic = "\(prefix)/\(type.schema.name)/\(id)"
     details = type.details
-    var options = MQTTOptions(host: url.host, port: Int32(url.port), clientID: "tsq-\(id)-\(getpid())")
+    var options = broker.options(clientID: "tsq-\(id)-\(getpid())")
     options.keepsSession = false
     options.filters = ["\(topic)/cmd"]
     let made = MQTTLoop(options, observer: { [weak self] in self?.observe($0) }) { [weak self] batch in

@@ -49,17 +49,17 @@ struct ThingSimulation {
     return type
   }
 
-  func run(to url: ServerURL) throws {
+  func run(to broker: ServerOptions.Broker) throws {
     Interrupts.shared.install()
     let isStopped = StopFlag()
     let say: @Sendable (String) -> Void = { try? FileSink(descriptor: STDOUT_FILENO).writeThrough($0) }
     let things = (0..<count).map {
-      Thing(Self.name(type.schema.name, first + $0), of: type, url, prefix: prefix, say: say)
+      Thing(Self.name(type.schema.name, first + $0), of: type, broker, prefix: prefix, say: say)
     }
     let (_, wasInterrupted) = try Interrupts.shared.during(stop: { isStopped.raise() }) {
       for thing in things { thing.start() }
       defer { for thing in things { thing.stop() } }
-      try connect(things, url)
+      try connect(things, broker)
       report(things, isStopped)
       drain(things, isStopped)
     }
@@ -67,12 +67,12 @@ struct ThingSimulation {
     if wasInterrupted { throw CommandError.interrupted }
   }
 
-  private func connect(_ things: [Thing], _ url: ServerURL) throws {
+  private func connect(_ things: [Thing], _ broker: ServerOptions.Broker) throws {
     let deadline = System.monotonicNanos() + Self.patienceNanos
     while !things.allSatisfy(\.isSubscribed) {
       guard System.monotonicNanos() < deadline, !Interrupts.shared.isPending else {
         let trouble = things.lazy.compactMap(\.figures.trouble).first.map { ": \($0)" } ?? ""
-        throw CommandError(.unavailable, "no broker takes devices at \(url.text)\(trouble)")
+        throw CommandError(.unavailable, "no broker takes devices at \(broker.url)\(trouble)")
       }
       usleep(2_000)
     }
