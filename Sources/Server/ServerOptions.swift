@@ -119,6 +119,8 @@ package struct ServerOptions: Sendable {
   package var brokers: [Broker] = []
   /// A broker's password and ACL files to be kept.
   package var brokerFiles: BrokerFiles.Options?
+  /// Brokers on this machine may ask who comes in and who does what.
+  package var answersBrokers = false
   /// No authentication, loopback addresses only.
   package var isDev = false
   /// TSQ_ADMIN_TOKEN.

@@ -143,8 +143,10 @@ package final class TsqServer: Sendable {
         daemons.map { $0.publish(publication) { _ in } }.filter { $0 }.count
       })
     made.brokerNames = commands.brokerNames
-    made.brokerRules = HTTPDoor.BrokerRules(
-      logins: logins, discoveryPrefix: options.discovery.prefix, thingsPrefix: options.thingsPrefix)
+    if options.answersBrokers {
+      made.brokerRules = HTTPDoor.BrokerRules(
+        logins: logins, discoveryPrefix: options.discovery.prefix, thingsPrefix: options.thingsPrefix)
+    }
     let door = made
     await door.closeLeftMeters()
     let ready = ready

@@ -75,6 +75,7 @@ extension Snapshot {
   ) throws(StorageError) -> [OperationalRecord] {
     guard case .store(let live, let shared) = backing, limit > 0 else { return [] }
     if let visibility {
+      try requireWholeRegistry()
       return try unbounded.newestRecords(before: end, limit: limit) { visibility.shown($0).map(isWanted) ?? false }
         .compactMap { visibility.shown($0) }
     }

@@ -8,6 +8,14 @@ extension Snapshot {
     throw lost.error("what they say of devices, users and tables")
   }
 
+  /// Why nobody can say whose a device was.
+  var lostOwnership: StorageError? {
+    do throws(StorageError) {
+      try requireWholeRegistry()
+      return nil
+    } catch { return error }
+  }
+
   /// Lets through what no lost event can have changed: stretches without an overlap, all of whose rows came
   /// after the events. Events later than this snapshot change nothing in it.
   /// - Throws: `.corrupt` as above. O(stretches), nothing while the journal is whole.

@@ -101,6 +101,7 @@ extension Snapshot {
   ) throws(Failure) -> StorageError? {
     guard case .store(let live, let shared) = backing else { return nil }
     if let visibility {
+      if let failure = lostOwnership { return failure }
       return try unbounded.replayedRecords { (record) throws(Failure) in
         try visibility.shown(record).map(emit) ?? true
       }
@@ -125,14 +126,18 @@ extension Snapshot {
 
   /// Operational records up to this snapshot, newest first: those of the unsealed log, then those
   /// of journal segments, which are read as they are reached. Ends when `emit` returns false.
+  /// - Parameter hidden: told the LSN of a message that the viewer does not see.
   /// - Returns: `.corrupt` when part of one cannot be read, unless this snapshot reads around damage.
   package func records<Failure: Error>(
-    _ emit: (OperationalRecord) throws(Failure) -> Bool
+    hidden: (LSN) -> Void = { _ in }, _ emit: (OperationalRecord) throws(Failure) -> Bool
   ) throws(Failure) -> StorageError? {
     guard case .store(let live, let shared) = backing else { return nil }
     if let visibility {
+      if let failure = lostOwnership { return failure }
       return try unbounded.records { (record) throws(Failure) in
-        try visibility.shown(record).map(emit) ?? true
+        if let shown = visibility.shown(record) { return try emit(shown) }
+        if case .messageReceived = record.kind { hidden(record.lsn) }
+        return true
       }
     }
     for record in live.unsealedRecords(through: lsn) {

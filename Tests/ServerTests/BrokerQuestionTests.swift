@@ -92,7 +92,7 @@ import Testing
   func overHTTP() throws {
     let admin = "0123456789abcdef0123456789abcdef-admin"
     let server = try ServeProcess(
-      ["--mqtt", "mqtt://tsq:own-secret@127.0.0.1:1"], environment: ["TSQ_ADMIN_TOKEN=\(admin)"])
+      ["--mqtt", "mqtt://tsq:own-secret@127.0.0.1:1", "--broker-backend"], environment: ["TSQ_ADMIN_TOKEN=\(admin)"])
     let owner = server.client(admin)
     _ = try owner.post("/api/devices", #"{"id":"gresystem000001","type":"power"}"#)
     let made = try owner.post("/api/devices/gresystem000001/credentials", "").object
@@ -126,6 +126,9 @@ import Testing
     }
     let login = ["username": name, "password": password]
     #expect(try ask("auth", login, ["X-Forwarded-For: 10.0.0.1"]) == 401)
+    #expect(try ask("auth", login, ["Origin: http://evil.example"]) == 401, "a page in a browser")
+    let plain = try ServeProcess()
+    #expect(try plain.client().post("/api/broker/auth", "username=tsq&password=x").status == 404, "not asked for")
     #expect(try ask("auth", login, ["X-Forwarded-For: 10.0.0.1", "Authorization: Bearer \(admin)"]) == 200)
     #expect(try ask("auth", login, ["Via: 1.1 proxy", "X-API-Key: \(made["api_key"] as? String ?? "")"]) == 403)
     #expect(try ask("other", login) == 404 && broker.get("/api/broker/auth").status == 405)

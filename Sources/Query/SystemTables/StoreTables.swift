@@ -97,7 +97,7 @@ enum StoreTables {
       ]
     ) { emit throws(SQLError) in
       var processed: [LSN: (error: String, at: Int64)] = [:]
-      let failure = try snapshot.records { record throws(SQLError) in
+      let failure = try snapshot.records(hidden: { processed[$0] = nil }) { record throws(SQLError) in
         // The newest first: what became of a message comes before it.
         if case .messageProcessed(let lsn, let error) = record.kind { processed[lsn] = (error, record.recordedAt) }
         guard case .messageReceived(let message) = record.kind else { return true }

@@ -2,8 +2,8 @@ import TSEngine
 
 /// Tables that any snapshot answers by itself.
 package enum SystemTables {
-  /// They tell of files and sums, of everybody's: for administrators.
-  static let administrative: Set<String> = ["segments", "rollups"]
+  /// They tell of files and sums, of everybody's, or go by instants that are wrong: for administrators.
+  static let administrative: Set<String> = ["segments", "rollups", "quarantine"]
 
   package static func tables(of catalog: any Catalog) -> [any RowTable] {
     [

@@ -7,7 +7,8 @@ import TSEngine
 /// back end: `username`, `password`, `clientid`, `topic`, `acc` (1 read, 2 write, 3 both, 4 subscribe) as a form or as
 /// JSON. 200 allows; 401 and 403 deny.
 ///
-/// Brokers on this machine ask without a token, others with an administrator's: whoever may ask may try passwords.
+/// Only a server told so (`--broker-backend`) answers: brokers on this machine without a token, others with an
+/// administrator's; whoever may ask may try passwords. A proxy in front that names nobody would let everybody ask.
 extension HTTPDoor {
   /// Logins of tsq itself, and where topics lie.
   struct BrokerRules: Sendable {
@@ -16,7 +17,7 @@ extension HTTPDoor {
     var thingsPrefix = ThingTopic.defaultPrefix
   }
 
-  private static let concurrentLogins = 32
+  private static let concurrentLogins = 4
   /// What the password of nobody is compared with, so that it takes as long as a wrong one.
   private static let nobody = MosquittoPassword.hash("") { Array(repeating: 0, count: $0) }
 
@@ -28,8 +29,11 @@ extension HTTPDoor {
   }
 
   func askedByBroker(_ request: Request, _ path: [String], _ context: Context) async throws -> Response {
-    // A proxy on this machine lets others in.
-    let isDirect = ["forwarded", "x-forwarded-for", "via", "x-real-ip"].allSatisfy { name in
+    guard let brokerRules else {
+      throw Refused.notFound("This server answers no broker; start it with --broker-backend")
+    }
+    // A proxy on this machine, or a page in a browser, lets others in.
+    let isDirect = ["forwarded", "x-forwarded-for", "via", "x-real-ip", "origin", "referer"].allSatisfy { name in
       HTTPField.Name(name).map { request.headers[$0] == nil } ?? true
     }
     if !context.isLocal || !isDirect { _ = try admit(request) }

@@ -47,7 +47,7 @@ extension HTTPDoor {
     if let device, viewer == nil, !(try store.wholeRegistry().devices.contains(device)) {
       throw Refused(.unknownDevice)
     }
-    try enterQuery()
+    try enterQuery(viewer)
     defer { runningQueries.leave() }
     let history = try await blocking { try snapshot.commandHistory() }
     let wanted = history.entries.reversed().filter { device == nil || $0.order.device == device }

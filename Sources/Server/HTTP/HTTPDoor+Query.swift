@@ -10,10 +10,13 @@ import TSEngine
 extension HTTPDoor {
   static let queryTimeoutNanos: Int64 = 60_000_000_000
   private static let concurrentQueries = 16
+  /// Of people and devices: they leave room for administrators.
+  private static let concurrentQueriesOfViewers = 8
 
   /// Who enters leaves `runningQueries` again.
-  func enterQuery() throws(Refused) {
-    guard runningQueries.enter(limit: Self.concurrentQueries) else {
+  func enterQuery(_ viewer: Viewer?) throws(Refused) {
+    let limit = viewer == nil ? Self.concurrentQueries : Self.concurrentQueriesOfViewers
+    guard runningQueries.enter(limit: limit) else {
       throw Refused(
         status: .tooManyRequests, code: "53300", message: "Too many queries at once",
         extra: [.retryAfter: "1"])
@@ -25,7 +28,7 @@ extension HTTPDoor {
     _ asked: QueryRequest, _ viewer: Viewer?, cut: @escaping @Sendable () -> Void
   ) async throws -> Response {
     let started = store.options.clock.monotonicNanos()
-    try enterQuery()
+    try enterQuery(viewer)
     metrics.add(.queries)
     let pipe = ChunkPipe(patienceNanos: readerPatienceNanos) { [metrics] in
       metrics.add(.slowReaders)

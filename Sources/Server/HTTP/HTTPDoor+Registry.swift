@@ -76,7 +76,7 @@ extension HTTPDoor {
       work = { try $0.events(from: from, limit: limit) }
     default: return nil
     }
-    try enterQuery()
+    try enterQuery(viewer)
     defer { runningQueries.leave() }
     let snapshot = snapshot(for: viewer)
     let found = try await blocking { try work(snapshot) }

@@ -38,8 +38,8 @@ package struct HTTPDoor: HTTPResponder {
   let registryChanged: @Sendable () -> Void
   /// Where commands can go.
   var brokerNames: Set<String> = []
-  /// What brokers that ask are told by.
-  var brokerRules = BrokerRules()
+  /// What brokers that ask are told by; nil: none is answered.
+  var brokerRules: BrokerRules?
   /// Hands a message to every broker; how many took it.
   let publish: @Sendable (MQTTPublication) -> Int
 

@@ -25,11 +25,11 @@ package struct Connections: Sendable, Equatable {
     byDevice[device]?.isConnected != connected
   }
 
-  /// Those of `devices` alone.
-  func only(_ devices: [String]) -> Connections {
+  /// Those of `devices` alone that `isWanted` since when they are.
+  func only(_ devices: [String], where isWanted: (String, Int64) -> Bool) -> Connections {
     var some = Connections()
     for device in devices {
-      guard let connection = byDevice[device] else { continue }
+      guard let connection = byDevice[device], isWanted(device, connection.since) else { continue }
       some.byDevice[device] = connection
       if connection.isConnected { some.connected.insert(device) }
     }

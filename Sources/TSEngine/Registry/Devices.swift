@@ -39,6 +39,15 @@ package struct Devices: Sendable, Equatable {
   /// The newest first (D-10). O(n log n).
   package func newestFirst() -> [Device] { sorted().sorted { $0.createdLSN > $1.createdLSN } }
   package func contains(_ id: String) -> Bool { byID[id] != nil }
+  /// Forgets when it was heard of, where that was before `instant`.
+  mutating func hideLastSeen(of id: String, before instant: Int64) {
+    byID.update(id) { device in
+      if case .int(let time)? = device.fields[DeviceField.lastSeen], time < instant {
+        device.fields[DeviceField.lastSeen] = nil
+      }
+    }
+  }
+
   /// Ascending by id. O(n).
   package func sorted() -> [Device] {
     var all: [Device] = []

@@ -10,10 +10,10 @@ package struct Presence: Sendable, Equatable {
 
   package subscript(device: String) -> Int64? { byDevice[device] }
 
-  /// That of `devices` alone.
-  func only(_ devices: [String]) -> Presence {
+  /// That of `devices` alone, where `isWanted`.
+  func only(_ devices: [String], where isWanted: (String, Int64) -> Bool) -> Presence {
     var some = Presence()
-    for device in devices { if let time = byDevice[device] { some.note(device, at: time) } }
+    for device in devices { if let time = byDevice[device], isWanted(device, time) { some.note(device, at: time) } }
     return some
   }
 

@@ -103,8 +103,11 @@ package struct Registry: Sendable, Equatable {
     }
     seen.devices = devices.only(mine)
     seen.credentials = credentials.only(mine)
-    seen.connections = connections.only(mine)
-    seen.presence = presence.only(mine)
+    // What came before its newest owner is not theirs.
+    let since = { associations.timeline(of: $0).newestSince ?? .min }
+    seen.connections = connections.only(mine) { $1 >= since($0) }
+    seen.presence = presence.only(mine) { $1 >= since($0) }
+    for device in mine { seen.devices.hideLastSeen(of: device, before: since(device)) }
     seen.tokens = tokens.only(viewer)
     (seen.types, seen.lifecycles, seen.rollups) = (types, lifecycles, rollups)
     seen.setPosition(lsn: lastEventLSN, recordedAt: lastRecordedAt)

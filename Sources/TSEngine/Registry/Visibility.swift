@@ -2,7 +2,7 @@
 package enum Viewer: Sendable, Hashable {
   /// A person: the instants at which a device was theirs.
   case user(UserID)
-  /// A device: its own.
+  /// A device: its own, since it last changed hands. Its key lies in the device, and goes to the next owner with it.
   case device(String)
 }
 
@@ -28,15 +28,21 @@ package struct Visibility: Sendable {
     guard devices.contains(device) else { return false }
     switch viewer {
     case .user(let user): return associations.owner(of: device, at: instant) == user
-    case .device: return true
+    case .device: return instant >= start(of: device)
     }
   }
+
+  /// From when on a device sees itself.
+  private func start(of device: String) -> Int64 { associations.timeline(of: device).newestSince ?? .min }
 
   /// The instants of `device` that are not for the viewer: ascending, with others between them.
   /// - Complexity: O(transitions).
   func foreignTimes(of device: String) -> [ClosedRange<Int64>] {
     guard devices.contains(device) else { return [.min ... .max] }
-    guard case .user(let user) = viewer else { return [] }
+    guard case .user(let user) = viewer else {
+      let start = start(of: device)
+      return start > .min ? [.min ... (start - 1)] : []
+    }
     var foreign: [ClosedRange<Int64>] = []
     for (times, owner) in associations.owners(of: device, during: .min ..< .max) where owner != user {
       let last = times.upperBound == .max ? .max : times.upperBound - 1
@@ -98,6 +104,8 @@ extension Visibility {
     }
   }
 
+  private var isPerson: Bool { if case .user = viewer { true } else { false } }
+
   /// A device is told nothing of people.
   private func hidden(_ user: UserID) -> UserID { viewer == .user(user) ? user : .parked }
 
@@ -108,17 +116,23 @@ extension Visibility {
     let device: String
     switch record.kind {
     case .connectionChanged(let id, _, _, _), .clockSynced(let id, _, _), .stateReported(let id, _, _): device = id
-    case .callRecorded(let call): device = call.device
+    case .callRecorded(var call):
+      device = call.device
+      if isPerson {
+        call.body = ""
+        shown.kind = .callRecorded(call)
+      }
     case .messageReceived(var message):
       device = message.device
       if message.deviceTime != 0, !sees(device, at: message.deviceTime) { return nil }
-      if case .user = viewer, !message.payload.isEmpty {
-        message.payload = []
-        message.userProperties = []
+      if isPerson {
+        (message.payload, message.userProperties, message.extras, message.correlation) = ([], [], "", [])
         shown.kind = .messageReceived(message)
       }
-    // What became of a message is only told with it, and says nothing by itself.
-    case .messageProcessed: return record
+    // What became of a message is only told with it; its error may repeat what the message said.
+    case .messageProcessed(let lsn, let error):
+      if isPerson, !error.isEmpty { shown.kind = .messageProcessed(messageLSN: lsn, error: "failed") }
+      return shown
     case .authenticationFailed: return nil
     }
     return sees(device, at: record.recordedAt) ? shown : nil

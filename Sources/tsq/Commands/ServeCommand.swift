@@ -33,6 +33,8 @@ struct ServeCommand: ParsableCommand {
   var brokerFiles: String?
   @Option(help: ArgumentHelp("The broker's pid_file: it reads the files again when they change.", valueName: "FILE"))
   var brokerPid: String?
+  @Flag(help: "Answer a broker on this machine at /api/broker (mosquitto-go-auth); not behind a proxy.")
+  var brokerBackend = false
   @Option(help: ArgumentHelp("Where bridges report their state.", valueName: "TOPIC"))
   var discoveryPrefix = DiscoveryPolicy().prefix
   @Option(help: ArgumentHelp("New devices a minute, at most.", valueName: "N"))
@@ -153,6 +155,7 @@ struct ServeCommand: ParsableCommand {
     } else if brokerPid != nil {
       throw CommandError.usage("--broker-pid goes with --broker-files")
     }
+    options.answersBrokers = brokerBackend
     if let token = System.environment("TSQ_ADMIN_TOKEN") {
       guard token.utf8.count >= Authority.minimumGivenLength else {
         throw CommandError.usage("TSQ_ADMIN_TOKEN has less than \(Authority.minimumGivenLength) characters")
