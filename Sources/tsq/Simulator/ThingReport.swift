@@ -32,7 +32,8 @@ struct ThingReport {
         let word = Self.words[Int(random.next() % UInt64(Self.words.count))]
         report[column.name] = column.isJSON ? ["sky": word] as Any : word
       case .float: report[column.name] = (number(place, column, second) * 1000).rounded() / 1000
-      default: report[column.name] = Int64(number(place, column, second).rounded(.towardZero))
+      // A bound near the largest integer is beyond it as a double.
+      default: report[column.name] = Int64(exactly: number(place, column, second).rounded(.towardZero)) ?? column.maximum ?? 0
       }
     }
     return report
@@ -42,7 +43,7 @@ struct ThingReport {
     let (low, high) = Self.bounds(column)
     guard isRealistic else { return low + random.uniform() * (high - low) }
     // A day's wave, and beside it what comes back to nothing slowly (an autoregressive process of order 1).
-    drift[place] = drift[place] * 0.98 + random.normal() * 0.01
+    drift[place] = drift[place] * 0.999 + random.normal() * 0.001
     let day = (Double(second).truncatingRemainder(dividingBy: Self.daySeconds) / Self.daySeconds - 0.25) * 2 * .pi
     let middle = (low + high) / 2 + (high - low) * (0.15 * sin(day) + drift[place])
     return min(max(middle, low), high)
