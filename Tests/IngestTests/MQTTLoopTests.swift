@@ -50,6 +50,22 @@ import Testing
     return options
   }
 
+  /// A broker that is none: a socket that listens on a free loopback port.
+  static func listener() -> (socket: Int32, port: Int32) {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var (address, length) = (sockaddr_in(), socklen_t(MemoryLayout<sockaddr_in>.size))
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        _ = bind(listener, $0, length)
+        _ = getsockname(listener, $0, &length)
+      }
+    }
+    #expect(listen(listener, 8) == 0)
+    return (listener, Int32(UInt16(bigEndian: address.sin_port)))
+  }
+
   @Test(arguments: [0, 1, 2] as [Int32], [MQTTOptions.ProtocolVersion.v311, .v5])
   func aPublicationOfEachQoSArrivesAndIsConfirmed(
     _ qos: Int32, _ version: MQTTOptions.ProtocolVersion
@@ -141,19 +157,9 @@ import Testing
 
   /// mosquitto 2.0.11 without a limit of queued messages ends a connection at each publication that it refuses.
   @Test func aBrokerThatEndsWhatItAcceptedIsNotTriedAgainWithoutAPause() throws {
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let (listener, port) = MQTTLoopTests.listener()
     defer { close(listener) }
-    var (address, length) = (sockaddr_in(), socklen_t(MemoryLayout<sockaddr_in>.size))
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        _ = bind(listener, $0, length)
-        _ = getsockname(listener, $0, &length)
-      }
-    }
-    #expect(listen(listener, 8) == 0)
-    var options = MQTTOptions(host: "127.0.0.1", port: Int32(UInt16(bigEndian: address.sin_port)), clientID: "refused")
+    var options = MQTTOptions(host: "127.0.0.1", port: port, clientID: "refused")
     options.firstRetryMillis = 3_600_000
     let inbox = Inbox()
     try Self.with(options, inbox) { _ in

@@ -147,19 +147,9 @@ import Testing
 
   @Test("D-26: the keepalive is 60 s")
   func theKeepaliveIsAMinute() throws {
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let (listener, port) = MQTTLoopTests.listener()
     defer { close(listener) }
-    var (address, length) = (sockaddr_in(), socklen_t(MemoryLayout<sockaddr_in>.size))
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        _ = bind(listener, $0, length)
-        _ = getsockname(listener, $0, &length)
-      }
-    }
-    #expect(listen(listener, 8) == 0)
-    let options = MQTTOptions(host: "127.0.0.1", port: Int32(UInt16(bigEndian: address.sin_port)), clientID: "alive")
+    let options = MQTTOptions(host: "127.0.0.1", port: port, clientID: "alive")
     try MQTTLoopTests.with(options, Inbox()) { _ in
       let client = accept(listener, nil, nil)
       defer { close(client) }

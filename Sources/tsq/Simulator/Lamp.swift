@@ -16,18 +16,15 @@ final class Lamp: Sendable {
     var ignored = 0
     var codes = 0
     var associations = 0
-    var trouble: String?
   }
   private struct State: Sendable {
     var lamp = LampState(color: .init(h: 0.5, s: 0.5), brightness: 1, on: true, client: Lamp.ownClient)
-    var isSubscribed = false
     var figures = Figures()
   }
 
   let id: String
   private let state = Mutex(State())
-  private let loop = Mutex<MQTTLoop?>(nil)
-  private let ended = Latch<Void>()
+  private let connection = Mutex<SimulatedClient?>(nil)
   private let say: @Sendable (String) -> Void
 
   /// - Parameters:
@@ -39,32 +36,17 @@ final class Lamp: Sendable {
     var options = broker.options(clientID: "\(id)_broker")
     options.stateTopic = "\(prefix)/\(id)_broker/state"
     options.filters = [LampTopic.associated(id), LampTopic.setConfig(id)]
-    let made = MQTTLoop(options, observer: { [weak self] in self?.observe($0) }) { [weak self] batch in
-      .committed(batch.compactMap { self?.answer($0) })
-    }
-    loop.withLock { $0 = made }
+    let made = SimulatedClient(options) { [weak self] in self?.answer($0) }
+    connection.withLock { $0 = made }
   }
+
+  var client: SimulatedClient? { connection.withLock { $0 } }
 
   static func name(_ number: Int) -> String {
     let digits = String(number, radix: 16)
     return "b827eb" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
   }
 
-  func start() {
-    guard let loop = loop.withLock({ $0 }) else { return }
-    Worker.start { [ended] in
-      loop.run()
-      ended.fulfil(())
-    }
-  }
-
-  /// Says goodbye, as a bridge that is stopped in order.
-  func stop() {
-    loop.withLock { $0 }?.stop()
-    ended.wait()
-  }
-
-  var isSubscribed: Bool { state.withLock { $0.isSubscribed } }
   var figures: Figures { state.withLock { $0.figures } }
 
   /// Somebody turns a knob of the lamp itself.
@@ -74,19 +56,11 @@ final class Lamp: Sendable {
       state.figures.changes += 1
       return state.lamp
     }
-    _ = loop.withLock { $0 }?.publish(changed(now))
+    client?.publish(changed(now))
   }
 
   private func changed(_ lamp: LampState) -> MQTTPublication {
     MQTTPublication(topic: LampTopic.changed(id), payload: Array(lamp.json.utf8), qos: 1, retain: true)
-  }
-
-  private func observe(_ event: MQTTEvent) {
-    switch event {
-    case .subscribed: state.withLock { $0.isSubscribed = true }
-    case .connectionFailed(let reason, _): state.withLock { $0.figures.trouble = reason }
-    default: break
-    }
   }
 
   // MARK: What comes in

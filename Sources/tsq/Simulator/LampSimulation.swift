@@ -4,8 +4,6 @@ import Server
 
 /// Lamps that connect to a broker, show the codes they are told, take orders and are played with.
 struct LampSimulation {
-  private static let patienceNanos: Int64 = 30_000_000_000
-
   var count: Int
   var first: Int
   /// Of play; each lamp is turned once a second.
@@ -16,41 +14,20 @@ struct LampSimulation {
   var prefix: String
 
   func run(to broker: ServerOptions.Broker) throws {
-    Interrupts.shared.install()
-    let isStopped = StopFlag()
     // A line is one write, whole from any thread.
     let say: @Sendable (String) -> Void = { try? FileSink(descriptor: STDOUT_FILENO).writeThrough($0) }
     let lamps = (0..<count).map { Lamp(Lamp.name(first + $0), broker, prefix: prefix, say: say) }
-    let (_, wasInterrupted) = try Interrupts.shared.during(stop: { isStopped.raise() }) {
-      for lamp in lamps { lamp.start() }
-      defer { for lamp in lamps { lamp.stop() } }
-      try connect(lamps, broker)
+    let wasInterrupted = try SimulatedClient.run(lamps.compactMap(\.client), "lamps", at: broker.url) { isStopped in
       play(lamps, isStopped)
     }
     try FileSink(descriptor: STDOUT_FILENO).writeThrough(figures(lamps))
     if wasInterrupted { throw CommandError.interrupted }
   }
 
-  private func connect(_ lamps: [Lamp], _ broker: ServerOptions.Broker) throws {
-    let deadline = System.monotonicNanos() + Self.patienceNanos
-    while !lamps.allSatisfy(\.isSubscribed) {
-      guard System.monotonicNanos() < deadline, !Interrupts.shared.isPending else {
-        let trouble = lamps.lazy.compactMap(\.figures.trouble).first.map { ": \($0)" } ?? ""
-        throw CommandError(.unavailable, "no broker takes lamps at \(broker.url)\(trouble)")
-      }
-      usleep(2_000)
-    }
-  }
-
   private func play(_ lamps: [Lamp], _ isStopped: StopFlag) {
     var random = SimulationRandom(seed: seed, path: first)
-    let began = System.monotonicNanos()
-    for second in 0..<seconds where !isStopped.isRaised {
+    SimulatedClient.paced(seconds, speed: speed, isStopped) { _ in
       for lamp in lamps { lamp.turn(Self.whim(&random)) }
-      let next = speed > 0 ? began + Int64(Double(second + 1) / speed * 1e9) : 0
-      while !isStopped.isRaised, case let left = next - System.monotonicNanos(), left > 0 {
-        usleep(UInt32(min(left / 1000 + 1, 50_000)))
-      }
     }
   }
 

@@ -6,7 +6,6 @@ import TSEngine
 
 /// Devices of a declared type at a broker (D-34): each reports once a second.
 struct ThingSimulation {
-  private static let patienceNanos: Int64 = 30_000_000_000
   /// Percent of its battery that a device uses an hour.
   private static let batteryAnHour = 1.5
 
@@ -50,57 +49,28 @@ struct ThingSimulation {
   }
 
   func run(to broker: ServerOptions.Broker) throws {
-    Interrupts.shared.install()
-    let isStopped = StopFlag()
     let say: @Sendable (String) -> Void = { try? FileSink(descriptor: STDOUT_FILENO).writeThrough($0) }
     let things = (0..<count).map {
       Thing(Self.name(type.schema.name, first + $0), of: type, broker, prefix: prefix, say: say)
     }
-    let (_, wasInterrupted) = try Interrupts.shared.during(stop: { isStopped.raise() }) {
-      for thing in things { thing.start() }
-      defer { for thing in things { thing.stop() } }
-      try connect(things, broker)
+    let wasInterrupted = try SimulatedClient.run(things.compactMap(\.client), "devices", at: broker.url) { isStopped in
       report(things, isStopped)
-      drain(things, isStopped)
+      SimulatedClient.drain(isStopped) { things.allSatisfy { $0.figures.confirmed >= $0.figures.reports } }
     }
     try FileSink(descriptor: STDOUT_FILENO).writeThrough(figures(things))
     if wasInterrupted { throw CommandError.interrupted }
-  }
-
-  private func connect(_ things: [Thing], _ broker: ServerOptions.Broker) throws {
-    let deadline = System.monotonicNanos() + Self.patienceNanos
-    while !things.allSatisfy(\.isSubscribed) {
-      guard System.monotonicNanos() < deadline, !Interrupts.shared.isPending else {
-        let trouble = things.lazy.compactMap(\.figures.trouble).first.map { ": \($0)" } ?? ""
-        throw CommandError(.unavailable, "no broker takes devices at \(broker.url)\(trouble)")
-      }
-      usleep(2_000)
-    }
   }
 
   private func report(_ things: [Thing], _ isStopped: StopFlag) {
     var reports = things.indices.map {
       ThingReport(type.schema, isRealistic: isRealistic, seed: seed, device: first + $0)
     }
-    let began = System.monotonicNanos()
-    for second in 0..<seconds where !isStopped.isRaised {
+    SimulatedClient.paced(seconds, speed: speed, isStopped) { second in
       let battery = max(5, 100 - Double(second) / 3600 * Self.batteryAnHour)
       for (place, thing) in things.enumerated() {
         thing.send(reports[place].next(second: startSeconds + Int64(second)), number: second, battery: battery)
       }
-      let next = speed > 0 ? began + Int64(Double(second + 1) / speed * 1e9) : 0
-      while !isStopped.isRaised, case let left = next - System.monotonicNanos(), left > 0 {
-        usleep(UInt32(min(left / 1000 + 1, 50_000)))
-      }
     }
-  }
-
-  /// Until the broker has what was sent.
-  private func drain(_ things: [Thing], _ isStopped: StopFlag) {
-    let deadline = System.monotonicNanos() + Self.patienceNanos
-    while !isStopped.isRaised, System.monotonicNanos() < deadline,
-      things.contains(where: { $0.figures.confirmed < $0.figures.reports })
-    { usleep(2_000) }
   }
 
   private func figures(_ things: [Thing]) -> String {
