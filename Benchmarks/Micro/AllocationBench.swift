@@ -147,7 +147,7 @@ enum AllocationBench {
   }
 
   /// A commit of 10 sensors, sealing of 20 such commits, bulk append, compaction, opening, a scan by SQL that
-  /// decodes.
+  /// decodes, recovery of 20 such commits from the log.
   private static func stores(_ counter: Counter) throws -> [Part] {
     let (sensors, seconds, runs) = (10, 20, 3)
     let data = MeterData(sensors: sensors, seconds: seconds, seed: 1)
@@ -182,6 +182,12 @@ enum AllocationBench {
         ).rows()
         precondition(rows.count == 1, "one row")
       }
+      try store.close()
+      let torn = "\(folder)/torn-\(run)"
+      store = try Store.open(torn, SizeBench.options)
+      for batch in batches { _ = try store.append(batch, creator: Actor(.system, "bench")) }
+      try store.close()
+      try part("store recover") { store = try Store.open(torn, SizeBench.options) }
       try store.close()
       let other = try Store.open("\(folder)/bulk-\(run)", SizeBench.options)
       try part("store bulk append") { _ = try IngestBench.bulk(data, into: other) }

@@ -167,8 +167,7 @@ package enum FrameRecord {
       batch.beginRun(probe: probe, times: times)
       for _ in 0..<(try reader.count(limit: Int(ColumnID.max))) {
         let column = ColumnID(try reader.count(limit: Int(ColumnID.max)))
-        let known = batch.cells[batch.runs[batch.runs.count - 1].cells]
-        guard !known.contains(where: { $0.column == column }) else {
+        guard !batch.hasCell(of: column) else {
           throw StorageError(.corrupt, "a column twice in a run", offset: reader.offset)
         }
         try decodeCell(

@@ -206,6 +206,14 @@ public struct FrameBatch: Sendable {
     }
   }
 
+  /// Whether the current run has a cell of `column`. O(its cells).
+  package func hasCell(of column: ColumnID) -> Bool {
+    guard let run = runs.last else { return false }
+    // No slice: one that lives until the next cell is added would have all of them copied.
+    for index in run.cells where cells[index].column == column { return true }
+    return false
+  }
+
   private mutating func add(_ cell: Cell) {
     precondition(!runs.isEmpty, "a cell needs a run")
     cells.append(cell)
