@@ -23,6 +23,18 @@ extension Binder {
     aggregates = nil
     aggregateHint = "aggregates do not nest; use a sub-query in FROM"
     defer { aggregates = aggregates ?? outer }
+    let aggregate = try boundAggregate(name, call, scope, range)
+    var list = outer ?? []
+    let index = list.firstIndex(of: aggregate) ?? list.count
+    if index == list.count { list.append(aggregate) }
+    aggregates = list
+    return .column(Self.aggregateBase + index, aggregate.type)
+  }
+
+  /// The aggregate that a call means, with its DISTINCT and FILTER.
+  func boundAggregate(
+    _ name: String, _ call: FunctionCall, _ scope: Scope, _ range: SourceRange
+  ) throws(SQLError) -> Aggregate {
     var aggregate = try bound(name, call, scope, range)
     if call.isDistinct {
       switch aggregate.function {
@@ -33,11 +45,7 @@ extension Binder {
     }
     guard call.orderBy.isEmpty else { throw .unsupported("ORDER BY in \(name)", at: range, hint: "first and last go by ts") }
     if let filter = call.filter { aggregate = filtered(aggregate, try condition(filter, scope, "FILTER")) }
-    var list = outer ?? []
-    let index = list.firstIndex(of: aggregate) ?? list.count
-    if index == list.count { list.append(aggregate) }
-    aggregates = list
-    return .column(Self.aggregateBase + index, aggregate.type)
+    return aggregate
   }
 
   /// FILTER: rows that fail it have a NULL argument.

@@ -55,8 +55,7 @@ extension Binder {
       }
       return try bind(operand, scope)
     case .defaultValue: throw SQLError(.syntaxError, "DEFAULT stands only in INSERT and UPDATE", at: range)
-    case .inQuery, .exists, .subquery: throw .unsupported("a sub-query in an expression", at: range, hint: "join it in FROM")
-    case .quantified: throw .unsupported("ANY and ALL", at: range, hint: "use IN")
+    case .inQuery, .exists, .subquery, .quantified: return try subquery(expression, scope)
     case .array, .arrayQuery, .element: throw .unsupported("an array", at: range)
     case .row: throw .unsupported("a row value", at: range)
     }
@@ -79,7 +78,14 @@ extension Binder {
   }
 
   private func column(_ name: ObjectName, _ scope: Scope) throws(SQLError) -> BoundExpr {
-    let index = try scope.find(name)
+    let index: Int
+    do throws(SQLError) {
+      index = try scope.find(name)
+    } catch {
+      let isUnknown = error.state == .undefinedColumn || error.state == .undefinedTable
+      if isUnknown, let outer = surroundings?.find(name, &lastOuter) { return outer }
+      throw error
+    }
     columnRanges[index] = name.range
     return .column(index, scope.columns[index].type)
   }

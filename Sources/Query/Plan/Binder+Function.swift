@@ -5,7 +5,17 @@ extension Binder {
     if let named = call.arguments.compactMap(\.name).first {
       throw .unsupported("a named argument", at: named.range)
     }
-    if call.over != nil { throw .unsupported("a window function", at: range) }
+    if let over = call.over {
+      guard Self.windowNames.contains(name) || Self.aggregateNames.contains(name) else {
+        throw SQLError(
+          .undefinedFunction, "there is no window function \(name)", at: call.name.range,
+          hint: Suggestion.hint(for: name, among: Self.windowNames.sorted() + Self.aggregateNames.sorted()))
+      }
+      return try window(name, call, over, scope, range)
+    }
+    if Self.windowNames.contains(name) {
+      throw SQLError(.windowingError, "\(name) needs an OVER clause", at: range, hint: "\(name)(…) OVER (ORDER BY ts)")
+    }
     if Self.aggregateNames.contains(name) { return try aggregate(name, call, scope, range) }
     guard call.filter == nil, !call.isDistinct, call.orderBy.isEmpty, call.withinGroup.isEmpty, !call.isStar else {
       throw SQLError(.syntaxError, "\(name) is not an aggregate function", at: range)
@@ -32,7 +42,7 @@ extension Binder {
   /// Known words of the dialect that are yet to come.
   static let laterNames: Set<String> = [
     "time_bucket_gapfill", "locf", "interpolate", "delta", "increase", "rate", "integral", "time_weighted_avg",
-    "coverage", "corr", "histogram", "mode", "lttb", "row_number", "rank", "dense_rank", "lag", "lead", "generate_series",
+    "coverage", "corr", "histogram", "mode", "lttb", "generate_series",
     "array_agg", "string_agg",
   ]
 

@@ -3,6 +3,19 @@ import Glibc
 /// Makes runnable nodes of bound expressions: the one place where kernels are chosen by type.
 struct NodeBuilder {
   let pool: TextPool
+  /// Of the run; nil where constants are folded, which hold no queries.
+  private let context: ExecutionContext?
+
+  init(_ context: ExecutionContext) {
+    pool = context.pool
+    self.context = context
+  }
+
+  /// For constants, before any run.
+  init(folding pool: TextPool) {
+    self.pool = pool
+    context = nil
+  }
 
   func node(_ expression: BoundExpr) -> ExpressionNode {
     switch expression {
@@ -26,6 +39,9 @@ struct NodeBuilder {
     case .cast(let operand, let type): cast(operand, type)
     case .inSet(let operand, let set, let hasNull): InSetNode(node(operand), set, hasNull: hasNull, pool)
     case .call(let function, let arguments, let type): call(function, arguments, type)
+    case .outer(_, let type): ConstantNode(.null, type, pool)
+    case .subquery(let query, let terms):
+      if let context { SubqueryNode(query, terms.map(node), context) } else { ConstantNode(.null, query.type, pool) }
     }
   }
 
