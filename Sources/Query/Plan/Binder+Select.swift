@@ -11,15 +11,16 @@ extension Binder {
     if let sample = select.sampleBy { throw .unsupported("SAMPLE BY", at: sample.range, hint: "GROUP BY time_bucket(…, ts)") }
     let outerRanges = columnRanges
     let (outerAggregates, outerHint) = (aggregates, aggregateHint)
-    let (outerWindows, outerNamed) = (windows, namedWindows)
+    let (outerWindows, outerNamed, outerQueries) = (windows, namedWindows, subqueries)
     defer {
+      subqueries = outerQueries
       columnRanges = outerRanges
       (aggregates, aggregateHint) = (outerAggregates, outerHint)
       (windows, namedWindows) = (outerWindows, outerNamed)
     }
     columnRanges = [:]
     (aggregates, aggregateHint) = (nil, nil)
-    (windows, namedWindows) = (nil, select.windows)
+    (windows, namedWindows, subqueries) = (nil, select.windows, [])
     var (plan, scope) = try from(select.from)
     if let filter = select.filter {
       aggregateHint = "filter groups with HAVING"

@@ -1,6 +1,15 @@
 /// Queries inside expressions.
 extension Binder {
+  /// The same text twice in one SELECT is one query, answered once: GROUP BY and the select list may both hold it.
   func subquery(_ expression: Expression, _ scope: Scope) throws(SQLError) -> BoundExpr {
+    let text = Printer.text(of: expression)
+    if let known = subqueries.first(where: { $0.text == text && $0.columns == scope.columns }) { return known.bound }
+    let bound = try newSubquery(expression, scope)
+    subqueries.append((text, scope.columns, bound))
+    return bound
+  }
+
+  private func newSubquery(_ expression: Expression, _ scope: Scope) throws(SQLError) -> BoundExpr {
     switch expression.kind {
     case .subquery(let query):
       let (inner, outer) = try within(query, scope)
@@ -25,14 +34,15 @@ extension Binder {
   private func within(_ query: Query, _ scope: Scope) throws(SQLError) -> (BoundQuery, OuterScope) {
     let outer = OuterScope(scope, surroundings)
     let (around, collected, hint, spans) = (surroundings, aggregates, aggregateHint, defaultSpans)
-    let calls = windows
+    let (calls, known) = (windows, subqueries)
     defer {
+      subqueries = known
       surroundings = around
       (aggregates, aggregateHint, defaultSpans) = (collected, hint, spans)
       windows = calls
     }
     surroundings = outer
-    (aggregates, windows) = (nil, nil)
+    (aggregates, windows, subqueries) = (nil, nil, [])
     return (try self.query(query), outer)
   }
 

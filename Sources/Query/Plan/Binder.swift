@@ -18,6 +18,8 @@ final class Binder {
   var namedWindows: [NamedWindow] = []
   /// The names around the sub-query being bound.
   var surroundings: OuterScope?
+  /// Sub-queries of the SELECT being bound, by their text.
+  var subqueries: [(text: String, columns: [Scope.Column], bound: BoundExpr)] = []
   /// The last number given to a value of a query around.
   var lastOuter = 0
   /// Where a column was last mentioned, for errors about it.
