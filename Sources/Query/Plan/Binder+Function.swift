@@ -21,7 +21,9 @@ extension Binder {
       throw SQLError(.syntaxError, "\(name) is not an aggregate function", at: range)
     }
     var arguments: [BoundExpr] = []
-    for argument in call.arguments { arguments.append(try bind(argument.value, scope)) }
+    for argument in call.arguments {
+      arguments.append(try name == "date_part" ? clock(argument.value, scope) : bind(argument.value, scope))
+    }
     let ranges = call.arguments.map(\.value.range)
     if let special = try timeFunction(name, arguments, ranges, range) { return folding.fold(special) }
     if let plain = try valueFunction(name, arguments, ranges, range) { return folding.fold(plain) }
@@ -76,8 +78,8 @@ extension Binder {
           .invalidParameterValue, "there is no unit \"\(unit)\"", at: ranges[0],
           hint: Suggestion.hint(for: unit, among: DateField.allCases.filter { $0.grid != nil }.map(\.rawValue)))
       }
-      if a.count > 2 { try requireUTC(a[2], ranges[2]) }
-      return .call(.bucket(grid), [try coerce(a[1], to: .timestamp, ranges[1])], .timestamp)
+      let zone = a.count > 2 ? try timeZone(a[2], ranges[2]) : nil
+      return .call(.bucket(zoned(grid, zone)), [try coerce(a[1], to: .timestamp, ranges[1])], .timestamp)
     case "time_bucket", "date_bin":
       try expect(2...3, a, name, range)
       let grid = try grid(a[0], ranges[0], origin: a.count > 2 ? a[2] : nil, ranges.last ?? range)
@@ -93,23 +95,23 @@ extension Binder {
     }
   }
 
-  private func requireUTC(_ zone: BoundExpr, _ range: SourceRange) throws(SQLError) {
-    guard case .constant(.text(let name), _) = zone, ["utc", "gmt", "z"].contains(name.lowercased()) else {
-      throw .unsupported("a time zone other than UTC", at: range)
-    }
+  func zoned(_ grid: TimeGrid, _ zone: SQLTimeZone?) -> TimeGrid {
+    if let zone, !zone.isUTC { return .zoned(grid, zone) }
+    return grid
   }
 
   /// The grid of time_bucket. Without an origin, buckets align to Monday 2000-01-03, months to January.
-  private func grid(
+  func grid(
     _ width: BoundExpr, _ range: SourceRange, origin: BoundExpr?, _ originRange: SourceRange
   ) throws(SQLError) -> TimeGrid {
     guard case .constant(.interval(let interval), _) = try coerce(width, to: .interval, range) else {
       throw .unsupported("a bucket width that is no constant", at: range)
     }
     var start: Int64?
+    var zone: SQLTimeZone?
     if let origin {
       if case .constant(.text(let text), _) = origin, TimestampText.parse(text) == nil {
-        try requireUTC(origin, originRange)
+        zone = try timeZone(origin, originRange)
       } else if case .constant(.timestamp(let instant), _) = try coerce(origin, to: .timestamp, originRange) {
         start = instant
       } else {
@@ -118,12 +120,12 @@ extension Binder {
     }
     if interval.months > 0, interval.days == 0, interval.nanos == 0 {
       let month = start.map { Calendar.monthIndex(Calendar.date(ofDay: Calendar.split($0).day)) } ?? 2000 * 12
-      return .months(Int64(interval.months), origin: month)
+      return zoned(.months(Int64(interval.months), origin: month), zone)
     }
     guard let nanos = interval.fixedNanos, nanos > 0 else {
       throw SQLError(.invalidParameterValue, "a bucket width is positive, and either months or days and time", at: range)
     }
-    return .fixed(width: nanos, origin: start ?? 946_857_600_000_000_000)
+    return zoned(.fixed(width: nanos, origin: start ?? 946_857_600_000_000_000), zone)
   }
 
   // MARK: - Values

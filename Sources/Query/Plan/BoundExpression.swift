@@ -176,6 +176,8 @@ package enum ScalarFunction: Hashable, Sendable {
   case like(caseInsensitive: Bool)
   case regex(caseInsensitive: Bool)
   case extract(DateField)
+  /// What the clocks of a zone show, as if it were UTC: for EXTRACT alone.
+  case localTime(SQLTimeZone)
   /// The start of the bucket that holds a timestamp.
   case bucket(TimeGrid)
   /// An interval in seconds, a month being 30 days.

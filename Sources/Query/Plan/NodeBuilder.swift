@@ -233,6 +233,18 @@ extension NodeBuilder {
         mapSlots(a, out, count) { slot(of: field.extract($0)) }
         return false
       }
+    case .localTime(let zone):
+      return UnaryKernelNode(nodes[0], .timestamp) { a, out, count in
+        var (low, end, offset) = (Int64.max, Int64.min, Int64(0))
+        mapSlots(a, out, count) { instant in
+          if instant < low || instant >= end {
+            (offset, end) = zone.offset(at: instant)
+            low = instant
+          }
+          return instant &+ offset
+        }
+        return false
+      }
     case .intervalSeconds:
       return RowNode(nodes, .float) { v, row, out in
         out[row] = slot(of: Double(v[0].interval(row).comparable) / 1e9)
