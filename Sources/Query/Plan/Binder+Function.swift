@@ -17,6 +17,7 @@ extension Binder {
       throw SQLError(.windowingError, "\(name) needs an OVER clause", at: range, hint: "\(name)(…) OVER (ORDER BY ts)")
     }
     if Self.aggregateNames.contains(name) { return try aggregate(name, call, scope, range) }
+    if name == "locf" || name == "interpolate" { return try carried(name, call, scope, range) }
     guard call.filter == nil, !call.isDistinct, call.orderBy.isEmpty, call.withinGroup.isEmpty, !call.isStar else {
       throw SQLError(.syntaxError, "\(name) is not an aggregate function", at: range)
     }
@@ -38,12 +39,12 @@ extension Binder {
     "date_trunc", "exp", "floor", "greatest", "least", "left", "length", "char_length", "ln", "log", "log10", "lower",
     "ltrim", "btrim", "mod", "now", "nullif", "position", "power", "pow", "replace", "reverse", "right", "round", "rtrim",
     "sign", "split_part", "sqrt", "starts_with", "strpos", "substr", "substring", "time_bucket", "to_timestamp", "trim",
-    "trunc", "upper", "if", "ifnull",
+    "trunc", "upper", "if", "ifnull", "time_bucket_gapfill", "locf", "interpolate",
   ]
 
   /// Known words of the dialect that are yet to come.
   static let laterNames: Set<String> = [
-    "time_bucket_gapfill", "locf", "interpolate", "delta", "increase", "rate", "integral", "time_weighted_avg",
+    "delta", "increase", "rate", "integral", "time_weighted_avg",
     "coverage", "corr", "histogram", "mode", "lttb", "generate_series",
     "array_agg", "string_agg",
   ]
@@ -84,6 +85,7 @@ extension Binder {
       try expect(2...3, a, name, range)
       let grid = try grid(a[0], ranges[0], origin: a.count > 2 ? a[2] : nil, ranges.last ?? range)
       return .call(.bucket(grid), [try coerce(a[1], to: .timestamp, ranges[1])], .timestamp)
+    case "time_bucket_gapfill": return try gapBucket(a, ranges, range)
     case "date_part":
       try expect(2...2, a, name, range)
       guard case .constant(.text(let field), _) = a[0] else { throw .unsupported("a field that is no constant", at: ranges[0]) }

@@ -16,6 +16,8 @@ final class Binder {
   var windows: [WindowUse]?
   /// Of its WINDOW clause.
   var namedWindows: [NamedWindow] = []
+  /// Gaps that the SELECT being bound fills: in which bucket, and how an aggregate does by its number.
+  var gaps: (request: GapRequest?, fills: [Int: GapFill.Fill]) = (nil, [:])
   /// The names around the sub-query being bound.
   var surroundings: OuterScope?
   /// Sub-queries of the SELECT being bound, by their text.

@@ -103,6 +103,11 @@ package indirect enum BoundExpr: Hashable, Sendable {
     return mapChildren { $0.remapped(mapping) }
   }
 
+  /// Replaces `part` by `other` wherever it stands.
+  func replacing(_ part: BoundExpr, by other: BoundExpr) -> BoundExpr {
+    self == part ? other : mapChildren { $0.replacing(part, by: other) }
+  }
+
   /// Replaces column i by `expressions[i]`.
   func substituting(_ expressions: [BoundExpr]) -> BoundExpr {
     if case .column(let index, _) = self { return expressions[index] }

@@ -23,6 +23,8 @@ package indirect enum LogicalPlan: Sendable {
   case latest(LogicalPlan, time: BoundExpr, partition: [BoundExpr])
   /// The first row of each combination of keys, in the order of the input.
   case first(LogicalPlan, keys: [BoundExpr])
+  /// Keys, then aggregates, with the buckets that are missing.
+  case gapFill(LogicalPlan, GapFill)
   /// Columns of the input, then a column for each call.
   case window(LogicalPlan, WindowPlan)
 
@@ -32,7 +34,7 @@ package indirect enum LogicalPlan: Sendable {
     case .rows(let table): table.columns.map(\.type)
     case .values(_, let types): types
     case .filter(let child, _), .sort(let child, _), .limit(let child, _, _), .latest(let child, _, _),
-      .first(let child, _), .setOperation(_, _, let child, _):
+      .first(let child, _), .setOperation(_, _, let child, _), .gapFill(let child, _):
       child.types
     case .project(_, let expressions): expressions.map(\.type)
     case .aggregate(_, let keys, let aggregates): keys.map(\.type) + aggregates.map(\.type)

@@ -52,6 +52,9 @@ struct PhysicalBuilder {
     case .setOperation(let operation, let all, let left, let right):
       let root = SetOperationOperator(operation, all: all, build(left), build(right))
       return filtered(Built(root: root, columns: Array(left.types.indices)), filters)
+    case .gapFill(let child, let gap):
+      let root = GapFillOperator(build(child), gap)
+      return filtered(Built(root: root, columns: Array(child.types.indices)), filters)
     case .first(let child, let keys):
       let built = build(child, required: required.union(filters.columns).union(keys.columns), filters: [])
       let root = FirstOperator(built.root, keys: keys.map(built.remap))

@@ -91,6 +91,7 @@ extension LogicalPlan {
       return .setOperation(operation, all: all, left.mapExpressions(f), right.mapExpressions(f))
     case .latest(let child, let time, let partition):
       return .latest(child.mapExpressions(f), time: f(time), partition: partition.map(f))
+    case .gapFill(let child, let gap): return .gapFill(child.mapExpressions(f), gap)
     case .first(let child, let keys): return .first(child.mapExpressions(f), keys: keys.map(f))
     case .window(let child, var window):
       window.partition = window.partition.map(f)
