@@ -27,9 +27,52 @@ extension Binder {
       let bound = try renamed(self.query(query), reference.columnAliases, reference.range)
       return (bound.plan, scope(bound, reference.alias?.name ?? ""))
     case .join(let join): return try self.join(join, reference.range)
-    case .function(let call): throw .unsupported("the table function \(call.name.last.name)", at: reference.range)
-    case .deviceHistory: throw .unsupported("HISTORY OF DEVICE", at: reference.range)
+    case .function(let call): return try series(call, reference)
+    case .deviceHistory(let device):
+      let (plan, scope) = try resolved("events", reference.alias?.name ?? "history", reference.range)
+      let id = try coerce(bind(device, Scope()), to: .text, device.range)
+      guard id.constantValue != nil else {
+        throw SQLError(.invalidParameterValue, "HISTORY OF DEVICE takes a constant id", at: device.range)
+      }
+      let column = try scope.find(ObjectName([Identifier("device_id", reference.range)]))
+      return (.filter(plan, .compare(.equal, .column(column, .text), id)), scope)
     }
+  }
+
+  /// generate_series, the one function that is a table.
+  private func series(_ call: FunctionCall, _ reference: TableReference) throws(SQLError) -> (LogicalPlan, Scope) {
+    guard call.name.last.name.lowercased() == "generate_series" else {
+      throw SQLError(
+        .undefinedFunction, "there is no table function \(call.name.last.name)", at: reference.range,
+        hint: "generate_series(start, stop, step)")
+    }
+    guard 2...3 ~= call.arguments.count else {
+      throw SQLError(.undefinedFunction, "generate_series takes a start, a stop and a step", at: reference.range)
+    }
+    var bounds: [(expression: BoundExpr, range: SourceRange)] = []
+    for argument in call.arguments.prefix(2) { bounds.append((try bind(argument.value, Scope()), argument.value.range)) }
+    let isTime = bounds.contains { $0.expression.type == .timestamp || isTextConstant($0.expression) }
+    let (type, stepType): (SQLType, SQLType) = isTime ? (.timestamp, .interval) : (.int, .int)
+    func constant(_ expression: BoundExpr, _ type: SQLType, _ range: SourceRange) throws(SQLError) -> SQLValue {
+      guard let value = try coerce(expression, to: type, range).constantValue else {
+        throw SQLError(.invalidParameterValue, "generate_series takes constants", at: range)
+      }
+      return value
+    }
+    var step = SQLValue.int(1)
+    if call.arguments.count > 2 {
+      let given = call.arguments[2].value
+      step = try constant(bind(given, Scope()), stepType, given.range)
+    } else if isTime {
+      throw SQLError(.undefinedFunction, "a series of instants needs a step", at: reference.range)
+    }
+    let table = try GeneratedSeries(
+      constant(bounds[0].expression, type, bounds[0].range), constant(bounds[1].expression, type, bounds[1].range), step)
+    var scope = Scope()
+    // As in PostgreSQL, an alias names the column too.
+    let name = reference.columnAliases.first?.name ?? reference.alias?.name ?? "generate_series"
+    scope.columns = [Scope.Column(relation: reference.alias?.name ?? "generate_series", name: name, type: type)]
+    return (.rows(table), scope)
   }
 
   private func scope(_ query: BoundQuery, _ relation: String) -> Scope {

@@ -43,11 +43,7 @@ extension Binder {
   ]
 
   /// Known words of the dialect that are yet to come.
-  static let laterNames: Set<String> = [
-    "delta", "increase", "rate", "integral", "time_weighted_avg",
-    "coverage", "corr", "histogram", "mode", "lttb", "generate_series",
-    "array_agg", "string_agg",
-  ]
+  static let laterNames: Set<String> = ["coverage", "histogram", "lttb", "array_agg"]
 
   /// - Throws: 42883 when the count of arguments is not in `counts`.
   private func expect(
