@@ -43,7 +43,7 @@ final class ExecutionContext: Sendable {
   private let usedBytes = Atomic(0)
   private let peakBytes = Atomic(0)
   /// Sensors that a join found to be all that can match, by scan.
-  private let indexes = Mutex<[Subquery: SubqueryIndex]>([:])
+  private let memos = Mutex<[Subquery: SubqueryMemo]>([:])
   private let restrictions = Mutex<[ObjectIdentifier: Set<String>]>([:])
 
   init(
@@ -96,15 +96,12 @@ final class ExecutionContext: Sendable {
       hint: "group or filter to fewer rows, add LIMIT, or raise the limit")
   }
 
-  /// The index of a correlated sub-query, made by the first thread that asks for it.
-  func index(_ query: Subquery, _ shape: SubqueryIndex.Shape) throws(SQLError) -> SubqueryIndex {
-    // Others wait: they want the same.
-    try indexes.withLock { (known) throws(SQLError) in
-      if let index = known[query] { return index }
-      let index = try SubqueryIndex(query, shape, self)
-      try charge(index.byteCount)
-      known[query] = index
-      return index
+  func memo(of query: Subquery) -> SubqueryMemo {
+    memos.withLock { memos in
+      if let memo = memos[query] { return memo }
+      let memo = SubqueryMemo(query)
+      memos[query] = memo
+      return memo
     }
   }
 

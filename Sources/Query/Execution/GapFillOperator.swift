@@ -65,6 +65,7 @@ private final class GapWriter {
     var bucket = from
     // Of each filled column: the row of the last value, and of the next one.
     var before = [Int?](repeating: nil, count: gap.fills.count)
+    var after = [Int](repeating: 0, count: gap.fills.count)
     while true {
       if next < rows.count, store.slots[gap.bucket][rows[next]] <= bucket {
         bucket = store.slots[gap.bucket][rows[next]]
@@ -80,7 +81,11 @@ private final class GapWriter {
             store.write(column, row, out.columns[column], out.count)
           }
         }
-        for index in gap.fills.indices { fill(index, bucket, before[index], rows[next...]) }
+        for index in gap.fills.indices {
+          after[index] = max(after[index], next)
+          while after[index] < rows.count, !store.isValid(gap.keyCount + index, rows[after[index]]) { after[index] += 1 }
+          fill(index, bucket, before[index], after[index] < rows.count ? rows[after[index]] : nil)
+        }
       }
       out.count += 1
       if out.count == Vector.capacity, try !flush() { return false }
@@ -91,7 +96,7 @@ private final class GapWriter {
     }
   }
 
-  private func fill(_ index: Int, _ bucket: Int64, _ before: Int?, _ later: ArraySlice<Int>) {
+  private func fill(_ index: Int, _ bucket: Int64, _ before: Int?, _ after: Int?) {
     let column = gap.keyCount + index
     let vector = out.columns[column]
     switch gap.fills[index] {
@@ -99,14 +104,18 @@ private final class GapWriter {
     case .value(let value): vector.set(out.count, value, context.pool)
     case .previous: if let before { store.write(column, before, vector, out.count) } else { vector.setNull(out.count) }
     case .linear:
-      guard let before, let after = later.first(where: { store.isValid(column, $0) }) else { return vector.setNull(out.count) }
-      let (t0, t1) = (store.slots[gap.bucket][before], store.slots[gap.bucket][after])
-      let share = Double(bucket - t0) / Double(t1 - t0)
+      guard let before, let after else { return vector.setNull(out.count) }
+      let (t0, t1) = (Int128(store.slots[gap.bucket][before]), Int128(store.slots[gap.bucket][after]))
+      let (gone, length) = (Int128(bucket) - t0, t1 - t0)
       let (a, b) = (store.slots[column][before], store.slots[column][after])
       if vector.type == .float {
-        vector[out.count] = slot(of: double(a) + (double(b) - double(a)) * share)
+        vector[out.count] = slot(of: double(a) + (double(b) - double(a)) * (Double(gone) / Double(length)))
       } else {
-        vector[out.count] = Int64((Double(a) + (Double(b) - Double(a)) * share).rounded())
+        // Between two integers of 64 bits: no step of it leaves 128 but the product, which is divided first.
+        let rise = Int128(b) - Int128(a)
+        let whole = rise / length * gone
+        let rest = Double(rise % length) * (Double(gone) / Double(length))
+        vector[out.count] = Int64(clamping: Int128(a) + whole + Int128(rest.rounded()))
       }
     }
   }

@@ -16,10 +16,13 @@ enum SubqueryAnswer: Sendable {
 
     var isEmpty: Bool { whole.isEmpty && partial.isEmpty }
 
-    /// Equal floats as equal values: zeros are one, and so are all that are not a number.
+    /// Equal values in one form: zeros are one, and so are all that are not a number; a month is 30 days.
     static func key(_ value: SQLValue) -> SQLValue {
-      if case .float(let number) = value { return .int(orderedKey(number)) }
-      return value
+      switch value {
+      case .float(let number): .int(orderedKey(number))
+      case .interval(let interval): .wide(interval.comparable)
+      default: value
+      }
     }
 
     mutating func insert(_ row: [SQLValue]) {

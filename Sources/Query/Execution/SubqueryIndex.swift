@@ -24,7 +24,8 @@ struct SubqueryIndex: Sendable {
   struct Shape: Sendable {
     /// The inner sides of the equalities, then what the sub-query gives.
     fileprivate let plan: LogicalPlan
-    fileprivate let empty: LogicalPlan
+    /// The query over no rows, where it answers something even then.
+    fileprivate let empty: LogicalPlan?
     fileprivate let keyCount: Int
     /// The sides of the row around, over the captures.
     let outer: [BoundExpr]
@@ -65,21 +66,21 @@ struct SubqueryIndex: Sendable {
       outer.append(b)
     }
     if keys.isEmpty { return nil }
-    let empty = query.plan.substituting(
-      Dictionary(uniqueKeysWithValues: query.captures.map { ($0, SQLValue.null) }), nil)
     let rows = BoundExpr.conjunction(rest).map { LogicalPlan.filter(plan, $0) } ?? plan
     if let aggregates {
       let grouped = LogicalPlan.aggregate(rows, keys: keys, aggregates)
       let columns = keys.indices.map { BoundExpr.column($0, keys[$0].type) }
       let results = given ?? aggregates.indices.map { .column($0, aggregates[$0].type) }
+      let nothing = LogicalPlan.filter(plan, .constant(.bool(false), .bool))
       return Shape(
-        plan: .project(grouped, columns + results.map { $0.remapped { $0 + keys.count } }), empty: empty,
+        plan: .project(grouped, columns + results.map { $0.remapped { $0 + keys.count } }),
+        empty: .project(.aggregate(nothing, keys: [], aggregates), results),
         keyCount: keys.count, outer: outer)
     }
     let results = query.form == .exists ? [] : given ?? plan.types.enumerated().map { .column($0, $1) }
     var inner = LogicalPlan.project(rows, keys + results)
     if query.form == .exists { inner = .aggregate(inner, keys: keys.indices.map { .column($0, keys[$0].type) }, []) }
-    return Shape(plan: inner, empty: empty, keyCount: keys.count, outer: outer)
+    return Shape(plan: inner, empty: nil, keyCount: keys.count, outer: outer)
   }
 
   // MARK: - Making
@@ -89,8 +90,16 @@ struct SubqueryIndex: Sendable {
   init(_ query: Subquery, _ shape: Shape, _ context: ExecutionContext) throws(SQLError) {
     let inner = ExecutionContext(
       catalog: context.catalog, pool: context.pool, limits: context.limitsLeft, cancel: context.cancel, isAnalyzing: false)
-    absent = try context.answer(
-      Subquery(shape.empty, query.form, operandCount: query.operandCount, captures: []), [])
+    if let empty = shape.empty {
+      absent = try context.answer(Subquery(empty, query.form, operandCount: query.operandCount, captures: []), [])
+    } else {
+      absent =
+        switch query.form {
+        case .scalar: .value(.null)
+        case .exists: .exists(false)
+        case .compare, .contains: .members(SubqueryAnswer.Members())
+        }
+    }
     let root = PhysicalBuilder(pool: context.pool).build(try shape.plan.answeringSubqueries(inner))
     var answers: [[SQLValue]: SubqueryAnswer] = [:]
     var members: [[SQLValue]: SubqueryAnswer.Members] = [:]

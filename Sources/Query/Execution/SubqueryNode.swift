@@ -1,26 +1,16 @@
-import Synchronization
-
 /// A sub-query that reads the row it stands in: answered once for each combination of captured values.
 final class SubqueryNode: ExpressionNode {
   private let query: Subquery
   private let terms: [ExpressionNode]
   private let context: ExecutionContext
+  private let memo: SubqueryMemo
   private let out: Vector
-  private var answers: [[SQLValue]: SubqueryAnswer] = [:]
-  private let charge: MemoryCharge
-  /// What answers all combinations at once, where the query's shape allows it.
-  private var shape: SubqueryIndex.Shape?
-  private var index: SubqueryIndex?
-  private var nanos: Int64 = 0
-  private let folding: Folding
 
   init(_ query: Subquery, _ terms: [ExpressionNode], _ context: ExecutionContext) {
     self.query = query
     self.terms = terms
     self.context = context
-    charge = MemoryCharge(context)
-    shape = SubqueryIndex.shape(query)
-    folding = Folding(pool: context.pool)
+    memo = context.memo(of: query)
     out = Vector(query.type)
     super.init(query.type)
   }
@@ -38,47 +28,12 @@ final class SubqueryNode: ExpressionNode {
       if let last, captured.allSatisfy({ $0.isSame(row, last.row) }) {
         answer = last.answer
       } else {
-        answer = try self.answer(captured.map { $0.value(row, context.pool) })
+        answer = try memo.answer(captured.map { $0.value(row, context.pool) }, context)
       }
       last = (row, answer)
       write(answer, inputs, row)
     }
     return out
-  }
-
-  private func answer(_ values: [SQLValue]) throws(SQLError) -> SubqueryAnswer {
-    if let known = answers[values] { return known }
-    if let shape, index != nil || nanos >= context.limits.patienceNanos {
-      if index == nil { index = try made(shape) }
-      guard let index else { return try self.answer(values) }
-      let constants = Dictionary(uniqueKeysWithValues: zip(query.captures, values))
-      return try index.answer(try shape.outer.map { (e) throws(SQLError) in try value(e.substituting(constants, folding)) })
-    }
-    let begin = monotonicNanos()
-    let answer = try context.answer(query, values)
-    nanos += monotonicNanos() - begin
-    var bytes = 128 + values.count * 48
-    if case .members(let members) = answer { bytes += members.byteCount }
-    try charge.add(bytes)
-    answers[values] = answer
-    return answer
-  }
-
-  /// Nil when it cannot be made: it reads rows that no single answer needs, and may fail at them or hold too much.
-  private func made(_ shape: SubqueryIndex.Shape) throws(SQLError) -> SubqueryIndex? {
-    do throws(SQLError) {
-      return try context.index(query, shape)
-    } catch {
-      if error.state == .queryCancelled { throw error }
-      self.shape = nil
-      return nil
-    }
-  }
-
-  /// Of an expression that reads no row any more.
-  private func value(_ expression: BoundExpr) throws(SQLError) -> SQLValue {
-    if let constant = expression.constantValue { return constant }
-    return try NodeBuilder(context).node(expression).evaluate(Batch([], count: 1), nil).value(0, context.pool)
   }
 
   private func write(_ answer: SubqueryAnswer, _ inputs: [Vector], _ row: Int) {

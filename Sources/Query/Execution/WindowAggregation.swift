@@ -13,8 +13,10 @@ struct WindowAggregation {
     self.bounds = bounds
     let columns = aggregate.arguments.map(partition.column)
     chunks = stride(from: 0, to: partition.count, by: Vector.capacity).map { start in
-      columns.map { column in
-        let vector = Vector(partition.store.types[column])
+      // A window of many small partitions has one set of vectors for all of them.
+      let vectors = partition.scratch.vectors(columns.map { partition.store.types[$0] }, chunk: start / Vector.capacity)
+      return zip(columns, vectors).map { column, vector in
+        vector.clearNulls()
         for position in start..<min(start + Vector.capacity, partition.count) {
           partition.store.write(column, partition.row(position), vector, position - start)
         }
@@ -165,5 +167,16 @@ struct WindowAggregation {
         vector[row] = source[queue[first].position % Vector.capacity]
       }
     }
+  }
+}
+
+/// Vectors that a window uses again for each partition and each call.
+final class WindowScratch {
+  private var known: [[SQLType]: [[Vector]]] = [:]
+
+  /// Those of one chunk of rows. Whoever had them before is done with them.
+  func vectors(_ types: [SQLType], chunk: Int) -> [Vector] {
+    while known[types, default: []].count <= chunk { known[types, default: []].append(types.map { Vector($0) }) }
+    return known[types]?[chunk] ?? []
   }
 }

@@ -5,6 +5,9 @@ struct WindowFrameBounds {
   /// Keys as integers that order as the keys do, and where they are not NULL: what RANGE with a distance needs.
   private var keys: [Int64] = []
   private var keyed = 0..<0
+  /// Both ends by position, where they are searched for. They move forward only: months of different lengths
+  /// would have them go back.
+  private var edges: [(lower: Int, upper: Int)] = []
 
   init(_ partition: WindowPartition, _ frame: WindowCall.Frame) {
     self.partition = partition
@@ -18,6 +21,12 @@ struct WindowFrameBounds {
     keys = (0..<partition.count).map {
       let slot = partition.store.slots[column][partition.row($0)]
       return isFloat ? orderedKey(double(slot)) : slot
+    }
+    var (low, high) = (0, 0)
+    edges = (0..<partition.count).map { position in
+      low = max(low, lower(position))
+      high = max(high, upper(position))
+      return (low, high)
     }
   }
 
@@ -34,6 +43,7 @@ struct WindowFrameBounds {
 
   /// The frame without its exclusion.
   func range(_ position: Int) -> Range<Int> {
+    if !edges.isEmpty { return edges[position].lower..<max(edges[position].lower, edges[position].upper) }
     let start = lower(position)
     return start..<max(start, upper(position))
   }

@@ -39,6 +39,7 @@ final class WindowOperator: Operator {
     let (rows, starts) = buffer.runs(prefixes: [window.partition.count, order.count])
     metrics.notes.withLock { $0 = ["partitions: \(rows.isEmpty ? 0 : starts[0].count), rows held: \(rows.count)"] }
     let results = window.calls.map { WindowColumn($0.type, rows.count) }
+    let scratch = WindowScratch()
     var peers = starts[1][...]
     for (index, start) in starts[0].enumerated() where start < rows.count {
       try context.checkCancelled()
@@ -47,7 +48,8 @@ final class WindowOperator: Operator {
       peers = peers.dropFirst(inside.count)
       let partition = WindowPartition(
         rows: rows[start..<end], peers: inside.map { $0 - start }, store: buffer.store,
-        firstArgument: childTypes.count, arguments: arguments, order: window.order, context: context)
+        firstArgument: childTypes.count, arguments: arguments, order: window.order, context: context,
+        scratch: scratch)
       for (call, result) in zip(window.calls, results) { try partition.evaluate(call, into: result) }
     }
     try emit(buffer.store, rows, results, context, sink)

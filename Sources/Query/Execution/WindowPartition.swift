@@ -10,13 +10,15 @@ struct WindowPartition {
   let arguments: [BoundExpr]
   let order: [SortOrder]
   let context: ExecutionContext
+  let scratch: WindowScratch
   /// The group of peers of each position.
   let groupOf: [Int]
 
   init(
     rows: ArraySlice<Int>, peers: [Int], store: RowStore, firstArgument: Int, arguments: [BoundExpr],
-    order: [SortOrder], context: ExecutionContext
+    order: [SortOrder], context: ExecutionContext, scratch: WindowScratch
   ) {
+    self.scratch = scratch
     self.rows = rows
     self.peers = peers
     self.store = store

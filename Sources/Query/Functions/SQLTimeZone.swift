@@ -69,8 +69,7 @@ package final class SQLTimeZone: Hashable, Sendable {
 
   /// What the clocks show at `instant`, as if it were UTC.
   package func local(_ instant: Int64) -> Int64 {
-    let (sum, overflow) = instant.addingReportingOverflow(offset(at: instant).nanos)
-    return overflow ? instant : sum
+    Self.sum(instant, offset(at: instant).nanos)
   }
 
   // MARK: - Cuts
@@ -82,7 +81,7 @@ package final class SQLTimeZone: Hashable, Sendable {
   func start(of instant: Int64, _ grid: TimeGrid) -> Int64 {
     var index = segment(of: instant)
     var local = Self.sum(instant, segments[index].offset)
-    if isWide(grid, index), instant - segments[index].start < back(index) {
+    if isWide(grid, index), instant < segments[index].start &+ back(index) {
       index -= 1
       local = segments[index + 1].start + segments[index].offset - 1
     }
@@ -94,7 +93,7 @@ package final class SQLTimeZone: Hashable, Sendable {
       if index == 0 { return candidate }
       let start = segments[index].start
       if candidate >= start {
-        guard isWide(grid, index), candidate - start < back(index) else { return candidate }
+        guard isWide(grid, index), candidate < start &+ back(index) else { return candidate }
         // The clocks showed this cut before.
       } else if back(index) > 0, !isWide(grid, index) {
         return start
@@ -118,12 +117,14 @@ package final class SQLTimeZone: Hashable, Sendable {
     var at = instant
     var index = segment(of: instant)
     while true {
-      let cut = Self.sum(grid.next(after: Self.sum(at, segments[index].offset)), -segments[index].offset)
+      let local = grid.next(after: Self.sum(at, segments[index].offset))
+      let cut = local == .max ? .max : Self.sum(local, -segments[index].offset)
       if index + 1 < segments.count, cut >= segments[index + 1].start {
         index += 1
         at = segments[index].start
       } else {
-        at = cut
+        // At the end of all time nothing follows.
+        at = cut > at ? cut : .max
       }
       if at == .max || start(of: at, grid) != current { return at }
     }
@@ -131,6 +132,6 @@ package final class SQLTimeZone: Hashable, Sendable {
 
   private static func sum(_ instant: Int64, _ offset: Int64) -> Int64 {
     let (sum, overflow) = instant.addingReportingOverflow(offset)
-    return overflow ? instant : sum
+    return overflow ? (offset < 0 ? .min : .max) : sum
   }
 }

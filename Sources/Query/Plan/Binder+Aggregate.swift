@@ -20,10 +20,10 @@ extension Binder {
       throw SQLError(.groupingError, "the aggregate function \(name) does not stand here", at: range, hint: aggregateHint)
     }
     // Arguments must not hold aggregates themselves.
-    let outer = aggregates
-    aggregates = nil
+    let (outer, outerWindows) = (aggregates, windows)
+    (aggregates, windows) = (nil, nil)
     aggregateHint = "aggregates do not nest; use a sub-query in FROM"
-    defer { aggregates = aggregates ?? outer }
+    defer { (aggregates, windows) = (aggregates ?? outer, outerWindows) }
     let aggregate = try boundAggregate(name, call, scope, range)
     var list = outer ?? []
     let index = list.firstIndex(of: aggregate) ?? list.count
@@ -37,6 +37,11 @@ extension Binder {
     _ name: String, _ call: FunctionCall, _ scope: Scope, _ range: SourceRange
   ) throws(SQLError) -> Aggregate {
     var aggregate = try bound(name, call, scope, range)
+    if let surroundings, aggregate.arguments.columns.isEmpty, !aggregate.arguments.isEmpty,
+      aggregate.arguments.contains(where: { $0.readsOuter(surroundings.numbers) })
+    {
+      throw .unsupported("an aggregate of columns of the query around", at: range, hint: "compute it there")
+    }
     if call.isDistinct {
       switch aggregate.function {
       case .count: aggregate.function = .countDistinct

@@ -83,7 +83,7 @@ extension Binder {
       index = try scope.find(name)
     } catch {
       let isUnknown = error.state == .undefinedColumn || error.state == .undefinedTable
-      if isUnknown, let outer = surroundings?.find(name, &lastOuter) { return outer }
+      if isUnknown, let outer = try surroundings?.find(name, &lastOuter) { return outer }
       throw error
     }
     columnRanges[index] = name.range

@@ -170,9 +170,9 @@ extension Binder {
     case .query(let text)?:
       guard case .query(let query) = try SQL.parse(text).kind else { break }
       // A view knows nothing of the names around it.
-      let around = commonTables
-      commonTables = []
-      defer { commonTables = around }
+      let (around, outside, known) = (commonTables, surroundings, subqueries)
+      (commonTables, surroundings, subqueries) = ([], nil, [])
+      defer { (commonTables, surroundings, subqueries) = (around, outside, known) }
       let bound = try self.query(query)
       return (bound.plan, self.scope(bound, alias))
     case nil: break
@@ -209,17 +209,18 @@ extension Binder {
     }
     let kind: JoinKind = join.kind == .left ? .left : join.kind == .full ? .full : .inner
     let plan = LogicalPlan.join(left, right, kind, condition: condition)
-    return kind == .full ? merged(plan, scope, condition) : (plan, scope)
+    return kind == .full ? try merged(plan, scope, range) : (plan, scope)
   }
 
   /// The columns of USING of a FULL JOIN: whichever side has a value.
-  private func merged(_ plan: LogicalPlan, _ scope: Scope, _ condition: [BoundExpr]) -> (LogicalPlan, Scope) {
+  private func merged(_ plan: LogicalPlan, _ scope: Scope, _ range: SourceRange) throws(SQLError) -> (LogicalPlan, Scope) {
     var (columns, result): ([BoundExpr], Scope) = ([], Scope())
     var scope = scope
     for (index, column) in scope.columns.enumerated() where column.isShadowed {
       guard let left = scope.columns.firstIndex(where: { $0.name == column.name && !$0.isShadowed }) else { continue }
-      columns.append(.coalesce([.column(left, scope.columns[left].type), .column(index, column.type)], column.type))
-      result.columns.append(Scope.Column(relation: "", name: column.name, type: column.type))
+      let (a, b) = try matched(.column(left, scope.columns[left].type), .column(index, column.type), "USING", range)
+      columns.append(.coalesce([a, b], a.type))
+      result.columns.append(Scope.Column(relation: "", name: column.name, type: a.type))
       scope.columns[left].isHidden = true
       scope.columns[left].isShadowed = true
     }

@@ -51,11 +51,11 @@ extension Binder {
     windows = used
     var order = try orderKeys(orderBy, items, scope)
     for index in order.indices { order[index].expression = sampled(order[index].expression) }
-    if sampling != nil, orderBy.isEmpty {
-      order = keys.map { SortOrder(expression: $0, isDescending: false, nullsFirst: false) }
+    var distinctOn = try distinctKeys(select.distinct, items, scope, order, orderBy).map(sampled)
+    if sampling != nil, orderBy.isEmpty, select.distinct != .rows {
+      order = (distinctOn + keys).map { SortOrder(expression: $0, isDescending: false, nullsFirst: false) }
     }
-    var distinctOn = try distinctKeys(select.distinct, items, scope, order, orderBy)
-    var uses = windows ?? []
+    var uses = (windows ?? []).map { $0.mapExpressions(sampled) }
     windows = nil
     let collected = aggregates ?? []
     let isGrouped = !keys.isEmpty || !select.groupBy.isEmpty || !collected.isEmpty || having != nil
@@ -68,6 +68,9 @@ extension Binder {
       if let gap = try gap(sampling, select, keys, collected, filter) { plan = .gapFill(plan, gap) }
       for index in distinctOn.indices { distinctOn[index] = try overGroups(distinctOn[index], keys, select.range) }
       for index in uses.indices { uses[index] = try overGroups(uses[index], keys) }
+    }
+    if gaps.request != nil, !isGrouped {
+      throw SQLError(.groupingError, "time_bucket_gapfill needs a GROUP BY that holds it", at: select.range)
     }
     if !uses.isEmpty {
       let (windowed, columns) = placed(uses, on: plan)

@@ -5,7 +5,8 @@ extension Binder {
     let text = Printer.text(of: expression)
     if let known = subqueries.first(where: { $0.text == text && $0.columns == scope.columns }) { return known.bound }
     let bound = try newSubquery(expression, scope)
-    subqueries.append((text, scope.columns, bound))
+    // What holds an aggregate or a window function may stand in some clauses only.
+    if bound.columns.allSatisfy({ $0 < Self.aggregateBase }) { subqueries.append((text, scope.columns, bound)) }
     return bound
   }
 

@@ -9,7 +9,10 @@ struct PhysicalBuilder {
     var columns: [Int]
 
     /// Position of logical column `column`.
-    func position(_ column: Int) -> Int { columns.firstIndex(of: column) ?? 0 }
+    func position(_ column: Int) -> Int {
+      guard let position = columns.firstIndex(of: column) else { preconditionFailure("a column that the plan does not read") }
+      return position
+    }
 
     func remap(_ expression: BoundExpr) -> BoundExpr { expression.remapped(position) }
   }

@@ -49,14 +49,24 @@ final class OuterScope {
 
   /// The column `name` of the nearest query around; nil when none has it.
   /// - Parameter next: the next free number.
-  func find(_ name: ObjectName, _ next: inout Int) -> BoundExpr? {
-    guard let column = try? scope.find(name) else { return parent?.find(name, &next) }
+  /// - Throws: 42702.
+  func find(_ name: ObjectName, _ next: inout Int) throws(SQLError) -> BoundExpr? {
+    let column: Int
+    do throws(SQLError) {
+      column = try scope.find(name)
+    } catch {
+      if error.state == .ambiguousColumn { throw error }
+      return try parent?.find(name, &next)
+    }
     let type = scope.columns[column].type
     if let known = captures.first(where: { $0.column == column }) { return .outer(known.number, type) }
     next += 1
     captures.append((next, column))
     return .outer(next, type)
   }
+
+  /// Of this query around and those around it.
+  var numbers: [Int] { captures.map(\.number) + (parent?.numbers ?? []) }
 
   /// A value for each capture, in the query around.
   var terms: [BoundExpr] { captures.map { .column($0.column, scope.columns[$0.column].type) } }
@@ -112,14 +122,13 @@ extension LogicalPlan {
   }
 
   /// Replaces `outer` values by constants, in queries within queries too.
-  /// - Parameter folding: nil leaves what becomes constant as it is.
-  func substituting(_ values: [Int: SQLValue], _ folding: Folding?) -> LogicalPlan {
+  func substituting(_ values: [Int: SQLValue], _ folding: Folding) -> LogicalPlan {
     mapExpressions { $0.substituting(values, folding) }
   }
 }
 
 extension BoundExpr {
-  func substituting(_ values: [Int: SQLValue], _ folding: Folding?) -> BoundExpr {
+  func substituting(_ values: [Int: SQLValue], _ folding: Folding) -> BoundExpr {
     switch self {
     case .outer(let number, let type):
       return values[number].map { .constant($0, type) } ?? self
@@ -127,9 +136,7 @@ extension BoundExpr {
       let inner = Subquery(
         query.plan.substituting(values, folding), query.form, operandCount: query.operandCount, captures: query.captures)
       return .subquery(inner, terms.map { $0.substituting(values, folding) })
-    default:
-      let mapped = mapChildren { $0.substituting(values, folding) }
-      return folding?.fold(mapped) ?? mapped
+    default: return folding.fold(mapChildren { $0.substituting(values, folding) })
     }
   }
 }

@@ -13,6 +13,13 @@ struct WindowUse: Equatable {
   /// For errors.
   var range: SourceRange
 
+  func mapExpressions(_ f: (BoundExpr) -> BoundExpr) -> WindowUse {
+    WindowUse(
+      partition: partition.map(f),
+      order: order.map { SortOrder(expression: f($0.expression), isDescending: $0.isDescending, nullsFirst: $0.nullsFirst) },
+      call: call.mapExpressions(f), range: range)
+  }
+
   static func == (a: WindowUse, b: WindowUse) -> Bool {
     a.partition == b.partition && a.order == b.order && a.call == b.call
   }
