@@ -23,8 +23,10 @@ bench: deps ## figures of this machine beside DuckDB's
 peers: build ## the same beside all peers, on real data too, into Docs/BENCHMARKS.md
 	Scripts/peers --write --json .build/peers.json
 
-faults: ## the fault campaigns, their counts into Docs/RELIABILITY.md
+faults: ## the fault campaigns, their counts into Docs/RELIABILITY.md; 100,000 queries beside SQLite
 	Scripts/faults full
+	TSQ_ONLY=query $(SWIFT) build --build-tests --scratch-path .build-q
+	TSQ_DIFFERENTIAL=100000 TSQ_ONLY=query $(SWIFT) test --skip-build --scratch-path .build-q --filter DifferentialTests
 
 kills: build ## 200 kill -9 of tsq behind a real broker, alone and as one of two
 	TSQ_KILLS=200 TSQ_BINARY=$(CURDIR)/$(BUILD) $(SWIFT) test --filter BrokerKillTests

@@ -24,7 +24,7 @@ let engineRooms: Set = [
 let chosenRooms: Set<String>? =
   switch Context.environment["TSQ_ONLY"] {
   case "engine": engineRooms
-  case "query": engineRooms.union(["Query", "QueryTests", "Bench", "microbench"])
+  case "query": engineRooms.union(["Query", "QueryTests", "CSQLite", "Bench", "microbench"])
   default: nil
   }
 
@@ -103,8 +103,11 @@ let rooms: [Target] =
       name: "engine-probe", dependencies: ["TSEngine"], path: "Tests/EngineProbe", swiftSettings: plain),
     .testTarget(
       name: "TSEngineTests", dependencies: ["TSEngine", "engine-probe"], swiftSettings: plain),
+    // The other side of differential tests. Not part of the product.
+    .systemLibrary(
+      name: "CSQLite", path: "Tests/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .testTarget(
-      name: "QueryTests", dependencies: ["Query", "TSEngine"], exclude: ["sql", "syntax"], swiftSettings: plain),
+      name: "QueryTests", dependencies: ["Query", "TSEngine", "CSQLite"], exclude: ["sql", "syntax"], swiftSettings: plain),
   ]
 
 let package = Package(

@@ -30,10 +30,6 @@ package enum QueryEngine {
   ) throws(SQLError) -> PreparedQuery {
     let pool = TextPool(symbols: catalog.snapshot.symbols)
     let binder = Binder(catalog, pool, parameters, named: named, nowNanos: nowNanos ?? wallNanos())
-    func plan(_ query: Query) throws(SQLError) -> (BoundQuery, Operator) {
-      let bound = try binder.query(query)
-      return (bound, PhysicalBuilder(pool: pool).build(bound.plan))
-    }
     if catalog.snapshot.viewer != nil { try requireReading(statement) }
     if isChange(statement.kind) {
       throw SQLError(
@@ -55,14 +51,14 @@ package enum QueryEngine {
     }
     switch statement.kind {
     case .query(let query):
-      let (bound, root) = try plan(query)
+      let bound = try binder.query(query)
       let columns = zip(bound.names, bound.types).map { (name: $0, type: $1) }
-      return PreparedQuery(columns: columns, mode: .rows, root: root, catalog: catalog, pool: pool)
+      return PreparedQuery(columns: columns, mode: .rows, plan: bound.plan, catalog: catalog, pool: pool)
     case .explain(let inner, let options):
       guard case .query(let query) = inner.kind else { throw .unsupported("EXPLAIN of this statement", at: inner.range) }
-      let (_, root) = try plan(query)
+      let bound = try binder.query(query)
       return PreparedQuery(
-        columns: [(name: "plan", type: .text)], mode: options.analyze ? .analyze : .explain, root: root,
+        columns: [(name: "plan", type: .text)], mode: options.analyze ? .analyze : .explain, plan: bound.plan,
         catalog: catalog, pool: pool)
     default: throw .unsupported("this statement", at: statement.range)
     }
@@ -85,16 +81,19 @@ package final class PreparedQuery {
 
   package let columns: [(name: String, type: SQLType)]
   private let mode: Mode
-  private let root: Operator
+  private let plan: LogicalPlan
+  /// Made once where no sub-query must be answered first.
+  private let root: Operator?
   private let catalog: any Catalog
   private let pool: TextPool
 
   init(
-    columns: [(name: String, type: SQLType)], mode: Mode, root: Operator, catalog: any Catalog, pool: TextPool
+    columns: [(name: String, type: SQLType)], mode: Mode, plan: LogicalPlan, catalog: any Catalog, pool: TextPool
   ) {
     self.columns = columns
     self.mode = mode
-    self.root = root
+    self.plan = plan
+    root = plan.hasSubquery ? nil : PhysicalBuilder(pool: pool).build(plan)
     self.catalog = catalog
     self.pool = pool
   }
@@ -109,6 +108,10 @@ package final class PreparedQuery {
     let context = ExecutionContext(
       catalog: catalog, pool: pool, limits: limits, cancel: cancel, isAnalyzing: mode == .analyze)
     try context.checkCancelled()
+    if mode == .explain { return try emit(Explain.lines(plan, pool), sink) }
+    let begin = monotonicNanos()
+    let root: Operator
+    if let known = self.root { root = known } else { root = PhysicalBuilder(pool: pool).build(try plan.answeringSubqueries(context)) }
     switch mode {
     case .rows:
       try root.run(context, SinkConsumer { [pool] (batch) throws(SQLError) in
@@ -116,12 +119,11 @@ package final class PreparedQuery {
         if batch.count == 0 { return true }
         return try sink(ResultBatch(batch, pool))
       })
-    case .explain: try emit(Explain.lines(root, nil), sink)
+    case .explain: break
     case .analyze:
-      let begin = monotonicNanos()
       try root.start(context, SinkConsumer { _ in true })
       let summary = Explain.Summary(nanos: monotonicNanos() - begin, peakBytes: context.peakByteCount)
-      try emit(Explain.lines(root, summary), sink)
+      try emit(Explain.lines(root, summary) + Explain.subqueries(plan, pool), sink)
     }
   }
 

@@ -32,10 +32,11 @@ package struct DeletePlan: Sendable {
     let pool = TextPool(symbols: snapshot.symbols)
     let binder = Binder(catalog, pool, parameters, named: named, nowNanos: nowNanos ?? wallNanos())
     let bound = try binder.query(try Self.choice(delete, isQuarantine))
-    let root = PhysicalBuilder(pool: pool).build(bound.plan)
     let context = ExecutionContext(
       catalog: catalog, pool: pool, limits: limits, cancel: cancel, isAnalyzing: false)
     try context.checkCancelled()
+    let plan = try bound.plan.answeringSubqueries(context)
+    let root = PhysicalBuilder(pool: pool).build(plan)
     if let table, let spans = Self.plainSpans(root, table.id, snapshot) {
       parts = [(table.id, spans)]
     } else if isQuarantine, delete.filter == nil {
@@ -43,7 +44,7 @@ package struct DeletePlan: Sendable {
     } else {
       seenAt = snapshot.lsn
       let query = PreparedQuery(
-        columns: zip(bound.names, bound.types).map { (name: $0, type: $1) }, mode: .rows, root: root,
+        columns: zip(bound.names, bound.types).map { (name: $0, type: $1) }, mode: .rows, plan: plan,
         catalog: catalog, pool: pool)
       for (name, instants) in try Self.instants(query, context) {
         guard let id = snapshot.table(named: name)?.id else { continue }

@@ -16,13 +16,41 @@ package enum AggregateFunction: Hashable, Sendable {
   case quantile(Double, isContinuous: Bool)
   /// Arguments: value, nanoseconds. Σ value x nanoseconds; in Wh, or exactly.
   case energy(isExact: Bool)
+  /// Arguments: value, instant, then what tells series apart.
+  case series(OverTime)
+  /// Arguments: x, y.
+  case correlation
+  case mode
+  /// Arguments: text, and a key of the order.
+  case joined(separator: String, isDescending: Bool)
+  /// Of each combination of arguments once.
+  indirect case distinct(AggregateFunction)
 
   package enum Deviation: Hashable, Sendable {
     case sampleDeviation, populationDeviation, sampleVariance, populationVariance, rootMeanSquare
   }
 
+  package enum OverTime: Hashable, Sendable {
+    /// Last value less the first.
+    case delta
+    /// What a counter rose by; where it falls, it began again from zero.
+    case increase
+    /// The increase a second, from the first sample to the last.
+    case rate
+    /// Value × seconds; between samples on a line, or holding the older value.
+    case integral(isHold: Bool)
+    /// The integral over its time.
+    case average(isHold: Bool)
+  }
+
   /// sum and avg over the same argument keep one state.
-  var stateKind: AggregateFunction { self == .average ? .sum : self }
+  var stateKind: AggregateFunction {
+    switch self {
+    case .average: .sum
+    case .distinct(let function): .distinct(function.stateKind)
+    default: self
+    }
+  }
 }
 
 package struct Aggregate: Hashable, Sendable {
@@ -34,7 +62,12 @@ package struct Aggregate: Hashable, Sendable {
     case .countRows, .count, .countDistinct: .int
     case .sum: arguments[0].type
     case .minimum, .maximum, .first, .last: arguments[0].type
-    case .average, .variance, .quantile: .float
+    case .average, .variance, .quantile, .correlation: .float
+    case .mode: arguments[0].type
+    case .joined: .text
+    case .series(.delta), .series(.increase): arguments[0].type
+    case .series: .float
+    case .distinct(let function): Aggregate(function: function, arguments: arguments).type
     case .energy(let isExact): isExact && arguments[0].type == .int ? .wide : .float
     }
   }
@@ -53,6 +86,16 @@ package struct Aggregate: Hashable, Sendable {
     case .variance(let kind): return type == .int ? VarianceIntState(kind) : VarianceFloatState(kind)
     case .quantile(let fraction, let isContinuous):
       return QuantileState(type, fraction, isContinuous: isContinuous)
+    case .series(let function):
+      return SeriesState(type, function, seriesTypes: arguments.dropFirst(2).map(\.type))
+    case .correlation: return CorrelationState()
+    case .mode: return ModeState(type, context.pool)
+    case .joined(let separator, let isDescending):
+      return JoinedTextState(
+        separator, keyType: arguments.count > 1 ? arguments[1].type : nil, isDescending: isDescending, context.pool)
+    case .distinct(let function):
+      let inner = Aggregate(function: function, arguments: arguments).makeState(context)
+      return DistinctState(inner, arguments.map(\.type))
     case .energy(let isExact): return type == .int ? EnergyIntState(isExact: isExact) : EnergyFloatState()
     }
   }

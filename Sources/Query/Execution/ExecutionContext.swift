@@ -9,8 +9,13 @@ package struct QueryLimits: Sendable {
   package var threads: Int
   /// Wall time from the start of the run; nil is no limit.
   package var timeoutNanos: Int64?
+  /// How long a correlated sub-query is answered row by row before all its answers are worked out at once.
+  package var patienceNanos: Int64
 
-  package init(memoryBytes: Int = 1 << 30, threads: Int? = nil, timeoutNanos: Int64? = nil) {
+  package init(
+    memoryBytes: Int = 1 << 30, threads: Int? = nil, timeoutNanos: Int64? = nil, patienceNanos: Int64 = 20_000_000
+  ) {
+    self.patienceNanos = patienceNanos
     self.memoryBytes = memoryBytes
     self.threads = threads ?? WorkerPool.coreCount
     self.timeoutNanos = timeoutNanos
@@ -38,6 +43,7 @@ final class ExecutionContext: Sendable {
   private let usedBytes = Atomic(0)
   private let peakBytes = Atomic(0)
   /// Sensors that a join found to be all that can match, by scan.
+  private let memos = Mutex<[Subquery: SubqueryMemo]>([:])
   private let restrictions = Mutex<[ObjectIdentifier: Set<String>]>([:])
 
   init(
@@ -88,6 +94,15 @@ final class ExecutionContext: Sendable {
     SQLError(
       .outOfMemory, "the query needs more than its memory limit of \(limits.memoryBytes >> 20) MiB",
       hint: "group or filter to fewer rows, add LIMIT, or raise the limit")
+  }
+
+  func memo(of query: Subquery) -> SubqueryMemo {
+    memos.withLock { memos in
+      if let memo = memos[query] { return memo }
+      let memo = SubqueryMemo(query)
+      memos[query] = memo
+      return memo
+    }
   }
 
   func restrict(_ scan: ScanOperator, to devices: Set<String>) {

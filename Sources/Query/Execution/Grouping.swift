@@ -94,7 +94,7 @@ final class GroupingConsumer: Consumer {
   private var groups = [Int32](repeating: 0, count: Vector.capacity)
 
   init(_ keys: [BoundExpr], _ aggregates: [Aggregate], _ context: ExecutionContext) {
-    let builder = NodeBuilder(pool: context.pool)
+    let builder = NodeBuilder(context)
     grouping = Grouping(keys.map(\.type), aggregates, context)
     self.keys = keys.map(builder.node)
     arguments = grouping.stateArguments.map { $0.map(builder.node) }

@@ -3,15 +3,14 @@ import Synchronization
 /// Hash join: the right side is held, the left side streams past it, on all threads where the
 /// consumer allows.
 final class JoinOperator: Operator {
-  enum Kind { case inner, left }
-  private let kind: Kind
+  private let kind: JoinKind
   private let leftKeys: [BoundExpr]
   private let rightKeys: [BoundExpr]
   /// Over the columns of left, then right.
   private let residual: BoundExpr?
 
   init(
-    _ left: Operator, _ right: Operator, _ kind: Kind, leftKeys: [BoundExpr], rightKeys: [BoundExpr],
+    _ left: Operator, _ right: Operator, _ kind: JoinKind, leftKeys: [BoundExpr], rightKeys: [BoundExpr],
     residual: BoundExpr?
   ) {
     self.kind = kind
@@ -22,7 +21,7 @@ final class JoinOperator: Operator {
   }
 
   override var title: String {
-    (kind == .inner ? "JOIN" : "LEFT JOIN") + (leftKeys.isEmpty ? " all with all" : " by hash: \(leftKeys.count) keys")
+    (kind == .inner ? "JOIN" : kind == .left ? "LEFT JOIN" : "FULL JOIN") + (leftKeys.isEmpty ? " all with all" : " by hash: \(leftKeys.count) keys")
       + (residual == nil ? "" : " + condition")
   }
 
@@ -30,29 +29,33 @@ final class JoinOperator: Operator {
     index < children[0].types.count ? children[0].scanColumn(index) : nil
   }
 
-  override func workers(_ context: ExecutionContext) -> Int { children[0].workers(context) }
+  /// Of a full join one thread alone knows in the end who found no partner.
+  override func workers(_ context: ExecutionContext) -> Int { kind == .full ? 1 : children[0].workers(context) }
 
   override func run(_ context: ExecutionContext, _ sink: Consumer) throws(SQLError) {
     let side = try build(context)
-    try children[0].start(context, probe(side, context, sink))
+    let probe = probe(side, context, sink)
+    try children[0].start(context, probe)
+    if kind == .full { try probe.emitUnmatched() }
     try context.charge(-side.byteCount)
   }
 
   override func runParallel(_ context: ExecutionContext, _ sinks: [Consumer]) throws(SQLError) {
+    if kind == .full { return try run(context, sinks[0]) }
     let side = try build(context)
     try children[0].startParallel(context, sinks.map { probe(side, context, $0) })
     try context.charge(-side.byteCount)
   }
 
-  private func probe(_ side: BuildSide, _ context: ExecutionContext, _ sink: Consumer) -> Consumer {
-    let builder = NodeBuilder(pool: context.pool)
+  private func probe(_ side: BuildSide, _ context: ExecutionContext, _ sink: Consumer) -> ProbeConsumer {
+    let builder = NodeBuilder(context)
     return ProbeConsumer(
       side, kind, leftKeys.map(builder.node), residual.map(builder.node), children[0].types, children[1].types,
       context, sink)
   }
 
   private func build(_ context: ExecutionContext) throws(SQLError) -> BuildSide {
-    let builder = NodeBuilder(pool: context.pool)
+    let builder = NodeBuilder(context)
     let nodes = rightKeys.map(builder.node)
     var side = BuildSide(rightKeys.map(\.type), children[1].types)
     try children[1].start(context, SinkConsumer { (batch) throws(SQLError) in
@@ -125,20 +128,22 @@ private struct BuildSide {
 private final class ProbeConsumer: Consumer {
   private let side: BuildSide
   private var table: GroupTable
-  private let kind: JoinOperator.Kind
+  private let kind: JoinKind
   private let keys: [ExpressionNode]
   private let residual: ExpressionNode?
-  private let leftCount: Int
   private let context: ExecutionContext
   private let next: Consumer
-  private let out: Batch
+  private let joined: JoinedRows
   /// Pairs not yet pushed: row of the batch, row of the held side or -1.
   private var leftRows: [UInt16] = []
   private var rightRows: [Int32] = []
   private var matched = [Bool](repeating: false, count: Vector.capacity)
+  /// Of a full join: held rows that found a partner.
+  private var heldMatched: [Bool]
+  private var isDone = false
 
   init(
-    _ side: BuildSide, _ kind: JoinOperator.Kind, _ keys: [ExpressionNode], _ residual: ExpressionNode?,
+    _ side: BuildSide, _ kind: JoinKind, _ keys: [ExpressionNode], _ residual: ExpressionNode?,
     _ leftTypes: [SQLType], _ rightTypes: [SQLType], _ context: ExecutionContext, _ next: Consumer
   ) {
     self.context = context
@@ -147,9 +152,9 @@ private final class ProbeConsumer: Consumer {
     self.kind = kind
     self.keys = keys
     self.residual = residual
-    leftCount = leftTypes.count
     self.next = next
-    out = Batch((leftTypes + rightTypes).map { Vector($0) })
+    joined = JoinedRows(leftTypes, rightTypes)
+    heldMatched = kind == .full ? [Bool](repeating: false, count: side.store.count) : []
   }
 
   override func consume(_ batch: Batch) throws(SQLError) -> Bool {
@@ -169,12 +174,25 @@ private final class ProbeConsumer: Consumer {
       }
     }
     if try !flush(batch) { return false }
-    guard kind == .left else { return true }
+    guard kind != .inner else { return true }
     for row in 0..<batch.count where !matched[row] {
       leftRows.append(UInt16(row))
       rightRows.append(-1)
     }
     return try flush(batch)
+  }
+
+  /// The held rows without a partner.
+  func emitUnmatched() throws(SQLError) {
+    var rows = heldMatched.indices.filter { !heldMatched[$0] }.map { Int32(truncatingIfNeeded: $0) }[...]
+    while !isDone, !rows.isEmpty {
+      try context.checkCancelled()
+      let chunk = Array(rows.prefix(Vector.capacity))
+      rows = rows.dropFirst(chunk.count)
+      // Behind whatever the left side gave.
+      joined.gather(unmatched: side.store, chunk, sequence: 1 << 62 &+ UInt64(chunk[0]))
+      isDone = try !next.consume(joined.batch)
+    }
   }
 
   private func chain(_ vectors: [Vector], _ row: Int) -> Int32 {
@@ -193,36 +211,25 @@ private final class ProbeConsumer: Consumer {
       leftRows.removeAll(keepingCapacity: true)
       rightRows.removeAll(keepingCapacity: true)
     }
-    gather(batch)
+    joined.gather(batch, leftRows, side.store, rightRows)
     if let residual {
-      guard rightRows[0] >= 0 else { return try next.consume(out) }
-      let flags = try residual.evaluate(out, nil)
+      guard rightRows[0] >= 0 else { return try push() }
+      let flags = try residual.evaluate(joined.batch, nil)
       let kept = (0..<leftRows.count).filter { flags[$0] != 0 && flags.isValid($0) }
       if kept.count < leftRows.count {
         leftRows = kept.map { leftRows[$0] }
         rightRows = kept.map { rightRows[$0] }
         if leftRows.isEmpty { return true }
-        gather(batch)
+        joined.gather(batch, leftRows, side.store, rightRows)
       }
     }
-    if kind == .left { for row in leftRows { matched[Int(row)] = true } }
-    return try next.consume(out)
+    if kind != .inner { for row in leftRows { matched[Int(row)] = true } }
+    if kind == .full { for row in rightRows where row >= 0 { heldMatched[Int(row)] = true } }
+    return try push()
   }
 
-  private func gather(_ batch: Batch) {
-    for index in 0..<leftCount {
-      out.columns[index].clearNulls()
-      out.columns[index].isConstant = false
-      out.columns[index].gather(batch.columns[index], leftRows)
-    }
-    for index in leftCount..<out.columns.count {
-      let vector = out.columns[index]
-      vector.clearNulls()
-      for (row, held) in rightRows.enumerated() {
-        if held < 0 { vector.setNull(row) } else { side.store.write(index - leftCount, Int(held), vector, row) }
-      }
-    }
-    out.count = leftRows.count
-    out.sequence = batch.sequence &+ UInt64(leftRows[0])
+  private func push() throws(SQLError) -> Bool {
+    isDone = try !next.consume(joined.batch)
+    return !isDone
   }
 }

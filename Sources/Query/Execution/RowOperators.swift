@@ -16,7 +16,7 @@ final class ProjectOperator: Operator {
   }
 
   private func consumer(_ context: ExecutionContext, _ next: Consumer) -> Consumer {
-    let nodes = expressions.map(NodeBuilder(pool: context.pool).node)
+    let nodes = expressions.map(NodeBuilder(context).node)
     let out = Batch([])
     return SinkConsumer { (batch) throws(SQLError) in
       out.columns.removeAll(keepingCapacity: true)
@@ -49,7 +49,7 @@ final class FilterOperator: Operator {
   override func scanColumn(_ index: Int) -> (scan: ScanOperator, column: ScanColumn)? { children[0].scanColumn(index) }
 
   private func consumer(_ context: ExecutionContext, _ next: Consumer) -> Consumer {
-    FilterConsumer(NodeBuilder(pool: context.pool).node(condition), types, next)
+    FilterConsumer(NodeBuilder(context).node(condition), types, next)
   }
   override func run(_ context: ExecutionContext, _ sink: Consumer) throws(SQLError) {
     try children[0].start(context, consumer(context, sink))
@@ -72,7 +72,7 @@ final class ValuesOperator: Operator {
   override var title: String { "VALUES \(rows.count) rows" }
 
   override func run(_ context: ExecutionContext, _ sink: Consumer) throws(SQLError) {
-    let builder = NodeBuilder(pool: context.pool)
+    let builder = NodeBuilder(context)
     let empty = Batch([], count: 1)
     let out = Batch(types.map { Vector($0) })
     for (index, row) in rows.enumerated() {
@@ -199,7 +199,7 @@ final class LatestOperator: Operator {
   override var title: String { "LATEST by hash: \(partition.count) keys" }
 
   override func run(_ context: ExecutionContext, _ sink: Consumer) throws(SQLError) {
-    let builder = NodeBuilder(pool: context.pool)
+    let builder = NodeBuilder(context)
     let timeNode = builder.node(time)
     let keyNodes = partition.map(builder.node)
     var table = GroupTable(types: partition.map(\.type))

@@ -116,7 +116,7 @@ final class RunAggregateWorker {
     _ specification: ScanSpecification, _ keys: [RunKey], _ keyTypes: [SQLType],
     _ aggregates: [Aggregate], _ context: ExecutionContext
   ) {
-    let builder = NodeBuilder(pool: context.pool)
+    let builder = NodeBuilder(context)
     self.context = context
     self.keys = keys
     scanner = StretchScanner(specification, context)

@@ -1,3 +1,5 @@
+import TSEngine
+
 /// Types of SQL values. Every value of a vector is one `Int64` slot: a float as its bit pattern, a
 /// bool as 0 or 1, a timestamp as nanoseconds since the Unix epoch (UTC), a text as a code of the
 /// query's `TextPool`. `interval` and `wide` have a second slot.
@@ -51,6 +53,32 @@ package enum SQLValue: Hashable, Sendable {
   case timestamp(Int64)
   case interval(Interval)
   case wide(Int128)
+
+  /// The same value to the bit: a constant that is not a number equals itself.
+  package static func == (a: SQLValue, b: SQLValue) -> Bool {
+    switch (a, b) {
+    case (.null, .null): true
+    case (.bool(let x), .bool(let y)): x == y
+    case (.int(let x), .int(let y)), (.timestamp(let x), .timestamp(let y)): x == y
+    case (.float(let x), .float(let y)): x.bitPattern == y.bitPattern
+    case (.text(let x), .text(let y)): TextKey(x) == TextKey(y)
+    case (.interval(let x), .interval(let y)): x == y
+    case (.wide(let x), .wide(let y)): x == y
+    default: false
+    }
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    switch self {
+    case .null: hasher.combine(0)
+    case .bool(let flag): hasher.combine(flag)
+    case .int(let number), .timestamp(let number): hasher.combine(number)
+    case .float(let number): hasher.combine(number.bitPattern)
+    case .text(let text): hasher.combine(TextKey(text))
+    case .interval(let interval): hasher.combine(interval)
+    case .wide(let number): hasher.combine(number)
+    }
+  }
 
   package var type: SQLType {
     switch self {

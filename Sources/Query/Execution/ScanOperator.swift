@@ -125,7 +125,7 @@ final class ScanOperator: Operator {
     _ residual: BoundExpr?, _ types: [SQLType], _ context: ExecutionContext, _ sink: Consumer
   ) -> Consumer {
     guard let residual else { return sink }
-    return FilterConsumer(NodeBuilder(pool: context.pool).node(residual), types, sink)
+    return FilterConsumer(NodeBuilder(context).node(residual), types, sink)
   }
 
   override func run(_ context: ExecutionContext, _ sink: Consumer) throws(SQLError) {
@@ -217,7 +217,7 @@ final class ScanOperator: Operator {
   ) throws(SQLError) {
     let scanner = StretchScanner(specification, context)
     let filter = specification.residual.map {
-      FilterConsumer(NodeBuilder(pool: context.pool).node($0), types, sink)
+      FilterConsumer(NodeBuilder(context).node($0), types, sink)
     }
     var end = plan.stretches.count
     var latest: [Int] = []

@@ -21,7 +21,7 @@ final class SortOperator: Operator {
 
   override func run(_ context: ExecutionContext, _ sink: Consumer) throws(SQLError) {
     var rows = SortBuffer(order, types, context.pool)
-    let nodes = order.map { NodeBuilder(pool: context.pool).node($0.expression) }
+    let nodes = order.map { NodeBuilder(context).node($0.expression) }
     let most = limit.map { $0 > 1 << 40 ? .max : max(4 * $0, 16_384) } ?? .max
     try children[0].start(context, SinkConsumer { (batch) throws(SQLError) in
       var keys: [Vector] = []
@@ -41,7 +41,8 @@ final class SortOperator: Operator {
   }
 }
 
-private struct SortBuffer {
+/// Rows with their keys as words that compare as unsigned integers.
+struct SortBuffer {
   private let order: [SortOrder]
   private let pool: TextPool
   private(set) var store: RowStore
@@ -97,8 +98,25 @@ private struct SortBuffer {
   }
 
   /// Row numbers in order.
-  func sorted() -> [Int] {
+  func sorted() -> [Int] { sorted(by: ranked()) }
+
+  /// Row numbers in order, and the start of each run of rows that are equal in their first `prefix` keys, for
+  /// each prefix asked for.
+  func runs(prefixes: [Int]) -> (rows: [Int], starts: [[Int]]) {
     let words = ranked()
+    let rows = sorted(by: words)
+    let starts = prefixes.map { prefix in
+      let width = order.prefix(prefix).reduce(0) { $0 + ($1.expression.type.hasHighSlot ? 3 : 2) }
+      return rows.indices.filter { index in
+        guard index > 0 else { return true }
+        let (a, b) = (rows[index - 1] * stride, rows[index] * stride)
+        return (0..<width).contains { words[a + $0] != words[b + $0] }
+      }
+    }
+    return (rows, starts)
+  }
+
+  private func sorted(by words: [UInt64]) -> [Int] {
     let stride = stride
     func compare(_ a: Int, _ b: Int) -> Bool {
       for word in 0..<stride {

@@ -162,11 +162,22 @@ package enum DateField: String, Sendable, CaseIterable {
 }
 
 /// Cuts of the time line that time_bucket and date_trunc group by.
-package enum TimeGrid: Hashable, Sendable {
+package indirect enum TimeGrid: Hashable, Sendable {
   /// Cuts every `width` nanoseconds, one of them at `origin`.
   case fixed(width: Int64, origin: Int64)
   /// Cuts at midnight UTC of the first of every n-th month; `origin` counts months since year 0.
   case months(Int64, origin: Int64)
+  /// The cuts of a grid by the clocks of a zone (T-06): days of 23 and 25 hours are whole.
+  case zoned(TimeGrid, SQLTimeZone)
+
+  /// Nanoseconds from a cut to the next, at least.
+  var width: Int64 {
+    switch self {
+    case .fixed(let width, _): width
+    case .months(let count, _): count.multipliedReportingOverflow(by: 28 * Calendar.nanosPerDay).partialValue
+    case .zoned(let grid, _): grid.width
+    }
+  }
 
   /// The cut at or before `instant`; the smallest instant where that is out of range.
   func start(of instant: Int64) -> Int64 {
@@ -185,6 +196,7 @@ package enum TimeGrid: Hashable, Sendable {
     case .months(let count, let origin):
       let index = Calendar.monthIndex(Calendar.date(ofDay: Calendar.split(instant).day)) - origin
       return Self.instant(ofMonth: floorDivide(index, count) * count + origin)
+    case .zoned(let grid, let zone): return zone.start(of: instant, grid)
     }
   }
 
@@ -197,6 +209,7 @@ package enum TimeGrid: Hashable, Sendable {
     case .months(let count, let origin):
       let index = Calendar.monthIndex(Calendar.date(ofDay: Calendar.split(instant).day)) - origin
       return Self.instant(ofMonth: (floorDivide(index, count) + 1) * count + origin)
+    case .zoned(let grid, let zone): return zone.next(after: instant, grid)
     }
   }
 

@@ -9,7 +9,8 @@ extension Binder {
     "count", "sum", "avg", "mean", "min", "max", "first", "last", "stddev", "stddev_samp", "stddev_pop", "variance",
     "var_samp", "var_pop", "rms", "quantile", "quantile_cont", "quantile_disc", "quantile_approx", "percentile_cont",
     "percentile_disc", "median", "energy", "argmin", "argmax", "arg_min", "arg_max", "min_by", "max_by", "bool_and",
-    "bool_or", "every", "approx_count_distinct",
+    "bool_or", "every", "approx_count_distinct", "delta", "increase", "rate", "integral", "time_weighted_avg", "corr",
+    "mode", "string_agg",
   ]
 
   func aggregate(
@@ -19,25 +20,47 @@ extension Binder {
       throw SQLError(.groupingError, "the aggregate function \(name) does not stand here", at: range, hint: aggregateHint)
     }
     // Arguments must not hold aggregates themselves.
-    let outer = aggregates
-    aggregates = nil
+    let (outer, outerWindows) = (aggregates, windows)
+    (aggregates, windows) = (nil, nil)
     aggregateHint = "aggregates do not nest; use a sub-query in FROM"
-    defer { aggregates = aggregates ?? outer }
-    var aggregate = try bound(name, call, scope, range)
-    if call.isDistinct {
-      switch aggregate.function {
-      case .count: aggregate.function = .countDistinct
-      case .minimum, .maximum, .countDistinct: break
-      default: throw .unsupported("DISTINCT in \(name)", at: range)
-      }
-    }
-    guard call.orderBy.isEmpty else { throw .unsupported("ORDER BY in \(name)", at: range, hint: "first and last go by ts") }
-    if let filter = call.filter { aggregate = filtered(aggregate, try condition(filter, scope, "FILTER")) }
+    defer { (aggregates, windows) = (aggregates ?? outer, outerWindows) }
+    let aggregate = try boundAggregate(name, call, scope, range)
     var list = outer ?? []
     let index = list.firstIndex(of: aggregate) ?? list.count
     if index == list.count { list.append(aggregate) }
     aggregates = list
     return .column(Self.aggregateBase + index, aggregate.type)
+  }
+
+  /// The aggregate that a call means, with its DISTINCT and FILTER.
+  func boundAggregate(
+    _ name: String, _ call: FunctionCall, _ scope: Scope, _ range: SourceRange
+  ) throws(SQLError) -> Aggregate {
+    var aggregate = try bound(name, call, scope, range)
+    if let surroundings, aggregate.arguments.columns.isEmpty, !aggregate.arguments.isEmpty,
+      aggregate.arguments.contains(where: { $0.readsOuter(surroundings.numbers) })
+    {
+      throw .unsupported("an aggregate of columns of the query around", at: range, hint: "compute it there")
+    }
+    if call.isDistinct {
+      switch aggregate.function {
+      case .count: aggregate.function = .countDistinct
+      case .minimum, .maximum, .countDistinct: break
+      case .sum, .average, .variance, .mode, .quantile: aggregate.function = .distinct(aggregate.function)
+      case .joined where aggregate.arguments.count == 1: aggregate.function = .distinct(aggregate.function)
+      default: throw .unsupported("DISTINCT in \(name)", at: range)
+      }
+    }
+    if name == "string_agg", let key = call.orderBy.first {
+      guard call.orderBy.count == 1, !call.isDistinct, case .joined(let separator, _) = aggregate.function else {
+        throw .unsupported("this ORDER BY in string_agg", at: range, hint: "one key, without DISTINCT")
+      }
+      aggregate.function = .joined(separator: separator, isDescending: key.isDescending)
+      aggregate.arguments.append(try edgeKey(bind(key.expression, scope), key.expression.range))
+    }
+    guard call.orderBy.isEmpty || name == "string_agg" else { throw .unsupported("ORDER BY in \(name)", at: range, hint: "first and last go by ts") }
+    if let filter = call.filter { aggregate = filtered(aggregate, try condition(filter, scope, "FILTER")) }
+    return aggregate
   }
 
   /// FILTER: rows that fail it have a NULL argument.
@@ -67,7 +90,9 @@ extension Binder {
     let ranges = call.arguments.map(\.value.range)
     let counts: ClosedRange<Int> =
       switch name {
-      case "first", "last", "energy": 1...2
+      case "first", "last", "energy", "delta", "increase", "rate": 1...2
+      case "integral", "time_weighted_avg": 1...3
+      case "corr", "string_agg": 2...2
       case "quantile", "quantile_cont", "quantile_disc", "quantile_approx": 2...2
       case "argmin", "argmax", "arg_min", "arg_max", "min_by", "max_by": 2...2
       default: 1...1
@@ -115,8 +140,62 @@ extension Binder {
       return Aggregate(function: name == "first" ? .first : .last, arguments: [a[0], key])
     case "argmin", "arg_min", "min_by": return Aggregate(function: .first, arguments: [a[0], try edgeKey(a[1], ranges[1])])
     case "argmax", "arg_max", "max_by": return Aggregate(function: .last, arguments: [a[0], try edgeKey(a[1], ranges[1])])
+    case "delta", "increase", "rate", "integral", "time_weighted_avg":
+      return try overTime(name, a, ranges, scope, range)
+    case "corr":
+      return Aggregate(function: .correlation, arguments: [try coerce(a[0], to: .float, ranges[0]), try coerce(a[1], to: .float, ranges[1])])
+    case "mode":
+      if a[0].type.hasHighSlot { throw .unsupported("mode of \(a[0].type.rawValue)", at: ranges[0]) }
+      return Aggregate(function: .mode, arguments: a)
+    case "string_agg":
+      guard case .constant(.text(let separator), _) = a[1] else { throw .unsupported("a separator that is no constant", at: ranges[1]) }
+      return Aggregate(function: .joined(separator: separator, isDescending: false), arguments: [asText(a[0])])
     default: return try energy(a, ranges, scope, range)
     }
+  }
+
+  /// delta, increase, rate (x [, t]); integral, time_weighted_avg (x [, t] [, 'linear' | 'hold']). Series are told
+  /// apart by the sensor and the probe beside x.
+  private func overTime(
+    _ name: String, _ a: [BoundExpr], _ ranges: [SourceRange], _ scope: Scope, _ range: SourceRange
+  ) throws(SQLError) -> Aggregate {
+    guard a[0].type == .int || a[0].type == .float else {
+      throw SQLError(.undefinedFunction, "\(name) of \(a[0].type.rawValue) does not exist", at: ranges[0])
+    }
+    var rest = Array(zip(a, ranges).dropFirst())
+    var isHold = false
+    if name == "integral" || name == "time_weighted_avg", let last = rest.last, case .constant(.text(let way), _) = last.0,
+      TimestampText.parse(way) == nil
+    {
+      guard way == "linear" || way == "hold" else {
+        throw SQLError(.invalidParameterValue, "\(name) goes 'linear' or 'hold'", at: last.1)
+      }
+      isHold = way == "hold"
+      rest.removeLast()
+    }
+    guard rest.count < 2 else { throw SQLError(.undefinedFunction, "\(name) takes a value and an instant", at: range) }
+    let time: BoundExpr
+    if let given = rest.first {
+      time = try coerce(given.0, to: .timestamp, given.1)
+    } else {
+      time = try companion("ts", of: a[0], scope, name, range)
+    }
+    var series: [BoundExpr] = []
+    let owners = relations(of: a[0], scope)
+    if owners.count == 1, let device = scope.position("device", ofRelation: owners[0]),
+      let probe = scope.position("probe", ofRelation: owners[0])
+    {
+      series = [device, probe].map { .column($0, scope.columns[$0].type) }
+    }
+    let function: AggregateFunction.OverTime =
+      switch name {
+      case "delta": .delta
+      case "increase": .increase
+      case "rate": .rate
+      case "integral": .integral(isHold: isHold)
+      default: .average(isHold: isHold)
+      }
+    return Aggregate(function: .series(function), arguments: [a[0], time] + series)
   }
 
   private func edgeKey(_ key: BoundExpr, _ range: SourceRange) throws(SQLError) -> BoundExpr {

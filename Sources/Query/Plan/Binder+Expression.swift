@@ -47,7 +47,7 @@ extension Binder {
     case .call(let call): return try function(call, scope, range)
     case .cast(let operand, let name): return try cast(bind(operand, scope), name, range)
     case .conditional(let conditional): return try self.conditional(conditional, scope, range)
-    case .extract(let field, let operand): return try extract(field, bind(operand, scope), range)
+    case .extract(let field, let operand): return try extract(field, clock(operand, scope), range)
     case .atTimeZone(let operand, let zone): return try atTimeZone(bind(operand, scope), bind(zone, scope), range)
     case .collate(let operand, let name):
       guard ["c", "posix", "default", "ucs_basic"].contains(name.last.name.lowercased()) else {
@@ -55,8 +55,7 @@ extension Binder {
       }
       return try bind(operand, scope)
     case .defaultValue: throw SQLError(.syntaxError, "DEFAULT stands only in INSERT and UPDATE", at: range)
-    case .inQuery, .exists, .subquery: throw .unsupported("a sub-query in an expression", at: range, hint: "join it in FROM")
-    case .quantified: throw .unsupported("ANY and ALL", at: range, hint: "use IN")
+    case .inQuery, .exists, .subquery, .quantified: return try subquery(expression, scope)
     case .array, .arrayQuery, .element: throw .unsupported("an array", at: range)
     case .row: throw .unsupported("a row value", at: range)
     }
@@ -79,7 +78,14 @@ extension Binder {
   }
 
   private func column(_ name: ObjectName, _ scope: Scope) throws(SQLError) -> BoundExpr {
-    let index = try scope.find(name)
+    let index: Int
+    do throws(SQLError) {
+      index = try scope.find(name)
+    } catch {
+      let isUnknown = error.state == .undefinedColumn || error.state == .undefinedTable
+      if isUnknown, let outer = try surroundings?.find(name, &lastOuter) { return outer }
+      throw error
+    }
     columnRanges[index] = name.range
     return .column(index, scope.columns[index].type)
   }
@@ -251,6 +257,14 @@ extension Binder {
     return folding.fold(.conditional(branches, otherwise: bound[bound.count - 1], type))
   }
 
+  /// What EXTRACT reads: an instant, or the clocks of a zone at it.
+  func clock(_ operand: Expression, _ scope: Scope) throws(SQLError) -> BoundExpr {
+    guard case .atTimeZone(let instant, let name) = operand.kind else { return try bind(operand, scope) }
+    let zone = try timeZone(bind(name, scope), name.range)
+    let bound = try coerce(bind(instant, scope), to: .timestamp, instant.range)
+    return zone.isUTC ? bound : folding.fold(.call(.localTime(zone), [bound], .timestamp))
+  }
+
   func extract(_ field: String, _ operand: BoundExpr, _ range: SourceRange) throws(SQLError) -> BoundExpr {
     guard let known = DateField.named(field) else {
       throw SQLError(
@@ -265,9 +279,23 @@ extension Binder {
   }
 
   private func atTimeZone(_ operand: BoundExpr, _ zone: BoundExpr, _ range: SourceRange) throws(SQLError) -> BoundExpr {
-    guard case .constant(.text(let name), _) = zone, ["utc", "gmt", "z", "zulu"].contains(name.lowercased()) else {
-      throw .unsupported("a time zone other than UTC", at: range)
+    let zone = try timeZone(zone, range)
+    guard zone.isUTC else {
+      throw SQLError(
+        .featureNotSupported, "AT TIME ZONE stands inside EXTRACT alone: a timestamp is an instant", at: range,
+        hint: "for buckets write date_trunc('day', ts, 'zone') or time_bucket('1 day', ts, 'zone')")
     }
     return try coerce(operand, to: .timestamp, range)
+  }
+
+  /// A constant name of a time zone.
+  func timeZone(_ name: BoundExpr, _ range: SourceRange) throws(SQLError) -> SQLTimeZone {
+    guard case .constant(.text(let name), _) = name else { throw .unsupported("a time zone that is no constant", at: range) }
+    guard let zone = SQLTimeZone.named(name) else {
+      throw SQLError(
+        .invalidParameterValue, "there is no time zone \"\(name)\"", at: range,
+        hint: "write a name like Asia/Seoul, or an offset like +09:00")
+    }
+    return zone
   }
 }

@@ -5,13 +5,26 @@ extension Binder {
     if let named = call.arguments.compactMap(\.name).first {
       throw .unsupported("a named argument", at: named.range)
     }
-    if call.over != nil { throw .unsupported("a window function", at: range) }
+    if let over = call.over {
+      guard Self.windowNames.contains(name) || Self.aggregateNames.contains(name) else {
+        throw SQLError(
+          .undefinedFunction, "there is no window function \(name)", at: call.name.range,
+          hint: Suggestion.hint(for: name, among: Self.windowNames.sorted() + Self.aggregateNames.sorted()))
+      }
+      return try window(name, call, over, scope, range)
+    }
+    if Self.windowNames.contains(name) {
+      throw SQLError(.windowingError, "\(name) needs an OVER clause", at: range, hint: "\(name)(…) OVER (ORDER BY ts)")
+    }
     if Self.aggregateNames.contains(name) { return try aggregate(name, call, scope, range) }
+    if name == "locf" || name == "interpolate" { return try carried(name, call, scope, range) }
     guard call.filter == nil, !call.isDistinct, call.orderBy.isEmpty, call.withinGroup.isEmpty, !call.isStar else {
       throw SQLError(.syntaxError, "\(name) is not an aggregate function", at: range)
     }
     var arguments: [BoundExpr] = []
-    for argument in call.arguments { arguments.append(try bind(argument.value, scope)) }
+    for argument in call.arguments {
+      arguments.append(try name == "date_part" ? clock(argument.value, scope) : bind(argument.value, scope))
+    }
     let ranges = call.arguments.map(\.value.range)
     if let special = try timeFunction(name, arguments, ranges, range) { return folding.fold(special) }
     if let plain = try valueFunction(name, arguments, ranges, range) { return folding.fold(plain) }
@@ -26,15 +39,11 @@ extension Binder {
     "date_trunc", "exp", "floor", "greatest", "least", "left", "length", "char_length", "ln", "log", "log10", "lower",
     "ltrim", "btrim", "mod", "now", "nullif", "position", "power", "pow", "replace", "reverse", "right", "round", "rtrim",
     "sign", "split_part", "sqrt", "starts_with", "strpos", "substr", "substring", "time_bucket", "to_timestamp", "trim",
-    "trunc", "upper", "if", "ifnull",
+    "trunc", "upper", "if", "ifnull", "time_bucket_gapfill", "locf", "interpolate",
   ]
 
   /// Known words of the dialect that are yet to come.
-  static let laterNames: Set<String> = [
-    "time_bucket_gapfill", "locf", "interpolate", "delta", "increase", "rate", "integral", "time_weighted_avg",
-    "coverage", "corr", "histogram", "mode", "lttb", "row_number", "rank", "dense_rank", "lag", "lead", "generate_series",
-    "array_agg", "string_agg",
-  ]
+  static let laterNames: Set<String> = ["coverage", "histogram", "lttb", "array_agg"]
 
   /// - Throws: 42883 when the count of arguments is not in `counts`.
   private func expect(
@@ -66,12 +75,13 @@ extension Binder {
           .invalidParameterValue, "there is no unit \"\(unit)\"", at: ranges[0],
           hint: Suggestion.hint(for: unit, among: DateField.allCases.filter { $0.grid != nil }.map(\.rawValue)))
       }
-      if a.count > 2 { try requireUTC(a[2], ranges[2]) }
-      return .call(.bucket(grid), [try coerce(a[1], to: .timestamp, ranges[1])], .timestamp)
+      let zone = a.count > 2 ? try timeZone(a[2], ranges[2]) : nil
+      return .call(.bucket(zoned(grid, zone)), [try coerce(a[1], to: .timestamp, ranges[1])], .timestamp)
     case "time_bucket", "date_bin":
       try expect(2...3, a, name, range)
       let grid = try grid(a[0], ranges[0], origin: a.count > 2 ? a[2] : nil, ranges.last ?? range)
       return .call(.bucket(grid), [try coerce(a[1], to: .timestamp, ranges[1])], .timestamp)
+    case "time_bucket_gapfill": return try gapBucket(a, ranges, range)
     case "date_part":
       try expect(2...2, a, name, range)
       guard case .constant(.text(let field), _) = a[0] else { throw .unsupported("a field that is no constant", at: ranges[0]) }
@@ -83,23 +93,23 @@ extension Binder {
     }
   }
 
-  private func requireUTC(_ zone: BoundExpr, _ range: SourceRange) throws(SQLError) {
-    guard case .constant(.text(let name), _) = zone, ["utc", "gmt", "z"].contains(name.lowercased()) else {
-      throw .unsupported("a time zone other than UTC", at: range)
-    }
+  func zoned(_ grid: TimeGrid, _ zone: SQLTimeZone?) -> TimeGrid {
+    if let zone, !zone.isUTC { return .zoned(grid, zone) }
+    return grid
   }
 
   /// The grid of time_bucket. Without an origin, buckets align to Monday 2000-01-03, months to January.
-  private func grid(
+  func grid(
     _ width: BoundExpr, _ range: SourceRange, origin: BoundExpr?, _ originRange: SourceRange
   ) throws(SQLError) -> TimeGrid {
     guard case .constant(.interval(let interval), _) = try coerce(width, to: .interval, range) else {
       throw .unsupported("a bucket width that is no constant", at: range)
     }
     var start: Int64?
+    var zone: SQLTimeZone?
     if let origin {
       if case .constant(.text(let text), _) = origin, TimestampText.parse(text) == nil {
-        try requireUTC(origin, originRange)
+        zone = try timeZone(origin, originRange)
       } else if case .constant(.timestamp(let instant), _) = try coerce(origin, to: .timestamp, originRange) {
         start = instant
       } else {
@@ -108,12 +118,12 @@ extension Binder {
     }
     if interval.months > 0, interval.days == 0, interval.nanos == 0 {
       let month = start.map { Calendar.monthIndex(Calendar.date(ofDay: Calendar.split($0).day)) } ?? 2000 * 12
-      return .months(Int64(interval.months), origin: month)
+      return zoned(.months(Int64(interval.months), origin: month), zone)
     }
     guard let nanos = interval.fixedNanos, nanos > 0 else {
       throw SQLError(.invalidParameterValue, "a bucket width is positive, and either months or days and time", at: range)
     }
-    return .fixed(width: nanos, origin: start ?? 946_857_600_000_000_000)
+    return zoned(.fixed(width: nanos, origin: start ?? 946_857_600_000_000_000), zone)
   }
 
   // MARK: - Values

@@ -8,43 +8,164 @@ extension Binder {
   }
 
   func select(_ select: Select, orderBy: [SortKey]) throws(SQLError) -> BoundQuery {
-    if let sample = select.sampleBy { throw .unsupported("SAMPLE BY", at: sample.range, hint: "GROUP BY time_bucket(…, ts)") }
-    if case .on(let keys) = select.distinct {
-      throw .unsupported("DISTINCT ON", at: keys.first?.range ?? select.range, hint: "LATEST ON ts PARTITION BY …")
-    }
     let outerRanges = columnRanges
     let (outerAggregates, outerHint) = (aggregates, aggregateHint)
+    let (outerWindows, outerNamed, outerQueries, outerGaps) = (windows, namedWindows, subqueries, gaps)
     defer {
+      (subqueries, gaps) = (outerQueries, outerGaps)
       columnRanges = outerRanges
       (aggregates, aggregateHint) = (outerAggregates, outerHint)
+      (windows, namedWindows) = (outerWindows, outerNamed)
     }
     columnRanges = [:]
     (aggregates, aggregateHint) = (nil, nil)
+    (windows, namedWindows, subqueries) = (nil, select.windows, [])
+    gaps = (nil, [:])
     var (plan, scope) = try from(select.from)
-    if let filter = select.filter {
-      aggregateHint = "filter groups with HAVING"
-      plan = .filter(plan, try condition(filter, scope, "WHERE"))
+    let sampling = try select.sampleBy.map { (sample) throws(SQLError) in try self.sampling(sample, scope) }
+    if let sample = select.sampleBy, !select.groupBy.isEmpty {
+      throw SQLError(.syntaxError, "SAMPLE BY groups by its bucket and by all that is no aggregate", at: sample.range, hint: "leave GROUP BY out")
     }
+    var filter: BoundExpr?
+    if let clause = select.filter {
+      aggregateHint = "filter groups with HAVING"
+      filter = try condition(clause, scope, "WHERE")
+    }
+    if let bounds = sampling.flatMap({ within($0.request) }) { filter = filter.map { .and([bounds, $0]) } ?? bounds }
+    if let filter { plan = .filter(plan, filter) }
     if let latest = select.latestOn { plan = try self.latest(latest, plan, scope) }
 
     aggregateHint = "group by what it is computed from"
-    aggregates = []
+    (aggregates, windows) = ([], [])
     var items = try self.items(select, scope)
-    let found = aggregates
-    aggregates = nil
-    let keys = try groupKeys(select.groupBy, items, select.items, scope)
+    let (found, used) = (aggregates, windows)
+    (aggregates, windows) = (nil, nil)
+    func sampled(_ expression: BoundExpr) -> BoundExpr {
+      sampling.map { expression.replacing($0.request.time, by: $0.request.bucket) } ?? expression
+    }
+    for index in items.indices { items[index].expression = sampled(items[index].expression) }
+    var keys = try groupKeys(select.groupBy, items, select.items, scope)
+    if let sampling { keys = sampledKeys(sampling.request.bucket, items) }
     aggregates = found
-    let having = try select.having.map { (e) throws(SQLError) in try condition(e, scope, "HAVING") }
+    let having = try select.having.map { (e) throws(SQLError) in sampled(try condition(e, scope, "HAVING")) }
+    windows = used
     var order = try orderKeys(orderBy, items, scope)
+    for index in order.indices { order[index].expression = sampled(order[index].expression) }
+    var distinctOn = try distinctKeys(select.distinct, items, scope, order, orderBy).map(sampled)
+    if sampling != nil, orderBy.isEmpty, select.distinct != .rows {
+      order = (distinctOn + keys).map { SortOrder(expression: $0, isDescending: false, nullsFirst: false) }
+    }
+    var uses = (windows ?? []).map { $0.mapExpressions(sampled) }
+    windows = nil
     let collected = aggregates ?? []
-    let isGrouped = !select.groupBy.isEmpty || !collected.isEmpty || having != nil
+    let isGrouped = !keys.isEmpty || !select.groupBy.isEmpty || !collected.isEmpty || having != nil
+    let orderRanges = orderBy.isEmpty ? order.map { _ in select.range } : orderBy.map(\.expression.range)
     if isGrouped {
       plan = .aggregate(plan, keys: keys, collected)
       for index in items.indices { items[index].expression = try overGroups(items[index].expression, keys, items[index].range) }
-      for index in order.indices { order[index].expression = try overGroups(order[index].expression, keys, orderBy[index].expression.range) }
+      for index in order.indices { order[index].expression = try overGroups(order[index].expression, keys, orderRanges[index]) }
       if let having, let clause = select.having { plan = .filter(plan, try overGroups(having, keys, clause.range)) }
+      if let gap = try gap(sampling, select, keys, collected, filter) { plan = .gapFill(plan, gap) }
+      for index in distinctOn.indices { distinctOn[index] = try overGroups(distinctOn[index], keys, select.range) }
+      for index in uses.indices { uses[index] = try overGroups(uses[index], keys) }
     }
-    return try finished(plan, items, order, orderBy, isDistinct: select.distinct == .rows)
+    if gaps.request != nil, !isGrouped {
+      throw SQLError(.groupingError, "time_bucket_gapfill needs a GROUP BY that holds it", at: select.range)
+    }
+    if !uses.isEmpty {
+      let (windowed, columns) = placed(uses, on: plan)
+      plan = windowed
+      func place(_ expression: BoundExpr) -> BoundExpr {
+        expression.remapped { $0 >= Self.windowBase ? columns[$0 - Self.windowBase] : $0 }
+      }
+      for index in items.indices { items[index].expression = place(items[index].expression) }
+      for index in order.indices { order[index].expression = place(order[index].expression) }
+      distinctOn = distinctOn.map(place)
+    }
+    return try finished(plan, items, order, orderRanges, select.distinct, distinctOn)
+  }
+
+  /// The bucket, and each item that is no aggregate.
+  private func sampledKeys(_ bucket: BoundExpr, _ items: [Item]) -> [BoundExpr] {
+    var keys = [bucket]
+    for item in items where !item.expression.columns.contains(where: { $0 >= Self.aggregateBase }) {
+      if item.expression.constantValue == nil, !keys.contains(item.expression) { keys.append(item.expression) }
+    }
+    return keys
+  }
+
+  private func gap(
+    _ sampling: Sampling?, _ select: Select, _ keys: [BoundExpr], _ aggregates: [Aggregate], _ filter: BoundExpr?
+  ) throws(SQLError) -> GapFill? {
+    if let request = gaps.request {
+      let fills = aggregates.indices.map { gaps.fills[$0] ?? .null }
+      return try gapFill(request, keys, aggregates, fills, filter, select.range)
+    }
+    if !gaps.fills.isEmpty {
+      throw SQLError(.groupingError, "locf and interpolate need time_bucket_gapfill", at: select.range)
+    }
+    guard let sampling, let clause = select.sampleBy, !sampling.fill.isEmpty, sampling.fill != [.none] else { return nil }
+    guard sampling.fill.count == 1 || sampling.fill.count == aggregates.count else {
+      throw SQLError(
+        .syntaxError, "FILL has \(sampling.fill.count) ways for \(aggregates.count) aggregates", at: clause.range,
+        hint: "give one for all, or one each")
+    }
+    var fills: [GapFill.Fill] = []
+    for (index, aggregate) in aggregates.enumerated() {
+      switch sampling.fill[sampling.fill.count == 1 ? 0 : index] {
+      case .none, .null: fills.append(.null)
+      case .previous: fills.append(.previous)
+      case .linear:
+        guard aggregate.type == .int || aggregate.type == .float else {
+          throw SQLError(.datatypeMismatch, "FILL(LINEAR) of \(aggregate.type.rawValue)", at: clause.range)
+        }
+        fills.append(.linear)
+      case .value(let expression):
+        let value = try coerce(bind(expression, Scope()), to: aggregate.type, expression.range)
+        guard let constant = value.constantValue else {
+          throw SQLError(.invalidParameterValue, "FILL takes a constant", at: expression.range)
+        }
+        fills.append(.value(constant))
+      }
+    }
+    return try gapFill(sampling.request, keys, aggregates, fills, filter, clause.range)
+  }
+
+  /// The keys of DISTINCT ON: as GROUP BY they may be positions or names of the select list.
+  /// - Throws: 42P10 where ORDER BY does not begin with them.
+  private func distinctKeys(
+    _ distinct: Select.Distinct, _ items: [Item], _ scope: Scope, _ order: [SortOrder], _ orderBy: [SortKey]
+  ) throws(SQLError) -> [BoundExpr] {
+    guard case .on(let expressions) = distinct else { return [] }
+    var keys: [BoundExpr] = []
+    for expression in expressions {
+      if let ordinal = try ordinal(expression, items.count, "DISTINCT ON") {
+        keys.append(items[ordinal].expression)
+      } else if let item = alias(expression, items, scope) {
+        keys.append(item)
+      } else {
+        keys.append(try bind(expression, scope))
+      }
+    }
+    let leading = order.prefix(Set(keys).count)
+    if let wrong = leading.firstIndex(where: { !keys.contains($0.expression) }) {
+      throw SQLError(
+        .invalidColumnReference, "ORDER BY must begin with the keys of DISTINCT ON", at: orderBy[wrong].expression.range,
+        hint: "put them first; what follows says which row of each is kept")
+    }
+    return keys
+  }
+
+  private func overGroups(_ use: WindowUse, _ keys: [BoundExpr]) throws(SQLError) -> WindowUse {
+    var use = use
+    for index in use.partition.indices { use.partition[index] = try overGroups(use.partition[index], keys, use.range) }
+    for index in use.order.indices {
+      use.order[index].expression = try overGroups(use.order[index].expression, keys, use.range)
+    }
+    for index in use.call.arguments.indices {
+      use.call.arguments[index] = try overGroups(use.call.arguments[index], keys, use.range)
+    }
+    return use
   }
 
   // MARK: - Clauses
@@ -167,6 +288,7 @@ extension Binder {
   private func overGroups(_ expression: BoundExpr, _ keys: [BoundExpr], _ range: SourceRange) throws(SQLError) -> BoundExpr {
     if let key = keys.firstIndex(of: expression) { return .column(key, expression.type) }
     if case .column(let index, let type) = expression {
+      if index >= Self.windowBase { return expression }
       if index >= Self.aggregateBase { return .column(keys.count + index - Self.aggregateBase, type) }
       throw SQLError(
         .groupingError, "a column that is neither in GROUP BY nor inside an aggregate", at: columnRanges[index] ?? range,
@@ -187,25 +309,29 @@ extension Binder {
 
   /// Projects the items, with what ORDER BY needs beside them, sorts, and drops the rest.
   private func finished(
-    _ plan: LogicalPlan, _ items: [Item], _ order: [SortOrder], _ orderBy: [SortKey], isDistinct: Bool
+    _ plan: LogicalPlan, _ items: [Item], _ order: [SortOrder], _ ranges: [SourceRange], _ distinct: Select.Distinct,
+    _ distinctOn: [BoundExpr]
   ) throws(SQLError) -> BoundQuery {
+    let isDistinct = distinct == .rows
     var columns = items.map(\.expression)
     var order = order
-    for index in order.indices {
-      let expression = order[index].expression
-      if let position = columns.firstIndex(of: expression) {
-        order[index].expression = .column(position, expression.type)
-      } else if isDistinct {
-        throw SQLError(
-          .invalidColumnReference, "ORDER BY of SELECT DISTINCT must be in the select list", at: orderBy[index].expression.range)
-      } else {
-        columns.append(expression)
-        order[index].expression = .column(columns.count - 1, expression.type)
-      }
+    func position(_ expression: BoundExpr) -> BoundExpr {
+      let known = columns.firstIndex(of: expression)
+      if known == nil { columns.append(expression) }
+      return .column(known ?? columns.count - 1, expression.type)
     }
+    for index in order.indices {
+      if isDistinct, !columns.contains(order[index].expression) {
+        throw SQLError(
+          .invalidColumnReference, "ORDER BY of SELECT DISTINCT must be in the select list", at: ranges[index])
+      }
+      order[index].expression = position(order[index].expression)
+    }
+    let firsts = distinctOn.map(position)
     var result = LogicalPlan.project(plan, columns)
-    if isDistinct { result = distinct(result) }
+    if isDistinct { result = self.distinct(result) }
     if !order.isEmpty { result = .sort(result, order) }
+    if !firsts.isEmpty { result = .first(result, keys: firsts) }
     if columns.count > items.count {
       result = .project(result, items.indices.map { .column($0, items[$0].expression.type) })
     }

@@ -12,6 +12,18 @@ final class Binder {
   /// Aggregates of the SELECT being bound; nil where none may stand.
   var aggregates: [Aggregate]?
   var aggregateHint: String?
+  /// Window functions of the SELECT being bound; nil where none may stand.
+  var windows: [WindowUse]?
+  /// Of its WINDOW clause.
+  var namedWindows: [NamedWindow] = []
+  /// Gaps that the SELECT being bound fills: in which bucket, and how an aggregate does by its number.
+  var gaps: (request: GapRequest?, fills: [Int: GapFill.Fill]) = (nil, [:])
+  /// The names around the sub-query being bound.
+  var surroundings: OuterScope?
+  /// Sub-queries of the SELECT being bound, by their text.
+  var subqueries: [(text: String, columns: [Scope.Column], bound: BoundExpr)] = []
+  /// The last number given to a value of a query around.
+  var lastOuter = 0
   /// Where a column was last mentioned, for errors about it.
   var columnRanges: [Int: SourceRange] = [:]
   /// What a row without a span covers, by relation of FROM.
@@ -78,23 +90,31 @@ extension Binder {
       let projected = LogicalPlan.project(plan, shown.map { .column($0, scope.columns[$0].type) })
       return try ordered(BoundQuery(plan: projected, names: shown.map { scope.columns[$0].name }), orderBy)
     case .combined(let operation, let all, let left, let right):
-      guard operation == .union else { throw .unsupported(operation.rawValue) }
-      return try ordered(union(all, self.body(left, orderBy: []), self.body(right, orderBy: [])), orderBy)
+      let combined = try self.combined(
+        operation, all, self.body(left, orderBy: []), self.body(right, orderBy: []))
+      return try ordered(combined, orderBy)
     }
   }
 
-  private func union(_ all: Bool, _ a: BoundQuery, _ b: BoundQuery) throws(SQLError) -> BoundQuery {
+  private func combined(
+    _ operation: SetOperator, _ all: Bool, _ a: BoundQuery, _ b: BoundQuery
+  ) throws(SQLError) -> BoundQuery {
+    let word = operation.rawValue
     guard a.types.count == b.types.count else {
-      throw SQLError(.syntaxError, "UNION joins \(a.types.count) columns with \(b.types.count)")
+      throw SQLError(.syntaxError, "\(word) joins \(a.types.count) columns with \(b.types.count)")
     }
     var types: [SQLType] = []
     for (x, y) in zip(a.types, b.types) {
       guard let type = common(x, y) else {
-        throw SQLError(.datatypeMismatch, "UNION joins \(x.rawValue) with \(y.rawValue)", hint: "cast one of them with ::")
+        throw SQLError(.datatypeMismatch, "\(word) joins \(x.rawValue) with \(y.rawValue)", hint: "cast one of them with ::")
       }
       types.append(type)
     }
-    let plan = LogicalPlan.unionAll([try converted(a.plan, types), try converted(b.plan, types)])
+    let (left, right) = (try converted(a.plan, types), try converted(b.plan, types))
+    guard operation == .union else {
+      return BoundQuery(plan: .setOperation(operation, all: all, left, right), names: a.names)
+    }
+    let plan = LogicalPlan.unionAll([left, right])
     return BoundQuery(plan: all ? plan : distinct(plan), names: a.names)
   }
 

@@ -19,6 +19,10 @@ package indirect enum BoundExpr: Hashable, Sendable {
   /// `x IN (constants)`; the constants are of the type of x and not null.
   case inSet(BoundExpr, Set<SQLValue>, hasNull: Bool)
   case call(ScalarFunction, [BoundExpr], SQLType)
+  /// A value of the query around, by a number of its own; a constant once that query has a row.
+  case outer(Int, SQLType)
+  /// A query inside the expression. Terms: what it is compared with, then a value for each of its captures.
+  case subquery(Subquery, [BoundExpr])
 
   package struct Branch: Hashable, Sendable {
     package var condition: BoundExpr
@@ -28,8 +32,10 @@ package indirect enum BoundExpr: Hashable, Sendable {
   package var type: SQLType {
     switch self {
     case .column(_, let type), .constant(_, let type), .arithmetic(_, _, _, let type),
-      .conditional(_, _, let type), .coalesce(_, let type), .cast(_, let type), .call(_, _, let type):
+      .conditional(_, _, let type), .coalesce(_, let type), .cast(_, let type), .call(_, _, let type),
+      .outer(_, let type):
       type
+    case .subquery(let query, _): query.type
     case .negate(let operand): operand.type
     case .compare, .and, .or, .not, .isNull, .isTruth, .isDistinct, .inSet: .bool
     }
@@ -43,12 +49,12 @@ package indirect enum BoundExpr: Hashable, Sendable {
 
   var children: [BoundExpr] {
     switch self {
-    case .column, .constant: []
+    case .column, .constant, .outer: []
     case .arithmetic(_, let a, let b, _), .compare(_, let a, let b), .isDistinct(let a, let b, _): [a, b]
     case .negate(let a), .not(let a), .isNull(let a, _), .isTruth(let a, _, _), .cast(let a, _),
       .inSet(let a, _, _):
       [a]
-    case .and(let terms), .or(let terms), .coalesce(let terms, _), .call(_, let terms, _): terms
+    case .and(let terms), .or(let terms), .coalesce(let terms, _), .call(_, let terms, _), .subquery(_, let terms): terms
     case .conditional(let branches, let otherwise, _):
       branches.flatMap { [$0.condition, $0.result] } + [otherwise]
     }
@@ -57,7 +63,7 @@ package indirect enum BoundExpr: Hashable, Sendable {
   /// The same expression with `transform` applied to its children.
   func mapChildren(_ f: (BoundExpr) -> BoundExpr) -> BoundExpr {
     switch self {
-    case .column, .constant: self
+    case .column, .constant, .outer: self
     case .arithmetic(let op, let a, let b, let type): .arithmetic(op, f(a), f(b), type)
     case .compare(let op, let a, let b): .compare(op, f(a), f(b))
     case .isDistinct(let a, let b, let negated): .isDistinct(f(a), f(b), negated: negated)
@@ -71,6 +77,7 @@ package indirect enum BoundExpr: Hashable, Sendable {
     case .or(let terms): .or(terms.map(f))
     case .coalesce(let terms, let type): .coalesce(terms.map(f), type)
     case .call(let function, let terms, let type): .call(function, terms.map(f), type)
+    case .subquery(let query, let terms): .subquery(query, terms.map(f))
     case .conditional(let branches, let otherwise, let type):
       .conditional(
         branches.map { Branch(condition: f($0.condition), result: f($0.result)) },
@@ -96,10 +103,21 @@ package indirect enum BoundExpr: Hashable, Sendable {
     return mapChildren { $0.remapped(mapping) }
   }
 
+  /// Replaces `part` by `other` wherever it stands.
+  func replacing(_ part: BoundExpr, by other: BoundExpr) -> BoundExpr {
+    self == part ? other : mapChildren { $0.replacing(part, by: other) }
+  }
+
   /// Replaces column i by `expressions[i]`.
   func substituting(_ expressions: [BoundExpr]) -> BoundExpr {
     if case .column(let index, _) = self { return expressions[index] }
     return mapChildren { $0.substituting(expressions) }
+  }
+
+  /// Whether any part of it is a query of its own.
+  var hasSubquery: Bool {
+    if case .subquery = self { return true }
+    return children.contains { $0.hasSubquery }
   }
 
   /// The terms of a conjunction.
@@ -130,6 +148,18 @@ package enum Comparison: String, Sendable {
   case greater = ">"
   case greaterOrEqual = ">="
 
+  /// The comparison that holds where this one does not.
+  var negated: Comparison {
+    switch self {
+    case .equal: .notEqual
+    case .notEqual: .equal
+    case .less: .greaterOrEqual
+    case .lessOrEqual: .greater
+    case .greater: .lessOrEqual
+    case .greaterOrEqual: .less
+    }
+  }
+
   /// The comparison with its sides exchanged.
   var flipped: Comparison {
     switch self {
@@ -151,6 +181,8 @@ package enum ScalarFunction: Hashable, Sendable {
   case like(caseInsensitive: Bool)
   case regex(caseInsensitive: Bool)
   case extract(DateField)
+  /// What the clocks of a zone show, as if it were UTC: for EXTRACT alone.
+  case localTime(SQLTimeZone)
   /// The start of the bucket that holds a timestamp.
   case bucket(TimeGrid)
   /// An interval in seconds, a month being 30 days.

@@ -17,6 +17,28 @@ enum Explain {
     return lines
   }
 
+  /// The plan as it stands before a run, and below it those of its sub-queries.
+  static func lines(_ plan: LogicalPlan, _ pool: TextPool) -> [String] {
+    lines(PhysicalBuilder(pool: pool).build(plan), nil) + subqueries(plan, pool)
+  }
+
+  /// The plans of sub-queries in expressions of `plan`, and of those within them.
+  static func subqueries(_ plan: LogicalPlan, _ pool: TextPool) -> [String] {
+    var found: [Subquery] = []
+    func collect(_ expression: BoundExpr) {
+      if case .subquery(let query, _) = expression, !found.contains(query) { found.append(query) }
+      for child in expression.children { collect(child) }
+    }
+    _ = plan.mapExpressions { expression in
+      collect(expression)
+      return expression
+    }
+    return found.flatMap { query in
+      let often = query.captures.isEmpty ? "once" : "for each combination of \(query.captures.count) columns around"
+      return ["SUB-QUERY, \(often)"] + lines(query.plan, pool).map { "  " + $0 }
+    }
+  }
+
   private static func append(_ node: Operator, _ depth: Int, _ analyzed: Bool, _ lines: inout [String]) {
     let indent = String(repeating: "  ", count: depth)
     var line = indent + node.title

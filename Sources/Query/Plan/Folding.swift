@@ -9,8 +9,11 @@ struct Folding {
     guard !children.isEmpty || expression.columns.isEmpty,
       children.allSatisfy({ $0.constantValue != nil })
     else { return expression }
-    if case .column = expression { return expression }
-    guard let vector = try? NodeBuilder(pool: pool).node(expression).evaluate(Batch([], count: 1), nil) else {
+    switch expression {
+    case .column, .outer, .subquery: return expression
+    default: break
+    }
+    guard let vector = try? NodeBuilder(folding: pool).node(expression).evaluate(Batch([], count: 1), nil) else {
       return expression
     }
     return .constant(vector.value(0, pool), expression.type)

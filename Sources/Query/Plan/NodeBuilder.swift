@@ -3,6 +3,19 @@ import Glibc
 /// Makes runnable nodes of bound expressions: the one place where kernels are chosen by type.
 struct NodeBuilder {
   let pool: TextPool
+  /// Of the run; nil where constants are folded, which hold no queries.
+  private let context: ExecutionContext?
+
+  init(_ context: ExecutionContext) {
+    pool = context.pool
+    self.context = context
+  }
+
+  /// For constants, before any run.
+  init(folding pool: TextPool) {
+    self.pool = pool
+    context = nil
+  }
 
   func node(_ expression: BoundExpr) -> ExpressionNode {
     switch expression {
@@ -26,6 +39,9 @@ struct NodeBuilder {
     case .cast(let operand, let type): cast(operand, type)
     case .inSet(let operand, let set, let hasNull): InSetNode(node(operand), set, hasNull: hasNull, pool)
     case .call(let function, let arguments, let type): call(function, arguments, type)
+    case .outer(_, let type): ConstantNode(.null, type, pool)
+    case .subquery(let query, let terms):
+      if let context { SubqueryNode(query, terms.map(node), context) } else { ConstantNode(.null, query.type, pool) }
     }
   }
 
@@ -215,6 +231,18 @@ extension NodeBuilder {
     case .extract(let field):
       return UnaryKernelNode(nodes[0], .float) { a, out, count in
         mapSlots(a, out, count) { slot(of: field.extract($0)) }
+        return false
+      }
+    case .localTime(let zone):
+      return UnaryKernelNode(nodes[0], .timestamp) { a, out, count in
+        var (low, end, offset) = (Int64.max, Int64.min, Int64(0))
+        mapSlots(a, out, count) { instant in
+          if instant < low || instant >= end {
+            (offset, end) = zone.offset(at: instant)
+            low = instant
+          }
+          return instant &+ offset
+        }
         return false
       }
     case .intervalSeconds:

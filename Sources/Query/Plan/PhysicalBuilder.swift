@@ -9,7 +9,10 @@ struct PhysicalBuilder {
     var columns: [Int]
 
     /// Position of logical column `column`.
-    func position(_ column: Int) -> Int { columns.firstIndex(of: column) ?? 0 }
+    func position(_ column: Int) -> Int {
+      guard let position = columns.firstIndex(of: column) else { preconditionFailure("a column that the plan does not read") }
+      return position
+    }
 
     func remap(_ expression: BoundExpr) -> BoundExpr { expression.remapped(position) }
   }
@@ -46,8 +49,20 @@ struct PhysicalBuilder {
     case .limit(let child, let limit, let offset):
       let built = build(child, required: required.union(filters.columns), filters: [])
       return filtered(Built(root: LimitOperator(built.root, limit: limit, offset: offset), columns: built.columns), filters)
-    case .join(let left, let right, let isLeft, let condition):
-      return join(left, right, isLeft, condition, required, filters)
+    case .join(let left, let right, let kind, let condition):
+      return join(left, right, kind, condition, required, filters)
+    case .asof(let left, let right, let asof): return self.asof(left, right, asof, required, filters)
+    case .setOperation(let operation, let all, let left, let right):
+      let root = SetOperationOperator(operation, all: all, build(left), build(right))
+      return filtered(Built(root: root, columns: Array(left.types.indices)), filters)
+    case .gapFill(let child, let gap):
+      let root = GapFillOperator(build(child), gap)
+      return filtered(Built(root: root, columns: Array(child.types.indices)), filters)
+    case .first(let child, let keys):
+      let built = build(child, required: required.union(filters.columns).union(keys.columns), filters: [])
+      let root = FirstOperator(built.root, keys: keys.map(built.remap))
+      return filtered(Built(root: root, columns: built.columns), filters)
+    case .window(let child, let window): return self.window(child, window, required, filters)
     case .unionAll(let children):
       let columns = required.union(filters.columns).sorted()
       let operators = children.map { child in
@@ -116,9 +131,10 @@ struct PhysicalBuilder {
   // MARK: - Joins
 
   private func join(
-    _ left: LogicalPlan, _ right: LogicalPlan, _ isLeft: Bool, _ condition: [BoundExpr], _ required: Set<Int>,
+    _ left: LogicalPlan, _ right: LogicalPlan, _ kind: JoinKind, _ condition: [BoundExpr], _ required: Set<Int>,
     _ filters: [BoundExpr]
   ) -> Built {
+    let isInner = kind == .inner
     let width = left.types.count
     func side(_ expression: BoundExpr) -> (left: Bool, right: Bool) {
       let columns = expression.columns
@@ -126,11 +142,11 @@ struct PhysicalBuilder {
     }
     var (leftFilters, rightFilters, above): ([BoundExpr], [BoundExpr], [BoundExpr]) = ([], [], [])
     var (leftKeys, rightKeys, residual): ([BoundExpr], [BoundExpr], [BoundExpr]) = ([], [], [])
-    // An inner join does not tell ON from WHERE; a left join does.
-    for term in condition + (isLeft ? [] : filters) {
+    // An inner join does not tell ON from WHERE; others do.
+    for term in condition + (isInner ? filters : []) {
       switch side(term) {
-      case (true, false) where !isLeft: leftFilters.append(term)
-      case (false, true): rightFilters.append(term.remapped { $0 - width })
+      case (true, false) where isInner: leftFilters.append(term)
+      case (false, true) where kind != .full: rightFilters.append(term.remapped { $0 - width })
       default:
         if case .compare(.equal, let a, let b) = term, side(a) == (true, false), side(b) == (false, true) {
           leftKeys.append(a)
@@ -143,8 +159,10 @@ struct PhysicalBuilder {
         }
       }
     }
-    if isLeft {
-      for term in filters { if side(term) == (true, false) { leftFilters.append(term) } else { above.append(term) } }
+    if !isInner {
+      for term in filters {
+        if kind == .left, side(term) == (true, false) { leftFilters.append(term) } else { above.append(term) }
+      }
     }
     let needed = required.union((residual + above).columns)
     let a = build(left, required: Set(needed.filter { $0 < width }).union(leftKeys.columns), filters: leftFilters)
@@ -153,9 +171,56 @@ struct PhysicalBuilder {
     let columns = a.columns + b.columns.map { $0 + width }
     let positions = Built(root: a.root, columns: columns)
     let root = JoinOperator(
-      a.root, b.root, isLeft ? .left : .inner, leftKeys: leftKeys.map(a.remap), rightKeys: rightKeys.map(b.remap),
+      a.root, b.root, kind, leftKeys: leftKeys.map(a.remap), rightKeys: rightKeys.map(b.remap),
       residual: BoundExpr.conjunction(residual).map(positions.remap))
     return filtered(Built(root: root, columns: columns), above)
+  }
+
+  private func asof(
+    _ left: LogicalPlan, _ right: LogicalPlan, _ asof: AsofJoin, _ required: Set<Int>, _ filters: [BoundExpr]
+  ) -> Built {
+    let width = left.types.count
+    // What is asked of the left row alone may be asked first; the right side must be whole.
+    let leftFilters = filters.filter { $0.columns.allSatisfy { $0 < width } }
+    let above = filters.filter { !$0.columns.allSatisfy { $0 < width } }
+    let needed = required.union(above.columns)
+    let a = build(
+      left, required: Set(needed.filter { $0 < width }).union((asof.keys.map(\.left) + [asof.leftTime]).columns),
+      filters: leftFilters)
+    let b = build(
+      right,
+      required: Set(needed.filter { $0 >= width }.map { $0 - width })
+        .union((asof.keys.map(\.right) + [asof.rightTime]).columns), filters: [])
+    var inner = asof
+    inner.keys = asof.keys.map { (left: a.remap($0.left), right: b.remap($0.right)) }
+    inner.leftTime = a.remap(asof.leftTime)
+    inner.rightTime = b.remap(asof.rightTime)
+    let columns = a.columns + b.columns.map { $0 + width }
+    return filtered(Built(root: AsofJoinOperator(a.root, b.root, inner), columns: columns), above)
+  }
+
+  private func window(
+    _ child: LogicalPlan, _ window: WindowPlan, _ required: Set<Int>, _ filters: [BoundExpr]
+  ) -> Built {
+    let width = child.types.count
+    // A condition on partition columns alone takes whole partitions or none.
+    let partition = window.partition.reduce(into: Set<Int>()) { columns, key in
+      if case .column(let column, _) = key { columns.insert(column) }
+    }
+    func isOnPartitions(_ filter: BoundExpr) -> Bool {
+      let columns = filter.columns
+      return !columns.isEmpty && columns.isSubset(of: partition)
+    }
+    let above = filters.filter { !isOnPartitions($0) }
+    let needed = required.union(above.columns).filter { $0 < width }
+    let read = (window.partition + window.order.map(\.expression) + window.calls.flatMap(\.arguments)).columns
+    let built = build(child, required: needed.union(read), filters: filters.filter(isOnPartitions))
+    var inner = window
+    inner.partition = window.partition.map(built.remap)
+    for index in window.order.indices { inner.order[index].expression = built.remap(window.order[index].expression) }
+    inner.calls = window.calls.map { $0.mapExpressions(built.remap) }
+    let columns = built.columns + window.calls.indices.map { width + $0 }
+    return filtered(Built(root: WindowOperator(built.root, inner), columns: columns), above)
   }
 
   private func latest(

@@ -1,6 +1,6 @@
 /// The names that an expression may use: columns of the FROM clause by position.
 struct Scope {
-  struct Column {
+  struct Column: Equatable {
     /// Alias of the relation it belongs to.
     var relation: String
     var name: String

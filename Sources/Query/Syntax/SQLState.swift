@@ -32,6 +32,7 @@ package struct SQLState: Hashable, Sendable, CustomStringConvertible {
   package static let invalidParameterValue = SQLState("22023")
   package static let invalidText = SQLState("22P02")
   package static let invalidByteSequence = SQLState("22021")
+  package static let cardinalityViolation = SQLState("21000")
   package static let serializationFailure = SQLState("40001")
   package static let readOnlyTransaction = SQLState("25006")
   package static let insufficientPrivilege = SQLState("42501")
