@@ -132,6 +132,8 @@ import Testing
     let sql = "select connected, interface, source from connections where device_id = '\(id)' order by lsn"
     func states() throws -> [Bool] { try rows(server, sql).compactMap { $0["connected"] as? Bool } }
     try waitUntil("the last one") { server.log.contains("Created b80000000001: My LAMPI") }
+    // The log line comes before the rows of its batch.
+    try waitUntil("its rows") { (try? states().count) ?? 0 >= 3 }
     #expect(try states() == [true, false, true])
     #expect(try rows(server, "select device_id from connections where device_id like 'aa%'").isEmpty)
     #expect(server.stop() == 0)
