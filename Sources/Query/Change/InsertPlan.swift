@@ -24,8 +24,9 @@ struct InsertPlan {
   private var series: [(key: SeriesKey, rows: [Row])] = []
   private var numbers: [SeriesKey: Int] = [:]
 
+  /// - Parameter source: what the rows' query reads.
   init(
-    _ insert: Insert, _ catalog: any Catalog, symbols: SymbolTable, parameters: [SQLValue],
+    _ insert: Insert, _ catalog: any Catalog, reading source: any Catalog, symbols: SymbolTable, parameters: [SQLValue],
     named: [String: SQLValue]
   ) throws(SQLError) {
     self.insert = insert
@@ -33,10 +34,10 @@ struct InsertPlan {
     if !insert.returning.isEmpty { throw .unsupported("INSERT RETURNING", at: insert.table.range) }
     schema = try Self.table(insert.table, catalog)
     batch = FrameBatch(table: schema.id)
-    guard let source = insert.source else { throw .unsupported("DEFAULT VALUES", at: insert.table.range) }
+    guard let rows = insert.source else { throw .unsupported("DEFAULT VALUES", at: insert.table.range) }
     let query = try QueryEngine.prepare(
-      Statement(kind: .query(source), range: source.range), catalog, parameters: parameters, named: named)
-    roles = try Self.roles(insert, schema, count: query.columns.count, source.range)
+      Statement(kind: .query(rows), range: rows.range), source, parameters: parameters, named: named)
+    roles = try Self.roles(insert, schema, count: query.columns.count, rows.range)
     let found = try query.rows()
     for (index, values) in found.enumerated() { try add(values, index) }
     frame()

@@ -36,18 +36,18 @@ extension HTTPDoor {
   }
 
   /// Nil for another path.
-  func showCommands(_ path: [String], _ viewer: Viewer?) async throws -> Response? {
+  func showCommands(_ path: [String], _ admitted: Admission) async throws -> Response? {
     let device: String?
     switch (path.first, path.count) {
     case ("commands", 1): device = nil
     case ("devices", 3) where path[2] == "commands": device = path[1]
     default: return nil
     }
-    let snapshot = snapshot(for: viewer)
-    if let device, viewer == nil, !(try store.wholeRegistry().devices.contains(device)) {
+    let snapshot = snapshot(for: admitted)
+    if let device, admitted.viewer == nil, !(try store.wholeRegistry().devices.contains(device)) {
       throw Refused(.unknownDevice)
     }
-    try enterQuery(viewer)
+    try enterQuery(admitted)
     defer { runningQueries.leave() }
     let history = try await blocking { try snapshot.commandHistory() }
     let wanted = history.entries.reversed().filter { device == nil || $0.order.device == device }

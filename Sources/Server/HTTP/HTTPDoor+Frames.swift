@@ -12,7 +12,7 @@ extension HTTPDoor {
       if header != nil { admitted = try admission(header).get() }
       let bytes = try await body(request, limit: Self.bodyLimit)
       let parsed = try parse(bytes)
-      let creator = try Self.creator(of: parsed.infos, admitted, admission)
+      let creator = try Self.creator(of: parsed.infos, admitted) { admission($0) }
       let append = frames.request(parsed, creator: creator, interface: "http", topic: "/powermon/data")
       let result = try await durable(append)
       metrics.add(parsed.infos.count, .httpFrames, result)

@@ -11,6 +11,7 @@ package struct EventCursor {
   private let lsns: ClosedRange<LSN>
   /// Leaves out what its viewer may not see; nil shows all.
   private var visibility: Visibility?
+  private var hidesCodes = false
   private var journals: ArraySlice<Manifest.JournalSegment> = []
   /// Where the next chunk of the first of `journals` begins.
   private var offset = 0
@@ -27,10 +28,11 @@ package struct EventCursor {
   }
 
   init(
-    _ live: Live, _ shared: Shared, _ lsns: ClosedRange<LSN>, skipsDamage: Bool = false, visibility: Visibility? = nil
+    _ live: Live, _ shared: Shared, _ lsns: ClosedRange<LSN>, skipsDamage: Bool = false, visibility: Visibility? = nil,
+    hidesCodes: Bool = false
   ) {
     self.init(sealed: live.manifest.journals, shared, lsns, skipsDamage: skipsDamage)
-    self.visibility = visibility
+    (self.visibility, self.hidesCodes) = (visibility, hidesCodes)
     heads = live.heads.map(\.events)[...]
     index = heads.first?.firstIndex(atOrAbove: lsns.lowerBound) ?? 0
     guard !skipsDamage else { return }
@@ -65,8 +67,9 @@ package struct EventCursor {
   /// - Throws: `.io`; `.corrupt`, naming the journal, its LSNs and the remedy, where events may be lost, now and
   ///   at every further call; `.unsupportedVersion`, `.corrupt` for an event that no version writes.
   package mutating func next() throws(StorageError) -> Event? {
-    guard let visibility else { return try nextOfAll() }
     while let event = try nextOfAll() {
+      if hidesCodes, case .codeIssued = event.kind { continue }
+      guard let visibility else { return event }
       if let shown = visibility.shown(event) { return shown }
     }
     return nil

@@ -8,8 +8,10 @@ struct RemoteRegistry {
   init(_ url: String) throws { connection = HTTPConnection(try ServerURL(url)) }
 
   /// Asks for a list or an object and prints it.
-  func show(_ path: String..., format: OutputFormat) throws {
-    let bytes = try ask("GET", path)
+  /// - Parameter query: what stands behind the path, nil left out.
+  func show(_ path: String..., query: [(name: String, value: String?)] = [], format: OutputFormat) throws {
+    let asked = query.compactMap { item in item.value.map { "\(item.name)=\(HTTPConnection.escaped($0))" } }
+    let bytes = try ask("GET", path, query: asked.isEmpty ? "" : "?" + asked.joined(separator: "&"))
     guard let rows = FlatJSON.array(bytes) ?? FlatJSON.object(bytes).map({ [$0] }) else { throw strange }
     try print(rows, format)
   }
