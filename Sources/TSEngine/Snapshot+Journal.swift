@@ -57,10 +57,10 @@ extension Snapshot {
     return count
   }
 
-  /// All commands and what became of them. O(events).
+  /// Commands sent at the LSN `first` or later, and what became of them. O(events from there on).
   /// - Throws: as `events`.
-  package func commandHistory() throws(StorageError) -> CommandHistory {
-    var (cursor, history) = (eventCursor(), CommandHistory())
+  package func commandHistory(from first: LSN = 0) throws(StorageError) -> CommandHistory {
+    var (cursor, history) = (eventCursor(from: first), CommandHistory())
     while let event = try cursor.next() { history.apply(event) }
     return history
   }

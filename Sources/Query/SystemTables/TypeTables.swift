@@ -5,9 +5,7 @@ import TSEngine
 ///
 /// They are views: whatever bounds what somebody sees bounds it here too. A table of that very name goes before.
 enum TypeTables {
-  private static let application = "tsq"
-
-  enum Part: String, CaseIterable { case device, reading, message }
+  private static let prefix = "tsq_"
 
   /// A table of rows, or a query in SQL.
   enum View {
@@ -15,19 +13,15 @@ enum TypeTables {
     case query(String)
   }
 
-  static func name(of type: String, _ part: Part) -> String {
-    "\(application)_\(type.split(separator: "_").joined())\(part.rawValue)"
-  }
-
   /// All names, ascending.
   static func names(_ registry: Registry) -> [String] {
-    registry.types.all.flatMap { type in Part.allCases.map { name(of: type.schema.name, $0) } }.sorted()
+    registry.types.all.flatMap { type in TypePart.allCases.map { type.tableName(of: $0) } }.sorted()
   }
 
   static func find(_ word: String, _ catalog: any Catalog) -> View? {
-    guard word.hasPrefix("\(application)_") else { return nil }
+    guard word.hasPrefix(prefix) else { return nil }
     for type in catalog.snapshot.registry.types.all {
-      for part in Part.allCases where name(of: type.schema.name, part) == word {
+      for part in TypePart.allCases where type.tableName(of: part) == word {
         switch part {
         case .device: return rows(of: "devices", word, type, states: type.details.states, catalog)
         case .reading: return .query(readings(type.schema))
@@ -62,8 +56,9 @@ enum TypeTables {
   }
 
   private static func readings(_ schema: TableSchema) -> String {
-    let columns = schema.columns.map { quoted($0.name) }.joined(separator: ", ")
-    return "SELECT device, ts AS \"timestamp\", received_at\(columns.isEmpty ? "" : ", ")\(columns) FROM \(quoted(schema.name))"
+    var columns = ["device", "ts AS \"timestamp\"", "received_at"] + schema.columns.map { quoted($0.name) }
+    if !schema.columns.contains(where: { $0.name == "text" }) { columns.append("\(TextForm.reading(sql: "ts")) AS text") }
+    return "SELECT \(columns.joined(separator: ", ")) FROM \(quoted(schema.name))"
   }
 
   /// Names of types and columns hold no quotes.

@@ -6,14 +6,13 @@ import TSEngine
 /// `/api/devices`, `/api/users`, `/api/claim`, `/api/events`, `/api/types`, `/api/tokens`: what `tsq device`,
 /// `tsq user`, `tsq token` and `tsq events` ask over --connect.
 extension HTTPDoor {
-  private static let eventLimit = 10_000
-
   func registry(
     _ request: Request, _ path: [String], _ admitted: Admission, _ context: Context
   ) async throws -> Response {
     if request.method == .get || request.method == .head {
       try requireSeen(path, by: admitted)
-      if let commands = try await showCommands(path, admitted) { return commands }
+      if let commands = try await showCommands(request, path, admitted) { return commands }
+      if path == ["events"] { return try await showLog(request, admitted) }
       if let events = try await showEvents(request, path, admitted) { return events }
       if let rows = try deviceRows(request, path) { return try await query(rows, admitted, cut: context.cut) }
       return try show(request, path, admitted)
@@ -76,10 +75,6 @@ extension HTTPDoor {
         guard !history.isEmpty else { throw Refused(.unknownDevice) }
         return history
       }
-    case ("events", 1):
-      let from = try Self.number(request, "from").map { UInt64($0) } ?? 0
-      let limit = min(max(try Self.number(request, "limit") ?? 1000, 1), Self.eventLimit)
-      work = { try $0.events(from: from, limit: limit) }
     default: return nil
     }
     try enterQuery(admitted)

@@ -235,4 +235,5 @@ extension Store {
 extension HTTPField.Name {
   static let xAPIKey = HTTPField.Name("X-API-Key")!
   static let queryTime = HTTPField.Name("X-Tsq-Time-Ms")!
+  static let nextLSN = HTTPField.Name("X-Tsq-Next-Lsn")!
 }

@@ -38,12 +38,22 @@ extension EventKind {
     }
   }
 
+  /// All names.
+  static let names: Set<String> = [
+    "device.discovered", "device.created", "device.renamed", "device.field_changed", "device.deleted",
+    "device.status_changed", "device.associated", "device.dissociated", "code.issued", "code.tried",
+    "announcement.requested", "announcement.confirmed", "user.created", "user.deleted", "user.password_set",
+    "user.field_changed", "token.issued", "token.revoked", "credentials.issued", "credentials.revoked", "command.sent",
+    "command.published", "command.answered", "command.ended", "type.declared", "type.setting_changed", "table.dropped",
+    "retention.set", "readings.deleted", "conflict.resolved", "quarantine.settled", "rollup.declared", "rollup.dropped",
+  ]
+
   /// The device it is about, or nil.
   package var device: String? {
     switch self {
     case .deviceDiscovered(let device, _, _, _), .deviceCreated(let device, _, _),
       .deviceRenamed(let device, _), .deviceFieldChanged(let device, _, _),
-      .deviceDeleted(let device), .deviceStatusChanged(let device, _, _), .deviceAssociated(let device, _, _, _),
+      .deviceDeleted(let device), .deviceStatusChanged(let device, _, _, _), .deviceAssociated(let device, _, _, _),
       .deviceDissociated(let device, _), .codeIssued(let device, _, _),
       .announcementRequested(let device), .announcementConfirmed(let device, _),
       .credentialsRevoked(let device):

@@ -10,8 +10,7 @@ struct RemoteRegistry {
   /// Asks for a list or an object and prints it.
   /// - Parameter query: what stands behind the path, nil left out.
   func show(_ path: String..., query: [(name: String, value: String?)] = [], format: OutputFormat) throws {
-    let asked = query.compactMap { item in item.value.map { "\(item.name)=\(HTTPConnection.escaped($0))" } }
-    let bytes = try ask("GET", path, query: asked.isEmpty ? "" : "?" + asked.joined(separator: "&"))
+    let bytes = try ask("GET", path, query: Self.form(query))
     guard let rows = FlatJSON.array(bytes) ?? FlatJSON.object(bytes).map({ [$0] }) else { throw strange }
     try print(rows, format)
   }
@@ -82,20 +81,46 @@ struct RemoteRegistry {
     json.add("fields", raw: inner.closed)
     _ = try ask("POST", ["devices", device, "fields"], json.closed)
   }
+
   /// Changes something by a body that is JSON already.
-  func post(_ path: String..., json: String) throws { _ = try ask("POST", path, json) }
+  @discardableResult
+  func post(_ path: String..., json: String) throws -> [String: String] { Self.members(try ask("POST", path, json)) }
+
+  /// - Throws: what the server says when there is nothing.
+  func require(_ path: String...) throws { _ = try ask("GET", path) }
 
   func delete(_ path: String..., dryRun: Bool) throws -> [String: String] {
     Self.members(try ask("DELETE", path, query: dryRun ? "?dry_run" : ""))
   }
 
+  /// A page of the log, and where the next one begins.
+  func log(_ query: [(name: String, value: String?)]) throws -> (rows: [[FlatJSON.Member]], next: UInt64) {
+    let (response, bytes) = try answer("GET", ["events"], query: Self.form(query))
+    guard let rows = FlatJSON.array(bytes), let next = response.headers["x-tsq-next-lsn"].flatMap({ UInt64($0) }) else {
+      throw strange
+    }
+    return (rows, next)
+  }
+
+  /// What stands behind a path.
+  private static func form(_ query: [(name: String, value: String?)]) -> String {
+    let asked = query.compactMap { item in item.value.map { "\(item.name)=\(HTTPConnection.escaped($0))" } }
+    return asked.isEmpty ? "" : "?" + asked.joined(separator: "&")
+  }
+
   private func ask(_ method: String, _ path: [String], _ body: String = "", query: String = "") throws -> [UInt8] {
+    try answer(method, path, body, query: query).1
+  }
+
+  private func answer(
+    _ method: String, _ path: [String], _ body: String = "", query: String = ""
+  ) throws -> (HTTPConnection.Response, [UInt8]) {
     let target = "/api/" + path.map(HTTPConnection.escaped).joined(separator: "/") + query
     let (response, bytes) = try connection.request(method, target, body: Array(body.utf8))
     guard (200..<300).contains(response.status) else {
       throw RemoteFailure.error(bytes, response.status, connection.url)
     }
-    return bytes
+    return (response, bytes)
   }
 
   private static func members(_ bytes: [UInt8]) -> [String: String] {
