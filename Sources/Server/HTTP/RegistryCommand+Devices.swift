@@ -41,13 +41,16 @@ extension RegistryCommand {
     }
   }
 
-  /// `{"fields":{"mode":"manual"}}`: all or none; null sets back.
+  /// `{"fields":{"mode":"manual"}}`: all or none, what people say of sensors among them; null sets back.
   func setFields(of device: String) async throws {
     guard let fields = body.fields, !fields.isEmpty else {
       throw Refused.badRequest(#"The body lacks "fields": {"firmware_version": "2.1.0"}"#)
     }
-    let values = fields.map { ($0.key, $0.value.field) }.sorted { $0.0 < $1.0 }
-    _ = try await decide { $0.reportStatus(device, status: nil, fields: values, $1) }
+    var values: [(name: String, value: FieldValue)] = []
+    for (name, scalar) in fields.sorted(by: { $0.key < $1.key }) {
+      values.append((name, name == "registered_at" ? try Self.registered(scalar.field) : scalar.field))
+    }
+    _ = try await decide { [values] in $0.setFields(of: device, values, $1) }
   }
 }
 
