@@ -103,6 +103,12 @@ import Testing
     #expect(store.registry.types["soil_moisture"]?.displayName(of: .reading) == "Soil Moisture Reading")
     _ = try rows(store, "INSERT INTO soil_moisture (device, ts, text) VALUES ('s-1', '2026-01-01T00:00:00Z', 'wet')")
     #expect(try rows(store, "SELECT text FROM tsq_soilmoisturereading") == ["wet"], "a column of that name goes before")
+    var sign = TypeDraft(name: "sign")
+    sign.columns = [ColumnSchema(id: 1, name: "shown", type: .int)]
+    sign.details.states = [StateField(name: "text", type: .string, defaultValue: .text("open"))]
+    _ = try store.decide(actor: actor) { [sign] in $0.declareTypes([sign], $1) }.result.get()
+    _ = try store.decide(actor: actor) { $0.createDevice("sign-1", type: "sign", $1) }.result.get()
+    #expect(try rows(store, "SELECT device_id, text, owner FROM tsq_signdevice") == ["sign-1|open|parked_device_user"], "so does a state")
   }
 
   @Test("D-02: abstract types have none; a misspelt one is told the right name; a table of that name goes before")

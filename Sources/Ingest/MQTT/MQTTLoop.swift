@@ -16,6 +16,8 @@ package final class MQTTLoop: Sendable {
   private static let unconfirmedLimit = 2_000
 
   private static let flushLimit = 1_000
+  /// More than a session of ours ever has.
+  private static let filterLimit = 100
 
   private struct Outgoing: Sendable {
     var publication: MQTTPublication
@@ -163,6 +165,13 @@ extension MQTTLoop {
         for filter in options.filters {
           if let packetID = session.subscribe(filter) { filters[packetID] = filter }
         }
+        if let topic = options.filtersTopic {
+          // What was kept comes first: the broker takes the SUBSCRIBE before the publication.
+          _ = session.subscribe(topic)
+          let kept = MQTTPublication(
+            topic: topic, payload: Array(options.filters.joined(separator: "\n").utf8), qos: 1, retain: true)
+          _ = session.publish(kept, version: version, confirmed: nil)
+        }
         if let topic = options.stateTopic {
           let state = MQTTPublication(topic: topic, payload: [0x31], qos: 2, retain: true)
           _ = session.publish(state, version: version, confirmed: nil)
@@ -201,7 +210,8 @@ extension MQTTLoop {
     _ session: MosquittoSession, _ version: MQTTOptions.ProtocolVersion
   ) -> Bool {
     guard !session.received.isEmpty else { return true }
-    var unsettled = session.takeReceived()
+    var unsettled = endOldSubscriptions(session, session.takeReceived())
+    if unsettled.isEmpty { return true }
     while true {
       switch handler(unsettled) {
       case .committed(let answers):
@@ -215,6 +225,19 @@ extension MQTTLoop {
         if isStopping { return false }
       }
     }
+  }
+
+  /// Ends what the session was subscribed to by an earlier start and is not any more.
+  /// - Returns: the other messages.
+  private func endOldSubscriptions(_ session: MosquittoSession, _ messages: [MQTTMessage]) -> [MQTTMessage] {
+    guard let topic = options.filtersTopic, messages.contains(where: { $0.topic == topic }) else { return messages }
+    for message in messages where message.topic == topic {
+      let kept = String(decoding: message.payload, as: UTF8.self).split(separator: "\n").map(String.init)
+      for filter in kept.prefix(Self.filterLimit) where !options.filters.contains(filter) && filter != topic {
+        if session.unsubscribe(filter) { observer(.unsubscribed(filter: filter)) }
+      }
+    }
+    return messages.filter { $0.topic != topic }
   }
 
   /// Writes while the socket takes it, some time at most: TLS may have to read before it can write on.

@@ -277,6 +277,11 @@ extension MosquittoSession {
     return code == Int32(MOSQ_ERR_SUCCESS.rawValue) ? packetID : nil
   }
 
+  /// Queues an UNSUBSCRIBE; false for what is no filter.
+  func unsubscribe(_ filter: String) -> Bool {
+    unsafe mosquitto_unsubscribe(client, nil, filter) == Int32(MOSQ_ERR_SUCCESS.rawValue)
+  }
+
   /// Queues a publication; `confirmed` is told when the broker has it (QoS ≥ 1) or it is sent.
   /// False when the library refuses it, as for a malformed topic.
   func publish(

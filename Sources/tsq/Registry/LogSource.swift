@@ -38,13 +38,13 @@ struct LogSource {
     }
     guard case .directory(let directory) = place else { return }
     try StoreAccess.reading(directory) { store in
-      let snapshot = store.snapshot()
-      if let type = filter.type, !filter.isOfKnownType(try store.wholeRegistry()) {
+      let (snapshot, registry) = (store.snapshot(), try store.wholeRegistry())
+      if let type = filter.type, !filter.isOfKnownType(registry) {
         throw CommandError.failed("there is no type \"\(type)\"; tsq type list names them")
       }
       try pages(from: from, take) { position in
         let page = try snapshot.log(from: position, limit: Self.pageLimit, filter)
-        return (page.entries.map { LogRow.values($0, snapshot.registry).map(\.text) }, page.next)
+        return (page.entries.map { LogRow.values($0, registry).map(\.text) }, page.next)
       }
     }
   }
