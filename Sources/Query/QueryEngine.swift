@@ -134,9 +134,11 @@ package final class PreparedQuery {
   }
 
   /// All rows as values: for small results and tests.
-  package func rows(limits: QueryLimits = QueryLimits()) throws(SQLError) -> [[SQLValue]] {
+  package func rows(
+    limits: QueryLimits = QueryLimits(), cancel: CancelFlag = CancelFlag()
+  ) throws(SQLError) -> [[SQLValue]] {
     var rows: [[SQLValue]] = []
-    try run(limits: limits) { (batch) throws(SQLError) in
+    try run(limits: limits, cancel: cancel) { (batch) throws(SQLError) in
       for row in 0..<batch.rowCount { rows.append((0..<batch.columnCount).map { batch.value(row, $0) }) }
       return true
     }

@@ -46,8 +46,9 @@ package struct LogFilter: Sendable {
 
   /// Kinds as somebody names them: `device.connected`; `device`, for all that begin so; `connected` and other signals;
   /// `all`.
-  /// - Returns: nil for a word that names none.
+  /// - Returns: nil for a word that names none, and for no word.
   package static func kinds(_ words: [String]) -> Set<String>? {
+    if words.isEmpty { return nil }
     var wanted: Set<String> = []
     for word in words {
       let some = names.filter { $0 == signals[word] ?? word || $0.hasPrefix(word + ".") || word == "all" }
@@ -89,64 +90,51 @@ package struct LogFilter: Sendable {
 }
 
 extension Snapshot {
+  /// The work of a page that somebody waits for: some tenths of a second.
+  package static let logPageWork = 16 << 20
+
   /// Entries of the log from the LSN `first` on that `filter` takes, oldest first, at most `limit`; and the position
-  /// from which the next call goes on: nothing is left out between, and nothing comes twice.
-  /// - Throws: as `events`; `.corrupt` where records may be lost.
-  /// - Complexity: O(entries from `first` on) to the last one given; journals that are reached are read as a whole.
+  /// from which the next call goes on: nothing is left out between, and nothing comes twice. A page may be short, or
+  /// empty, before the end of the log; that is reached where `next` is above the snapshot's LSN.
+  /// - Parameters:
+  ///   - work: bytes to look at, about; the page ends where they are used up, one entry further at least.
+  ///   - isOver: asked after every entry that was looked at; the page ends where it says so.
+  /// - Throws: as `events`; `.corrupt` where records may be lost. What lies before the damage is given first.
+  /// - Complexity: O(entries looked at); only those of a wanted kind are decoded. Holds two chunks (64 KiB as a rule).
   package func log(
-    from first: LSN = 0, limit: Int, _ filter: LogFilter
+    from first: LSN = 0, limit: Int, _ filter: LogFilter, work: Int = .max, until isOver: () -> Bool = { false }
   ) throws(StorageError) -> (entries: [LogEntry], next: LSN) {
     if visibility != nil || filter.wantsRecords || filter.type != nil { try requireWholeRegistry() }
-    var entries: [LogEntry] = []
-    var cursor = eventCursor(from: first)
-    while entries.count < limit, let event = try cursor.next() {
-      if filter.takes(.event(event), registry) { entries.append(.event(event)) }
-    }
-    var last = entries.count < limit ? lsn : entries.last?.lsn ?? lsn
-    if filter.wantsRecords, first <= last {
-      for record in try records(in: first...last, limit: limit, where: { filter.takes(.record($0), registry) }) {
-        entries.append(.record(record))
+    guard case .store(let live, let shared) = backing, first <= lsn else { return ([], first) }
+    var cursor = LogCursor(live, shared, first...lsn, filter, skipsDamage: skipsDamage)
+    var (entries, next, left) = ([LogEntry](), first, work)
+    while entries.count < limit {
+      do throws(StorageError) {
+        guard let looked = try cursor.next() else { return (entries, lsn + 1) }
+        if let entry = looked.entry.flatMap(shown), filter.takes(entry, registry) { entries.append(entry) }
+        next = looked.lsn + 1
+        left -= looked.byteCount
+      } catch {
+        if next == first { throw error }
+        break
       }
-      entries.sort { $0.lsn < $1.lsn }
-      if entries.count >= limit {
-        entries.removeSubrange(limit...)
-        last = entries.last?.lsn ?? last
-      }
+      if left <= 0 || isOver() { break }
     }
-    return (entries, max(first, last + 1))
+    return (entries, next)
   }
 
-  /// Operational records of the range that `isWanted`, oldest first: all of them up to the `limit`th, and perhaps more.
-  private func records(
-    in lsns: ClosedRange<LSN>, limit: Int, where isWanted: (OperationalRecord) -> Bool
-  ) throws(StorageError) -> [OperationalRecord] {
-    guard case .store(let live, let shared) = backing else { return [] }
-    func shown(_ record: OperationalRecord) -> OperationalRecord? {
-      guard lsns.contains(record.lsn) else { return nil }
-      guard let visibility else { return isWanted(record) ? record : nil }
+  /// The entry as whoever looks may see it.
+  private func shown(_ entry: LogEntry) -> LogEntry? {
+    switch entry {
+    case .event(let event):
+      if hidesCodes, case .codeIssued = event.kind { return nil }
+      guard let visibility else { return entry }
+      return visibility.shown(event).map { .event($0) }
+    case .record(let record):
+      guard let visibility else { return entry }
       // What became of a message is told with it, in the table of messages.
       if case .messageProcessed = record.kind { return nil }
-      return visibility.shown(record).flatMap { isWanted($0) ? $0 : nil }
+      return visibility.shown(record).map { .record($0) }
     }
-    var found: [OperationalRecord] = []
-    // Journals of one sealing, events and messages, are of the same stretch.
-    for journal in live.manifest.journals.sorted(by: { $0.oldestLSN < $1.oldestLSN })
-    where journal.newestLSN >= lsns.lowerBound && journal.oldestLSN <= lsns.upperBound {
-      if found.count >= limit {
-        found.sort { $0.lsn < $1.lsn }
-        if journal.oldestLSN > found[limit - 1].lsn { return found }
-      }
-      found += try shared.sealedRecords(journal, skipsDamage).compactMap(shown)
-    }
-    found.sort { $0.lsn < $1.lsn }
-    if found.count >= limit { return found }
-    for head in live.heads {
-      for index in head.records.firstIndex(atOrAbove: lsns.lowerBound)..<head.records.count {
-        guard let record = shown(head.records[index]) else { continue }
-        found.append(record)
-        if found.count >= limit { return found }
-      }
-    }
-    return found
   }
 }

@@ -71,10 +71,13 @@ import Testing
       next = one.next
     }
     #expect(kinds == told.kinds && next == told.next)
-    for wrong in ["kind=nothing", "kind=connected,x", "from=x", "limit=-1"] {
+    for wrong in ["kind=nothing", "kind=connected,x", "kind=", "kind=,", "kind=connected,", "from=x", "limit=-1"] {
       #expect(try client.get("/api/events?\(wrong)").status == 400, "\(wrong)")
     }
     #expect(try client.get("/api/events?type=nothing").status == 404)
+    let newest = try client.get("/api/events?from=\(begin)&limit=1").headers["x-tsq-lsn"].flatMap { Int($0) }
+    #expect(newest == told.next - 1, "how far the log goes is told with each page")
+    for kind in ["", ","] { #expect(try tsq(["events", "--kind", kind, "--store", server.store], server).status == 2) }
     // The command line says the same of the server and of the store beside it.
     let arguments = ["events", "--kind", all, "--format", "csv", "--from", "\(begin)"]
     let remote = try tsq(arguments + ["--connect", "http://127.0.0.1:\(server.port)"], server)
@@ -104,6 +107,31 @@ import Testing
       #expect(said.contains("go on with --from"))
       #expect(try page(client, "from=\(from)&kind=user").kinds.isEmpty)
     }
+  }
+
+  @Test("D-30: who follows outlives the server: it asks again, says so, and goes on where it was")
+  func followingOutlivesTheServer() throws {
+    let first = try ServeProcess()
+    _ = try first.client().post("/api/users", #"{"name":"ann"}"#)
+    let (out, log) = ("\(first.folder)/follow", "\(first.folder)/follow-log")
+    let arguments = ["-c", "exec \"$0\" \"$@\" 2>\(log)", ServeProcess.binary, "events", "--follow", "--kind", "user"]
+    let process = try ChildProcess("/bin/sh", arguments + ["--connect", "http://127.0.0.1:\(first.port)"], output: out)
+    func lines() -> [Substring] { String(decoding: fileBytes(out), as: UTF8.self).split(separator: "\n") }
+    func notes() -> String { String(decoding: fileBytes(log), as: UTF8.self) }
+    try waitUntil("what was is told") { lines().contains { $0.contains("ann") } }
+    let before = lines()
+    let port = first.port
+    _ = first.stop()
+    try waitUntil("its absence is noted") { notes().contains("asking again in") }
+    try first.start(["--listen", "127.0.0.1:\(port)"])
+    _ = try first.client().post("/api/users", #"{"name":"bob"}"#)
+    try waitUntil("what comes is told") { lines().count > before.count }
+    #expect(lines().dropLast() == before[...] && lines().last?.contains("bob") == true, "nothing twice, nothing left out")
+    kill(process.id, SIGINT)
+    #expect(process.waitForStatus() == 130 && notes().contains("go on with --from"))
+    // A refusal stays one.
+    let refused = try tsq(["events", "--follow", "--type", "nothing", "--connect", "http://127.0.0.1:\(first.port)"], first)
+    #expect(refused.status == 1)
   }
 
   @Test("D-24: commands come in pages, the newest first, and from a position of the log on")

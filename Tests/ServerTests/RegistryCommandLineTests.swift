@@ -69,6 +69,30 @@ import Testing
     }
   }
 
+  @Test("P-37, D-22: what a field takes its type in the registry says, at the command line and over HTTP alike")
+  func declaredStatesGoBefore() throws {
+    let server = try ServeProcess()
+    let client = server.client()
+    let declared = try client.post(
+      "/api/types",
+      #"{"type":"plot","readings":{"x":"int"},"state":{"category":"int","part_of":"bool","registered_at":"int","label":"string"}}"#)
+    #expect(declared.status == 201, "\(declared.body)")
+    _ = try client.post("/api/devices", #"{"id":"plot-1","type":"plot"}"#)
+    func states() throws -> NSDictionary? { try client.get("/api/devices/plot-1").object["state"] as? NSDictionary }
+    let posted = try client.post("/api/devices/plot-1/fields", #"{"fields":{"registered_at":7,"category":3}}"#)
+    #expect(posted.status == 200, "\(posted.body)")
+    let set = try tsq(server, "device", "set", "plot-1", "category=4", "part_of=true", "registered_at=8", "label=12")
+    #expect(set.status == 0)
+    #expect(try states() == ["category": 4, "part_of": true, "registered_at": 8, "label": "12"])
+    #expect(try tsq(server, "device", "set", "plot-1", "category=main").status == 1)
+    #expect(try client.post("/api/devices/plot-1/fields", #"{"fields":{"registered_at":"2026-01-01T00:00:00Z"}}"#).status == 400)
+    _ = server.stop()
+    #expect(try run(server, ["device", "set", "plot-1", "category=5", "label=13", "--store", server.store]).status == 0)
+    let shown = try run(server, ["device", "show", "plot-1", "--format", "json", "--store", server.store]).output
+    let after = try #require(objects(shown).first)
+    #expect(after["category"] as? String == "5" && after["label"] as? String == "13", "\(shown)")
+  }
+
   @Test("P-23: a call goes to the meter's channel by the command line, and what it answers is printed")
   func metersAreCalled() throws {
     let server = try ServeProcess()

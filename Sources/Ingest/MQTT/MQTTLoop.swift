@@ -16,8 +16,6 @@ package final class MQTTLoop: Sendable {
   private static let unconfirmedLimit = 2_000
 
   private static let flushLimit = 1_000
-  /// More than a session of ours ever has.
-  private static let filterLimit = 100
 
   private struct Outgoing: Sendable {
     var publication: MQTTPublication
@@ -150,6 +148,7 @@ extension MQTTLoop {
     let success = Int32(MOSQ_ERR_SUCCESS.rawValue)
     var accepted = false
     var filters: [Int32: String] = [:]
+    var kept: KeptFilters?
     while true {
       if isStopping {
         if accepted { disconnect(session, version) }
@@ -165,12 +164,10 @@ extension MQTTLoop {
         for filter in options.filters {
           if let packetID = session.subscribe(filter) { filters[packetID] = filter }
         }
-        if let topic = options.filtersTopic {
-          // What was kept comes first: the broker takes the SUBSCRIBE before the publication.
+        kept = options.filtersTopic.map { KeptFilters(topic: $0, filters: options.filters) }
+        if let first = kept?.first, let topic = kept?.topic {
           _ = session.subscribe(topic)
-          let kept = MQTTPublication(
-            topic: topic, payload: Array(options.filters.joined(separator: "\n").utf8), qos: 1, retain: true)
-          _ = session.publish(kept, version: version, confirmed: nil)
+          perform([first], &kept, session, version)
         }
         if let topic = options.stateTopic {
           let state = MQTTPublication(topic: topic, payload: [0x31], qos: 2, retain: true)
@@ -179,9 +176,12 @@ extension MQTTLoop {
       }
       // A lost connection has lost its acknowledgements too, but what was read is still good:
       // committed now, its redelivery is told by identity.
-      guard commit(session, version) else { return accepted }
+      guard commit(session, version, &kept) else { return accepted }
       guard code == success else { return accepted }
       report(session.takeGrants(), filters)
+      let ended = session.takeEnded()
+      for filter in ended.compactMap({ kept?.filter($0) }) { observer(.unsubscribed(filter: filter)) }
+      if let step = kept?.ended(ended) { perform([step], &kept, session, version) }
       if accepted { sendOutgoing(session, version) }
       guard flush(session) == success, session.housekeeping() == success else { return accepted }
     }
@@ -207,10 +207,16 @@ extension MQTTLoop {
   /// has them in one queue, which can only be sent as a whole, and a message that is acknowledged
   /// and not durable is lost. A stop in between costs only redeliveries.
   private func commit(
-    _ session: MosquittoSession, _ version: MQTTOptions.ProtocolVersion
+    _ session: MosquittoSession, _ version: MQTTOptions.ProtocolVersion, _ kept: inout KeptFilters?
   ) -> Bool {
     guard !session.received.isEmpty else { return true }
-    var unsettled = endOldSubscriptions(session, session.takeReceived())
+    var unsettled = session.takeReceived()
+    if let topic = options.filtersTopic {
+      for message in unsettled where message.topic == topic {
+        perform(kept?.take(message) ?? [], &kept, session, version)
+      }
+      unsettled.removeAll { $0.topic == topic }
+    }
     if unsettled.isEmpty { return true }
     while true {
       switch handler(unsettled) {
@@ -227,17 +233,23 @@ extension MQTTLoop {
     }
   }
 
-  /// Ends what the session was subscribed to by an earlier start and is not any more.
-  /// - Returns: the other messages.
-  private func endOldSubscriptions(_ session: MosquittoSession, _ messages: [MQTTMessage]) -> [MQTTMessage] {
-    guard let topic = options.filtersTopic, messages.contains(where: { $0.topic == topic }) else { return messages }
-    for message in messages where message.topic == topic {
-      let kept = String(decoding: message.payload, as: UTF8.self).split(separator: "\n").map(String.init)
-      for filter in kept.prefix(Self.filterLimit) where !options.filters.contains(filter) && filter != topic {
-        if session.unsubscribe(filter) { observer(.unsubscribed(filter: filter)) }
+  private func perform(
+    _ steps: [KeptFilters.Step], _ kept: inout KeptFilters?, _ session: MosquittoSession,
+    _ version: MQTTOptions.ProtocolVersion
+  ) {
+    guard let topic = kept?.topic else { return }
+    for step in steps {
+      switch step {
+      case .ask(let payload):
+        _ = session.publish(MQTTPublication(topic: topic, payload: payload, qos: 1), version: version, confirmed: nil)
+      case .keep(let payload):
+        let list = MQTTPublication(topic: topic, payload: payload, qos: 1, retain: true)
+        _ = session.publish(list, version: version, confirmed: nil)
+      case .end(let filter):
+        guard let packetID = session.unsubscribe(filter) else { continue }
+        kept?.isEnding(packetID, filter)
       }
     }
-    return messages.filter { $0.topic != topic }
   }
 
   /// Writes while the socket takes it, some time at most: TLS may have to read before it can write on.

@@ -27,7 +27,7 @@ struct InsertPlan {
   /// - Parameter source: what the rows' query reads.
   init(
     _ insert: Insert, _ catalog: any Catalog, reading source: any Catalog, symbols: SymbolTable, parameters: [SQLValue],
-    named: [String: SQLValue]
+    named: [String: SQLValue], limits: QueryLimits = QueryLimits(), cancel: CancelFlag = CancelFlag()
   ) throws(SQLError) {
     self.insert = insert
     self.symbols = symbols
@@ -36,9 +36,10 @@ struct InsertPlan {
     batch = FrameBatch(table: schema.id)
     guard let rows = insert.source else { throw .unsupported("DEFAULT VALUES", at: insert.table.range) }
     let query = try QueryEngine.prepare(
-      Statement(kind: .query(rows), range: rows.range), source, parameters: parameters, named: named)
+      Statement(kind: .query(rows), range: rows.range), source, parameters: parameters, named: named,
+      limits: limits, cancel: cancel)
     roles = try Self.roles(insert, schema, count: query.columns.count, rows.range)
-    let found = try query.rows()
+    let found = try query.rows(limits: limits, cancel: cancel)
     for (index, values) in found.enumerated() { try add(values, index) }
     frame()
   }

@@ -16,7 +16,7 @@ extension QueryEngine {
 
   /// As `prepare`, for a store open for writing: a change is done before this returns, and its answer
   /// is one row of what it did.
-  /// `limits` and `cancel` are of a DELETE and of EXPLAIN DELETE, which are worked out here.
+  /// `limits` and `cancel` are of a DELETE, of EXPLAIN DELETE and of the rows of an INSERT, which are worked out here.
   /// - Throws: as `prepare`; 40001 when readings kept coming to the instants a DELETE chose.
   package static func execute(
     _ sql: String, on store: Store, actor: Actor, parameters: [SQLValue] = [],
@@ -99,7 +99,7 @@ private struct Change {
     let catalog = catalog
     let plan = try InsertPlan(
       insert, catalog, reading: right == .insertValues ? NothingCatalog(store.symbols) : catalog,
-      symbols: store.symbols, parameters: parameters, named: named)
+      symbols: store.symbols, parameters: parameters, named: named, limits: limits, cancel: cancel)
     var result = AppendResult()
     result.lsn = store.durableLSN
     if !plan.batch.isEmpty {

@@ -5,7 +5,9 @@ import TSEngine
 
 /// `GET /api/events?from=&limit=&kind=&type=&device=` (D-30): what happened from a position of the log on, oldest first.
 /// `kind` is a list of kinds or signals, as `connected,status_changed`; without it all of the registry is told.
-/// The header `X-Tsq-Next-Lsn` is the `from` of the next page, also where a filter left nothing over.
+/// The header `X-Tsq-Next-Lsn` is the `from` of the next page, also where a filter left nothing over; a page may be short
+/// or empty before the end, which is reached where that is above `X-Tsq-Lsn`, the newest position there was. A page
+/// looks at `Snapshot.logPageWork` bytes, and ends with whoever asked for it.
 extension HTTPDoor {
   private static let logLimit = 10_000
 
@@ -15,7 +17,8 @@ extension HTTPDoor {
     let limit = min(max(try Self.number(request, "limit") ?? 1000, 1), Self.logLimit)
     var filter = LogFilter(type: text("type"), device: text("device"))
     if let words = text("kind") {
-      guard let kinds = LogFilter.kinds(words.split(separator: ",").map(String.init)) else {
+      guard let kinds = LogFilter.kinds(words.split(separator: ",", omittingEmptySubsequences: false).map(String.init))
+      else {
         throw Refused.badRequest(LogFilter.unknownKind)
       }
       filter.kinds = kinds
@@ -24,10 +27,19 @@ extension HTTPDoor {
     guard filter.isOfKnownType(snapshot.registry) else { throw Refused(.unknownType) }
     try enterQuery(admitted)
     defer { runningQueries.leave() }
-    let wanted = filter
-    let page = try await blocking { try snapshot.log(from: from, limit: limit, wanted) }
+    let (wanted, cancel, clock) = (filter, CancelFlag(), store.options.clock)
+    let deadline = clock.monotonicNanos() + Self.queryTimeoutNanos
+    let page = try await withTaskCancellationHandler {
+      try await blocking {
+        try snapshot.log(from: from, limit: limit, wanted, work: Snapshot.logPageWork) {
+          cancel.isCancelled || clock.monotonicNanos() > deadline
+        }
+      }
+    } onCancel: {
+      cancel.cancel()
+    }
     return Reply.json(
-      .ok, RegistryJSON.list(page.entries.map { LogRow.json($0, snapshot.registry) }), [.nextLSN: "\(page.next)"])
+      .ok, RegistryJSON.list(page.entries.map { LogRow.json($0, snapshot.registry) }), [.nextLSN: "\(page.next)", .newestLSN: "\(snapshot.lsn)"])
   }
 }
 

@@ -114,6 +114,8 @@ struct RegistryCommand {
     /// Of a device.
     var status: String?
     var fields: [String: JSONScalar]?
+    /// Of a device, as a person has written them.
+    var spelled: [String: String]?
   }
 
   let door: HTTPDoor

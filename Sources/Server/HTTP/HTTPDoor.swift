@@ -61,13 +61,8 @@ package struct HTTPDoor: HTTPResponder {
 
   package func respond(to request: Request, context: Context) async throws -> Response {
     metrics.add(.httpRequests)
-    let path = request.uri.path
-    if path == "/powermon/data" || path == "/powermon/data/" {
-      guard request.method == .post else { return Self.wrongMethod("POST").response }
-      return await postFrames(request)
-    }
     do {
-      return try await route(request, Self.segments(path), context)
+      return try await route(request, Self.segments(request.uri.path), context)
     } catch let refused as Refused {
       return refused.response
     } catch let error as StorageError {
@@ -79,6 +74,8 @@ package struct HTTPDoor: HTTPResponder {
     let access = try HTTPRoute.find(path, request.method).access
     switch access {
     case .open: return try await openly(request, path)
+    // Frames carry tokens of their own.
+    case .send where path == ["powermon", "data"]: return await postFrames(request, to: access)
     case .broker: return try await askedByBroker(request, path[2], context)
     default: return try await answer(request, path, by: try admission(Self.token(request), to: access).get(), context)
     }
@@ -137,17 +134,13 @@ package struct HTTPDoor: HTTPResponder {
       extra: [.allow: allowed])
   }
 
-  func expect(_ request: Request, _ method: HTTPRequest.Method) throws {
-    guard request.method == method else { throw Self.wrongMethod(method.rawValue) }
-  }
-
   /// The parts of a path, decoded; a trailing slash means nothing.
   static func segments(_ path: String) -> [String] {
     path.split(separator: "/").map { $0.removingPercentEncoding ?? String($0) }
   }
 
   /// Who has `token`, or why they do not come in where `access` is asked for.
-  func admission(_ token: String?, to access: HTTPRoute.Access = .send) -> Result<Admission, Refused> {
+  func admission(_ token: String?, to access: HTTPRoute.Access) -> Result<Admission, Refused> {
     let admitted: Admission
     switch authority.verdict(token) {
     case .admitted(let actor): admitted = Admission(actor: actor, role: .admin)
@@ -236,4 +229,5 @@ extension HTTPField.Name {
   static let xAPIKey = HTTPField.Name("X-API-Key")!
   static let queryTime = HTTPField.Name("X-Tsq-Time-Ms")!
   static let nextLSN = HTTPField.Name("X-Tsq-Next-Lsn")!
+  static let newestLSN = HTTPField.Name("X-Tsq-Lsn")!
 }

@@ -9,6 +9,8 @@ struct HTTPRoute: Sendable {
     case open
     /// Readings come in: administrators and writers send anybody's, devices their own.
     case send
+    /// The channel of a meter, which takes another's place and hears the meter's calls: administrators and the meter.
+    case channel
     /// People and devices see what is theirs, administrators and readers all.
     case read
     /// What is not bounded to somebody.
@@ -24,7 +26,7 @@ struct HTTPRoute: Sendable {
     func admits(_ role: TokenRole) -> Bool {
       switch (self, role) {
       case (_, .admin), (.sql, _): true
-      case (.send, .writer), (.send, .device): true
+      case (.send, .writer), (.send, .device), (.channel, .device): true
       case (.read, .reader), (.read, .user), (.read, .device), (.readAll, .reader): true
       default: false
       }
@@ -48,7 +50,7 @@ struct HTTPRoute: Sendable {
       .init(.get, "/time", .open), .init(.post, "/time", .send),
       // Its secret is in the body.
       .init(.post, "/powermon/boot", .open),
-      .init(.post, "/powermon/data", .send), .init(.get, "/powermon/data/*", .send),
+      .init(.post, "/powermon/data", .send), .init(.get, "/powermon/data/*", .channel),
       .init(.get, "/powermon", .readAll), .init(.get, "/metrics", .readAll),
       .init(.get, "/api/query", .read), .init(.post, "/api/query", .sql),
       .init(.get, "/api/devices", .read), .init(.post, "/api/devices", .administer),

@@ -23,15 +23,6 @@ extension RegistryCommand {
     }
   }
 
-  /// An instant, as it is kept; nothing else but null.
-  static func registered(_ value: FieldValue) throws(Refused) -> FieldValue {
-    guard case .text(let text) = value, !text.isEmpty else { return .null }
-    guard let nanos = TimestampText.parse(text) else {
-      throw .badRequest("\"registered_at\" is an instant, as 2026-01-01T00:00:00Z")
-    }
-    return .text(TimestampText.format(nanos))
-  }
-
   func describeSensor(_ id: String) async throws -> Response {
     let given = body.sensor ?? [:]
     guard !given.isEmpty || body.address != nil else {
@@ -39,7 +30,13 @@ extension RegistryCommand {
     }
     var fields: [String: FieldValue] = [:]
     for (name, change) in given { fields[name == "status" ? "sensor_status" : name] = change.field }
-    if let instant = fields["registered_at"] { fields["registered_at"] = try Self.registered(instant) }
+    if let instant = fields["registered_at"] {
+      do throws(FieldProblem) {
+        fields["registered_at"] = try FieldForm.sensor("registered_at", instant)
+      } catch {
+        throw Refused.badRequest(error.sentence)
+      }
+    }
     if let address = body.address {
       guard address.count <= Registry.addressLineCount else {
         throw Refused.badRequest("\"address\" has at most \(Registry.addressLineCount) lines")

@@ -112,24 +112,7 @@ package struct EventCursor {
   }
 
   private mutating func readChunk(of journal: Manifest.JournalSegment) throws(StorageError) {
-    var part = JournalSegment.Part()
-    do throws(StorageError) {
-      part = try reader?.part(of: journal.id, at: offset) ?? part
-      // A whole chunk of another segment, misplaced.
-      if !part.records.allSatisfy({ journal.holds($0) }) {
-        part.records = []
-        part.lose(offset..<max(offset, part.next ?? journal.byteCount))
-      }
-    } catch {
-      guard error.isDamage else { throw error }
-      part.lose(0..<journal.byteCount)
-    }
-    if Planted.has(.damagedEventsLeftOut) { part.ignoreDamage() }
-    for damaged in part.damaged { shared?.note(Manifest.Damage(damaged, of: journal)) }
-    if let lost = part.lost, !skipsDamage {
-      let isCovered = journal.newestLSN <= shared?.registryCheckpoint.withLock { $0.lsn } ?? 0
-      throw Manifest.Damage(lost, of: journal).error("what happened then", isCovered ? .covered : .lost)
-    }
+    guard let part = try shared?.part(of: journal, at: offset, skipsDamage) else { return }
     records = part.records[...]
     offset = part.next ?? 0
     if part.next == nil { journals.removeFirst() }
@@ -144,6 +127,37 @@ extension Manifest.JournalSegment {
 }
 
 extension Shared {
+  /// The chunk of a journal segment at `offset`, 0 for the first one; what is damaged of it the store's damages tell
+  /// of from then on.
+  /// - Throws: `.io`; `.corrupt`, naming the journal, its LSNs and the remedy, where records may be lost, unless
+  ///   `skipsDamage`.
+  func part(
+    of journal: Manifest.JournalSegment, at offset: Int, _ skipsDamage: Bool,
+    where isSound: ([JournalSegment.Record]) -> Bool = { _ in true }
+  ) throws(StorageError) -> JournalSegment.Part {
+    var part = JournalSegment.Part()
+    do throws(StorageError) {
+      part = try journalReader?.part(of: journal.id, at: offset) ?? part
+      // A whole chunk of another segment, misplaced.
+      if !part.records.allSatisfy({ journal.holds($0) }) || !isSound(part.records) {
+        part.records = []
+        part.lose(offset..<max(offset, part.next ?? journal.byteCount))
+      }
+    } catch {
+      guard error.isDamage else { throw error }
+      part.lose(0..<journal.byteCount)
+    }
+    if Planted.has(.damagedEventsLeftOut) { part.ignoreDamage() }
+    for damaged in part.damaged { note(Manifest.Damage(damaged, of: journal)) }
+    if let lost = part.lost, !skipsDamage {
+      let damage = Manifest.Damage(lost, of: journal)
+      guard journal.content == .registry else { throw damage.error("which messages came then") }
+      let isCovered = journal.newestLSN <= registryCheckpoint.withLock { $0.lsn }
+      throw damage.error("what happened then", isCovered ? .covered : .lost)
+    }
+    return part
+  }
+
   func note(_ damage: Manifest.Damage) {
     journalDamages.withLock { if !$0.contains(damage) { $0.append(damage) } }
   }

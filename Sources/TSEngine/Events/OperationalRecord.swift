@@ -41,11 +41,14 @@ package enum OperationalKind: Sendable, Equatable {
     }
   }
 
-  /// All names.
-  static let names: Set<String> = [
-    "device.connected", "device.disconnected", "message.received", "message.processed", "clock.synced",
-    "authentication.failed", "call.recorded", "state.reported",
+  /// The field of `OperationalRecord` that holds a kind, by the kind's name (events.proto).
+  static let fields: [String: Int] = [
+    "device.connected": 20, "device.disconnected": 20, "message.received": 21, "message.processed": 22,
+    "clock.synced": 23, "authentication.failed": 24, "call.recorded": 30, "state.reported": 60,
   ]
+
+  /// All names.
+  static let names = Set(fields.keys)
 
   /// The device it is about, or nil.
   package var device: String? {

@@ -12,6 +12,16 @@ extension Registry {
     "category", "sensor_status", "address1", "address2", "address3", "registered_at", "part_of",
   ]
 
+  /// Whether `name` is what people say of a sensor, and no state that the device's type declares.
+  package func isSensorField(_ name: String, of device: String) -> Bool {
+    Self.sensorFields.contains(name) && stateType(of: name, device) == nil
+  }
+
+  /// Of a state that the device's type declares.
+  package func stateType(of name: String, _ device: String) -> ValueType? {
+    devices[device].flatMap { types.details(of: $0.type)[state: name]?.type }
+  }
+
   /// Sets fields of a device, those that people say of sensors among them, in one batch: all or none. What has a
   /// command of its own (`name`, `owner`, …) is no field.
   package func setFields(

@@ -1,5 +1,5 @@
 import ArgumentParser
-import enum Query.TimestampText
+import Server
 import TSEngine
 
 struct DeviceSet: ParsableCommand {
@@ -22,36 +22,28 @@ struct DeviceSet: ParsableCommand {
   @OptionGroup var location: StoreLocation
 
   func run() throws {
-    var wanted: [(name: String, value: FieldValue)] = []
+    var wanted: [(name: String, text: String)] = []
     for field in fields {
       let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2, !wanted.contains(where: { $0.name == parts[0] }) else {
         throw CommandError.usage("fields are KEY=VALUE, each once; \"\(field)\" is not")
       }
-      wanted.append((String(parts[0]), try Self.value(String(parts[1]), of: String(parts[0]))))
+      wanted.append((String(parts[0]), String(parts[1])))
     }
     try RegistryAccess.writing(location) { [id, wanted] store in
-      _ = try store.wholeRegistry().device(id)
-      try store.decideHere { $0.setFields(of: id, wanted, $1) }
+      let registry = try store.wholeRegistry()
+      _ = try registry.device(id)
+      var values: [(name: String, value: FieldValue)] = []
+      do throws(FieldProblem) {
+        for (name, text) in wanted { values.append((name, try FieldForm.spelled(text, name, of: id, registry))) }
+      } catch {
+        throw CommandError.failed(error.sentence)
+      }
+      try store.decideHere { [values] in $0.setFields(of: id, values, $1) }
     } server: { server in
-      try server.setFields(of: id, wanted.map { ($0.name, json: $0.value.json) })
+      let texts = Dictionary(wanted.map { ($0.name, $0.text) }, uniquingKeysWith: { first, _ in first })
+      try server.post("devices", id, "fields", object: ("spelled", texts))
     }
     Terminal.note("\(id): \(fields.joined(separator: " "))")
-  }
-
-  /// A text where its name says so, else what it spells.
-  private static func value(_ text: String, of name: String) throws -> FieldValue {
-    if text.isEmpty { return .null }
-    if name == "category", TSEngine.Registry.SensorCategory(rawValue: text) == nil {
-      let known = TSEngine.Registry.SensorCategory.allCases.map(\.rawValue).joined(separator: ", ")
-      throw CommandError.failed("a category is one of \(known); \"\(text)\" is not")
-    }
-    if name == "registered_at" { return .text(TimestampText.format(try CommandTime.parse(text))) }
-    if TSEngine.Registry.sensorFields.contains(name) { return .text(text) }
-    if [DeviceField.firmwareVersion, DeviceField.status, DeviceField.metadata].contains(name) { return .text(text) }
-    if let flag = Bool(text) { return .bool(flag) }
-    if let number = Int64(text) { return .int(number) }
-    if let number = Double(text), number.isFinite { return .float(number) }
-    return .text(text)
   }
 }

@@ -13,7 +13,13 @@ struct EventsCommand: ParsableCommand {
       status_changed, connected, disconnected, command_sent, provisioned; all is all.
 
       --follow goes on as things happen, until Ctrl-C, a line each (ndjson). It ends
-      with where to go on; nothing is left out and nothing comes twice.
+      with where to go on; nothing is left out and nothing comes twice. A server that is
+      away or busy is asked again. Where one runs, use --connect: it is asked twice a
+      second, while a followed --store is opened anew after every change, which takes as
+      long as any opening; the pauses grow with it.
+
+      To people, an association backdated with --at shows events that lie behind their
+      position: those are not told to a follower, and found with --from.
 
       EXAMPLES:
         tsq events --device b827eb08451e
@@ -29,9 +35,6 @@ struct EventsCommand: ParsableCommand {
   @Option(help: "table, csv, json, ndjson, markdown, line or list (table; with --follow ndjson).") var format: OutputFormat?
   @OptionGroup var location: StoreLocation
 
-  /// How long what happened may wait to be seen.
-  private static let pauseMillis: Int32 = 500
-
   func validate() throws {
     guard !follow || [nil, .csv, .ndjson, .list, .line].contains(format) else {
       throw ValidationError("--follow prints a line at a time; its --format is ndjson, csv, list or line")
@@ -39,7 +42,7 @@ struct EventsCommand: ParsableCommand {
   }
 
   func run() throws {
-    let kinds = kind.flatMap { $0.split(separator: ",").map(String.init) }
+    let kinds = kind.flatMap { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
     let source = try LogSource(try location.place(), kinds: kinds, type: type, device: device)
     // The form of the answer is settled before the store is looked at.
     var writer = try (format ?? (follow ? .ndjson : .table)).writer(to: FileSink(descriptor: 1), Terminal.outputStyle)
@@ -58,19 +61,71 @@ struct EventsCommand: ParsableCommand {
     let isStopped = StopFlag()
     var position = from
     defer { Terminal.note("go on with --from \(position)") }
-    try Interrupts.shared.during(stop: { isStopped.raise() }) {
+    _ = try Interrupts.shared.during(stop: { isStopped.raise() }) {
       try writer.begin(LogSource.columns)
+      var (watch, pace) = (source.watch, FollowPace())
       while !isStopped.isRaised {
-        try source.pages(from: position) { page, next in
-          try writer.write(TextRows(cells: page))
-          // What each line says is out before the next pause.
-          try writer.end()
-          position = next
-          return !isStopped.isRaised
+        let began = ContinuousClock.now
+        do {
+          if watch?.hasChanged() ?? true {
+            try source.pages(from: position) { page, next in
+              try writer.write(TextRows(cells: page))
+              // What each line says is out before the next pause.
+              try writer.end()
+              position = next
+              return !isStopped.isRaised
+            }
+          }
+          pace.succeeded(after: ContinuousClock.now - began, isOpened: watch != nil)
+        } catch {
+          // A store that was never there is none that is away.
+          guard RemoteFailure.isPassing(error), watch == nil || pace.hasSucceeded else { throw error }
+          watch = source.watch
+          pace.failed()
+          let sentence = (error as? CommandError)?.sentence ?? (error as? SQLError)?.message ?? "\(error)"
+          if !isStopped.isRaised { Terminal.note("\(sentence); asking again in \(pace.text), from \(position)") }
         }
-        _ = poll(nil, 0, Self.pauseMillis)
+        pace.rest { isStopped.isRaised }
       }
     }
     throw CommandError.interrupted
+  }
+}
+
+/// How long a follower waits before it looks again.
+struct FollowPace {
+  /// How long what happened may wait to be seen.
+  private static let least = Duration.milliseconds(500)
+  private static let most = Duration.seconds(30)
+  /// An opened store is left alone for so many times as long as its opening took.
+  private static let share = 9
+
+  private(set) var pause = FollowPace.least
+  private(set) var hasSucceeded = false
+  private var failures = 0
+
+  /// Of the pause, for people.
+  var text: String { pause < .seconds(1) ? "half a second" : "\(pause.components.seconds) s" }
+
+  /// - Parameter isOpened: of a store, which each look opens; a server only answers.
+  mutating func succeeded(after taken: Duration, isOpened: Bool) {
+    (hasSucceeded, failures) = (true, 0)
+    pause = isOpened ? max(Self.least, taken * Self.share) : Self.least
+  }
+
+  /// Pauses grow from half a second to half a minute.
+  mutating func failed() {
+    pause = min(Self.most, Self.least * (1 << min(failures, 6)))
+    failures += 1
+  }
+
+  /// In parts of half a second, as long as not told to stop.
+  func rest(until isOver: () -> Bool) {
+    var left = pause
+    while left > .zero, !isOver() {
+      let part = min(left, Self.least)
+      _ = poll(nil, 0, Int32(part / .milliseconds(1)))
+      left -= part
+    }
   }
 }

@@ -24,16 +24,22 @@ struct LogSource {
 
   static let columns = LogRow.columns.map { ResultColumn(name: $0.name, kind: ResultColumn.Kind($0.type)) }
 
+  /// What tells that there may be something new, for a store; a server is asked.
+  var watch: StoreWatch? {
+    guard case .directory(let directory) = place else { return nil }
+    return StoreWatch(System.resolved(directory))
+  }
+
   /// Gives pages from `from` to the end of the log as it stands to `take`, each with the position behind it, until that
   /// returns false.
   func pages(from: UInt64, _ take: ([[String?]], UInt64) throws -> Bool) throws {
     if let server {
-      return try pages(from: from, take) { position in
+      return try Self.pages(from: from, take) { position in
         let page = try server.log([
           ("from", "\(position)"), ("limit", "\(Self.pageLimit)"),
           ("kind", kinds.isEmpty ? nil : kinds.joined(separator: ",")), ("type", filter.type), ("device", filter.device),
         ])
-        return (page.rows.map(Self.row), page.next)
+        return Page(rows: page.rows.map(Self.row), next: page.next, newest: page.newest)
       }
     }
     guard case .directory(let directory) = place else { return }
@@ -42,23 +48,32 @@ struct LogSource {
       if let type = filter.type, !filter.isOfKnownType(registry) {
         throw CommandError.failed("there is no type \"\(type)\"; tsq type list names them")
       }
-      try pages(from: from, take) { position in
-        let page = try snapshot.log(from: position, limit: Self.pageLimit, filter)
-        return (page.entries.map { LogRow.values($0, registry).map(\.text) }, page.next)
+      try Self.pages(from: from, take) { position in
+        let page = try snapshot.log(from: position, limit: Self.pageLimit, filter, work: Snapshot.logPageWork)
+        let rows = page.entries.map { LogRow.values($0, registry).map(\.text) }
+        return Page(rows: rows, next: page.next, newest: snapshot.lsn)
       }
     }
   }
 
-  private func pages(
-    from: UInt64, _ take: ([[String?]], UInt64) throws -> Bool,
-    _ page: (UInt64) throws -> (rows: [[String?]], next: UInt64)
+  struct Page {
+    var rows: [[String?]]
+    var next: UInt64
+    /// Where the log ended when this was asked for.
+    var newest: UInt64
+  }
+
+  /// To the end of the log as it stood for the first page: a page may be short, or empty, before that.
+  static func pages(
+    from: UInt64, _ take: ([[String?]], UInt64) throws -> Bool, _ page: (UInt64) throws -> Page
   ) throws {
-    var position = from
+    var (position, end) = (from, UInt64?.none)
     while true {
-      let (rows, next) = try page(position)
-      position = next
-      let goesOn = try take(rows, next)
-      if !goesOn || rows.count < Self.pageLimit { return }
+      let found = try page(position)
+      let newest = end ?? found.newest
+      end = newest
+      position = found.next
+      if try !take(found.rows, found.next) || found.next > newest { return }
     }
   }
 

@@ -74,14 +74,6 @@ struct RemoteRegistry {
   /// Declares types as their document has them.
   func declareTypes(_ document: String) throws { _ = try ask("POST", ["types"], document) }
 
-  /// Sets fields of a device; the texts are JSON.
-  func setFields(of device: String, _ fields: [(String, json: String)]) throws {
-    var (json, inner) = (JSONText(), JSONText())
-    for (name, text) in fields { inner.add(name, raw: text) }
-    json.add("fields", raw: inner.closed)
-    _ = try ask("POST", ["devices", device, "fields"], json.closed)
-  }
-
   /// Changes something by a body that is JSON already.
   @discardableResult
   func post(_ path: String..., json: String) throws -> [String: String] { Self.members(try ask("POST", path, json)) }
@@ -93,13 +85,16 @@ struct RemoteRegistry {
     Self.members(try ask("DELETE", path, query: dryRun ? "?dry_run" : ""))
   }
 
-  /// A page of the log, and where the next one begins.
-  func log(_ query: [(name: String, value: String?)]) throws -> (rows: [[FlatJSON.Member]], next: UInt64) {
+  /// A page of the log, where the next one begins, and how far the log went.
+  func log(
+    _ query: [(name: String, value: String?)]
+  ) throws -> (rows: [[FlatJSON.Member]], next: UInt64, newest: UInt64) {
     let (response, bytes) = try answer("GET", ["events"], query: Self.form(query))
-    guard let rows = FlatJSON.array(bytes), let next = response.headers["x-tsq-next-lsn"].flatMap({ UInt64($0) }) else {
+    func position(_ name: String) -> UInt64? { response.headers[name].flatMap { UInt64($0) } }
+    guard let rows = FlatJSON.array(bytes), let next = position("x-tsq-next-lsn"), let newest = position("x-tsq-lsn") else {
       throw strange
     }
-    return (rows, next)
+    return (rows, next, newest)
   }
 
   /// What stands behind a path.
