@@ -7,14 +7,16 @@ package enum QueryEngine {
   ///   - parameters: values of `$1`, `$2`, …
   ///   - named: values of `:name`.
   ///   - limits, cancel: of EXPLAIN DELETE, which is worked out here.
+  ///   - right: of whoever asks, to say why a change is refused: here none is made.
   /// - Throws: with SQLSTATE, line and column; 0A000 for what is understood but not there yet.
   package static func prepare(
     _ sql: String, _ catalog: any Catalog, parameters: [SQLValue] = [],
     named: [String: SQLValue] = [:], nowNanos: Int64? = nil, limits: QueryLimits = QueryLimits(),
-    cancel: CancelFlag = CancelFlag()
+    cancel: CancelFlag = CancelFlag(), right: ChangeRight = .all
   ) throws(SQLError) -> PreparedQuery {
     let statement = try SQL.parse(sql)
     do throws(SQLError) {
+      try right.check(statement)
       return try prepare(
         statement, catalog, parameters: parameters, named: named, nowNanos: nowNanos, limits: limits,
         cancel: cancel)
@@ -134,9 +136,11 @@ package final class PreparedQuery {
   }
 
   /// All rows as values: for small results and tests.
-  package func rows(limits: QueryLimits = QueryLimits()) throws(SQLError) -> [[SQLValue]] {
+  package func rows(
+    limits: QueryLimits = QueryLimits(), cancel: CancelFlag = CancelFlag()
+  ) throws(SQLError) -> [[SQLValue]] {
     var rows: [[SQLValue]] = []
-    try run(limits: limits) { (batch) throws(SQLError) in
+    try run(limits: limits, cancel: cancel) { (batch) throws(SQLError) in
       for row in 0..<batch.rowCount { rows.append((0..<batch.columnCount).map { batch.value(row, $0) }) }
       return true
     }

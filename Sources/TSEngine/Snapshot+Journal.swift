@@ -6,7 +6,8 @@ extension Snapshot {
   /// - Complexity: O(journal segments + bytes of those with LSNs of the range) in all; holds 64 KiB.
   package func eventCursor(from first: LSN = 0) -> EventCursor {
     guard case .store(let live, let shared) = backing, first <= lsn else { return EventCursor() }
-    return EventCursor(live, shared, first...lsn, skipsDamage: skipsDamage, visibility: visibility)
+    return EventCursor(
+      live, shared, first...lsn, skipsDamage: skipsDamage, visibility: visibility, hidesCodes: hidesCodes)
   }
 
   /// The same in an array, at most `limit`.
@@ -31,7 +32,7 @@ extension Snapshot {
     }
     if let failure { throw failure }
     for record in records.reversed() { past.apply(record) }
-    return past
+    return hidesCodes ? past.withoutCodes() : past
   }
 
   /// The journal of one device (T-04).
@@ -56,10 +57,10 @@ extension Snapshot {
     return count
   }
 
-  /// All commands and what became of them. O(events).
+  /// Commands sent at the LSN `first` or later, and what became of them. O(events from there on).
   /// - Throws: as `events`.
-  package func commandHistory() throws(StorageError) -> CommandHistory {
-    var (cursor, history) = (eventCursor(), CommandHistory())
+  package func commandHistory(from first: LSN = 0) throws(StorageError) -> CommandHistory {
+    var (cursor, history) = (eventCursor(from: first), CommandHistory())
     while let event = try cursor.next() { history.apply(event) }
     return history
   }

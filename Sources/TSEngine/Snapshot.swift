@@ -14,6 +14,8 @@ public struct Snapshot: Sendable {
   private(set) var skipsDamage = false
   /// What is left out for whoever looks; nil shows all.
   private(set) var visibility: Visibility?
+  /// Leaves out the codes by which devices are claimed.
+  private(set) var hidesCodes = false
 
   enum Backing: Sendable {
     case memory([TableID: [Stretch]])
@@ -63,6 +65,14 @@ public struct Snapshot: Sendable {
     return seen
   }
 
+  /// The same for whoever reads all and may claim nothing: without codes, in the registry and in the journal.
+  package func withoutCodes() -> Snapshot {
+    var same = self
+    same.hidesCodes = true
+    same.registry = registry.withoutCodes()
+    return same
+  }
+
   /// Whose view this is; nil for one of everything.
   package var viewer: Viewer? { visibility?.viewer }
   /// Devices of which there may be something to see; nil for all.
@@ -79,8 +89,8 @@ public struct Snapshot: Sendable {
   /// Whoever looks at `other` looks at this.
   func bounded(as other: Snapshot) -> Snapshot {
     var same = self
-    (same.skipsDamage, same.visibility) = (other.skipsDamage, other.visibility)
-    if other.visibility != nil { same.registry = other.registry }
+    (same.skipsDamage, same.visibility, same.hidesCodes) = (other.skipsDamage, other.visibility, other.hidesCodes)
+    if other.visibility != nil || other.hidesCodes { same.registry = other.registry }
     return same
   }
 

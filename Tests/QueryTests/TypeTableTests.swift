@@ -60,7 +60,7 @@ import Testing
     let store = try open()
     let sql = "SELECT * FROM tsq_weatherstationreading WHERE \"timestamp\" > '1960-01-01T00:00:00Z' ORDER BY device"
     let names = try QueryEngine.execute(sql, on: store, actor: actor).columns.map(\.name)
-    #expect(names == ["device", "timestamp", "received_at", "temperature", "order"])
+    #expect(names == ["device", "timestamp", "received_at", "temperature", "order", "text"])
     #expect(
       try rows(store, "SELECT r.device, r.temperature, d.mode FROM tsq_weatherstationreading r "
         + "JOIN tsq_weatherstationdevice d ON d.device_id = r.device ORDER BY 1") == ["ws-1|0.5|auto", "ws-2|1.5|manual"])
@@ -73,6 +73,42 @@ import Testing
   func messages_D02() throws {
     let store = try open()
     #expect(try rows(store, "SELECT device_id FROM tsq_weatherstationmessage ORDER BY 1") == ["ws-1", "ws-2"])
+  }
+
+  @Test("D-02, D-11, D-20: text forms and display names")
+  func texts_D02() throws {
+    let store = try open()
+    #expect(
+      try rows(store, "SELECT text FROM tsq_weatherstationreading ORDER BY 1") == [
+        "Reading at 2026-01-01T00:00:00Z", "Reading at 2026-01-01T00:00:01Z",
+      ])
+    #expect(
+      try rows(store, "SELECT text FROM tsq_weatherstationmessage ORDER BY 1") == [
+        "Message on things/ws-1/data (pending)", "Message on things/ws-2/data (pending)",
+      ])
+    #expect(try rows(store, "SELECT text FROM tsq_weatherstationdevice ORDER BY 1") == ["ws-1 (offline)", "ws-2 (offline)"])
+    _ = try store.decide(actor: actor) { $0.renameDevice("ws-1", to: "Roof", $1) }.result.get()
+    _ = try store.decide(actor: actor) { $0.markOnline("ws-1", $1) }.result.get()
+    _ = try store.decide(actor: actor) { $0.createDevice("b827eb08451e", type: "lampi", $1) }.result.get()
+    #expect(
+      try rows(store, "SELECT text FROM devices WHERE device_id <> 'ws-2' ORDER BY device_id") == [
+        "b827eb08451e: My LAMPI", "m-1 (offline)", "Roof (online)",
+      ])
+    #expect(try rows(store, "SELECT name, display_name FROM types ORDER BY name") == ["power|Power Meter", "weather_station|Weather Station"])
+    let type = try #require(store.registry.types["weather_station"])
+    #expect(TypePart.allCases.map(type.displayName(of:)) == [
+      "Weather Station Device", "Weather Station Reading", "Weather Station Message",
+    ])
+    _ = try rows(store, "CREATE TABLE soil_moisture (text SYMBOL)")
+    #expect(store.registry.types["soil_moisture"]?.displayName(of: .reading) == "Soil Moisture Reading")
+    _ = try rows(store, "INSERT INTO soil_moisture (device, ts, text) VALUES ('s-1', '2026-01-01T00:00:00Z', 'wet')")
+    #expect(try rows(store, "SELECT text FROM tsq_soilmoisturereading") == ["wet"], "a column of that name goes before")
+    var sign = TypeDraft(name: "sign")
+    sign.columns = [ColumnSchema(id: 1, name: "shown", type: .int)]
+    sign.details.states = [StateField(name: "text", type: .string, defaultValue: .text("open"))]
+    _ = try store.decide(actor: actor) { [sign] in $0.declareTypes([sign], $1) }.result.get()
+    _ = try store.decide(actor: actor) { $0.createDevice("sign-1", type: "sign", $1) }.result.get()
+    #expect(try rows(store, "SELECT device_id, text, owner FROM tsq_signdevice") == ["sign-1|open|parked_device_user"], "so does a state")
   }
 
   @Test("D-02: abstract types have none; a misspelt one is told the right name; a table of that name goes before")

@@ -22,7 +22,7 @@ struct AdmissionTests {
       let body = #"{"version":"\#(version)","sensor_id":"gre000001","timestamp":1666000000\#(secret),"data":[\#(probe)]}"#
       let head = HTTPRequest(method: .post, scheme: "http", authority: "t", path: "/powermon/data")
       let request = Request(head: head, body: RequestBody(buffer: ByteBuffer(string: body)))
-      return await door.postFrames(request).status.code
+      return await door.postFrames(request, to: .send).status.code
     }
     let probe = #"{"probe_type":"CT","power":[1],"pf":[1],"voltage":1}"#
     let broken = #"{"probe_type":"CT","power":[1],"pf":[1],"voltage":"x"}"#

@@ -70,8 +70,21 @@ import Testing
     for bad in [
       #"{"sensor":{"category":"mains"}}"#, #"{"sensor":{"colour":"red"}}"#, #"{"address":["a","b","c","d"]}"#, "{}",
       #"{"sensor":{"registered_at":"yesterday"}}"#, #"{"sensor":{"category":"sub","status":""}}"#,
+      #"{"sensor":{"registered_at":1767225600}}"#, #"{"sensor":{"registered_at":true}}"#,
     ] { #expect(try client.post(path, bad).status == 400, "\(bad)") }
+    for bad in ["1767225600", "true", "1.5", #""1767225600""#, #"{"at":1}"#] {
+      let answer = try client.post("/api/devices/gresystem000001/fields", #"{"fields":{"registered_at":\#(bad)}}"#)
+      #expect(answer.status == 400, "\(bad): \(answer.body)")
+      if !bad.hasPrefix("{") { #expect(answer.body.contains("registered_at"), "\(bad): \(answer.body)") }
+    }
+    let kept = try client.get("/api/devices/gresystem000001").object["fields"] as? [String: String]
+    #expect(kept?["registered_at"] == "2026-01-01T00:00:00Z", "no wrong value takes it away")
     #expect(try client.get("/api/devices/gresystem000001/history").list.count == events, "all or nothing")
+    for none in ["null", #""""#] {
+      _ = try client.post(path, #"{"sensor":{"registered_at":"2026-01-01T00:00:00Z"}}"#)
+      let taken = try client.post("/api/devices/gresystem000001/fields", #"{"fields":{"registered_at":\#(none)}}"#)
+      #expect(taken.status == 200 && (taken.object["fields"] as? [String: String])?["registered_at"] == nil, "\(none)")
+    }
     let less = try client.post(path, #"{"sensor":{"status":null},"address":["Busan"]}"#).object["fields"] as? [String: String]
     #expect(less?["sensor_status"] == nil && less?["address1"] == "Busan" && less?["address2"] == nil)
     func ids(_ query: String) throws -> [String] {

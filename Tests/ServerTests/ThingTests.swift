@@ -236,4 +236,34 @@ import Testing
     try waitUntil("all processed") { count(server) + count(second) == 40 }
     #expect(count(server) > 0 && count(second) > 0)
   }
+
+  @Test("D-25: what an earlier start was subscribed to and this one is not is ended, or each message would come twice")
+  func oldSubscriptionsEnd() throws {
+    let broker = try Broker()
+    try broker.start()
+    let server = try BrokerTests.server(broker)
+    #expect(try server.client().post("/api/types", "type: weather\nreadings: {temperature: float}\n").status == 201)
+    #expect(try server.client().post("/api/devices", #"{"id":"ws-1","type":"weather"}"#).status == 201)
+    #expect(server.stop() == 0)
+    // Behind the second stop the broker has heard of it.
+    for _ in 0..<2 {
+      try server.start(["--mqtt-group", "fleet"])
+      try waitUntil("ended") { server.log.contains { $0.hasSuffix("things/+/+/data of an earlier start is ended") } }
+      try waitUntil("subscribed") { server.output.contains("mqtt mqtt subscribed") }
+      #expect(server.stop() == 0)
+    }
+    #expect(!server.log.contains { $0.contains("powermon/+/data of an earlier") }, "what is still wanted stays")
+    try server.start(["--mqtt-group", "fleet"])
+    let device = try BrokerTests.Watcher(broker)
+    defer { device.end() }
+    for second in 0..<20 {
+      try device.publish("things/weather/ws-1/data", #"{"temperature":1,"timestamp":\#(1_700_000_000 + second)}"#)
+    }
+    func count() -> Int {
+      (try? server.client().get("/api/query?q=select+count(*)+as+n+from+messages").list.first?["n"] as? Int) ?? 0
+    }
+    try waitUntil("all processed") { count() >= 20 }
+    #expect(server.stop() == 0)
+    #expect(try server.reading { try $0.newestRecords(limit: 100) { $0.kind.name == "message.received" }.count } == 20)
+  }
 }

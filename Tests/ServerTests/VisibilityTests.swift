@@ -104,7 +104,7 @@ import Testing
     #expect(try admin.request("DELETE", "/api/users/bob").status == 200)
     for given in [ann, bob] { #expect(try server.client(given.text).get("/api/devices").status == 401) }
     for body in [
-      #"{"role":"king"}"#, #"{"role":"user"}"#, #"{"role":"device"}"#, #"{"role":"reader"}"#,
+      #"{"role":"king"}"#, #"{"role":"user"}"#, #"{"role":"device"}"#,
       #"{"role":"admin","lifetime":"0s"}"#, #"{"role":"admin","lifetime":"soon"}"#,
     ] { #expect(try admin.post("/api/tokens", body).status == 400, "\(body)") }
     for body in [#"{"role":"user","user":"eve"}"#, #"{"role":"device","device":"nobody"}"#] {

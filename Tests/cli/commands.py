@@ -168,6 +168,58 @@ def registry():
     check("the digest changes with the registry and then stays", after != before and tsq("replay", "--digest").stdout == after)
 
 
+def tokens():
+    made = tsq("token", "create", "--role", "reader", "--label", "grafana", "--format", "json")
+    expect("a token is made (S4)", made, err="shown this once")
+    token = json.loads(made.stdout)[0]
+    check("its public id names the role", re.fullmatch(r"reader-[0-9a-f]{12}", token["public_id"]), token)
+    check("it has 64 random digits", re.fullmatch(r"tsq_reader-[0-9a-f]{12}_[0-9a-f]{64}", token["token"]), token)
+    listed = tsq("token", "list", "--format", "json")
+    check("it is listed without its secret", [t["label"] for t in json.loads(listed.stdout)] == ["grafana"], listed.stdout)
+    check("nobody keeps it", token["token"][-64:] not in listed.stdout + tsq("events").stdout)
+    expect("it is shown", tsq("token", "show", token["public_id"]), out=lambda o: "valid" in o and token["token"][-64:] not in o)
+    for wrong in (["--role", "user"], ["--role", "device"], ["--role", "king"], ["--role", "reader", "--user", "ann"],
+                  ["--role", "reader", "--lifetime", "soon"], []):
+        expect(f"token create {' '.join(wrong)} is a usage error", tsq("token", "create", *wrong), 2, lambda o: o == "")
+    expect("an unknown device is named", tsq("token", "create", "--role", "device", "--device", "nobody"), 1, err='"nobody"')
+    expect("a lifetime has an end", tsq("token", "create", "--role", "reader", "--lifetime", "9000d"), 1, err="10 years")
+    expect("a revocation can be tried", tsq("token", "revoke", token["public_id"], "--dry-run"), err="nothing was changed")
+    expect("and done", tsq("token", "delete", token["public_id"]), err="revoked the reader's token")
+    expect("once", tsq("token", "revoke", token["public_id"]), 1, err="revoked already")
+    expect("it is listed no more", tsq("token", "list", "--format", "json"), out=lambda o: json.loads(o) == [])
+    expect("but among all", tsq("token", "list", "--all", "--format", "json"), out=lambda o: json.loads(o)[0]["state"] == "revoked")
+    expect("an unknown token is named", tsq("token", "show", "nobody"), 1, err='"nobody"')
+
+
+def signals():
+    device = "gresystem000001"
+    expect("a sensor is described (P-37)", tsq("device", "set", device, "category=main", "address1=Mapo-gu", "status=online"))
+    expect("a wrong category is explained", tsq("device", "set", device, "category=mains"), 1, err="main, submain, sub, special")
+    expect("what has a command of its own is no field", tsq("device", "set", device, "owner=ann"), 1, err="associate")
+    shown = json.loads(tsq("device", "show", device, "--format", "json").stdout)[0]
+    check("fields and text form are shown (D-11)", shown["category"] == "main" and shown["text"].endswith("(online)"), shown)
+    expect("sensors are searched", tsq("device", "list", "--category", "main", "--format", "list"), out=lambda o: device in o)
+    expect("who is overdue is told (P-07)", tsq("device", "clock", "--overdue", "--format", "list"), out=lambda o: device in o)
+    changes = [json.loads(e["payload"]) for e in json.loads(
+        tsq("events", "--kind", "status_changed", "--type", "power", "--format", "json").stdout)]
+    check("a change of status tells from what (D-30)", [(c["previous"], c["status"]) for c in changes] == [("offline", "online")], changes)
+    expect("an unknown kind is a usage error that names them", tsq("events", "--kind", "x"), 2, err="status_changed")
+    expect("an unknown type is named", tsq("events", "--type", "x"), 1, err='"x"')
+    expect("a table cannot be followed", tsq("events", "--follow", "--format", "table"), 2)
+    process = subprocess.Popen([TSQ, "events", "--follow", "--kind", "user"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True, env=ENV, cwd=WORK.name)
+    first = json.loads(process.stdout.readline())
+    check("following begins with what was", first["kind"].startswith("user."), first)
+    tsq("user", "create", "followed")
+    line = process.stdout.readline()
+    while line and "followed" not in line:
+        line = process.stdout.readline()
+    check("and goes on", json.loads(line)["kind"] == "user.created", line)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    check("SIGINT ends it with 130 and says from where to go on", process.returncode == 130 and "--from" in err, (process.returncode, err))
+
+
 def operations():
     expect("compact", tsq("compact"), err="became")
     stats = json.loads(tsq("stats", "--format", "json").stdout)[0]
@@ -176,7 +228,7 @@ def operations():
            out=lambda o: o == "1800\n")
 
 
-for group in (usage, simulate, queries, pipes, imports, registry, operations):
+for group in (usage, simulate, queries, pipes, imports, registry, tokens, signals, operations):
     group()
 print(f"{len(failures)} claims failed" if failures else "command line: all claims hold")
 sys.exit(1 if failures else 0)

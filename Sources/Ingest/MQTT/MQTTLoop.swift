@@ -148,6 +148,7 @@ extension MQTTLoop {
     let success = Int32(MOSQ_ERR_SUCCESS.rawValue)
     var accepted = false
     var filters: [Int32: String] = [:]
+    var kept: KeptFilters?
     while true {
       if isStopping {
         if accepted { disconnect(session, version) }
@@ -163,6 +164,11 @@ extension MQTTLoop {
         for filter in options.filters {
           if let packetID = session.subscribe(filter) { filters[packetID] = filter }
         }
+        kept = options.filtersTopic.map { KeptFilters(topic: $0, filters: options.filters) }
+        if let first = kept?.first, let topic = kept?.topic {
+          _ = session.subscribe(topic)
+          perform([first], &kept, session, version)
+        }
         if let topic = options.stateTopic {
           let state = MQTTPublication(topic: topic, payload: [0x31], qos: 2, retain: true)
           _ = session.publish(state, version: version, confirmed: nil)
@@ -170,9 +176,12 @@ extension MQTTLoop {
       }
       // A lost connection has lost its acknowledgements too, but what was read is still good:
       // committed now, its redelivery is told by identity.
-      guard commit(session, version) else { return accepted }
+      guard commit(session, version, &kept) else { return accepted }
       guard code == success else { return accepted }
       report(session.takeGrants(), filters)
+      let ended = session.takeEnded()
+      for filter in ended.compactMap({ kept?.filter($0) }) { observer(.unsubscribed(filter: filter)) }
+      if let step = kept?.ended(ended) { perform([step], &kept, session, version) }
       if accepted { sendOutgoing(session, version) }
       guard flush(session) == success, session.housekeeping() == success else { return accepted }
     }
@@ -198,10 +207,17 @@ extension MQTTLoop {
   /// has them in one queue, which can only be sent as a whole, and a message that is acknowledged
   /// and not durable is lost. A stop in between costs only redeliveries.
   private func commit(
-    _ session: MosquittoSession, _ version: MQTTOptions.ProtocolVersion
+    _ session: MosquittoSession, _ version: MQTTOptions.ProtocolVersion, _ kept: inout KeptFilters?
   ) -> Bool {
     guard !session.received.isEmpty else { return true }
     var unsettled = session.takeReceived()
+    if let topic = options.filtersTopic {
+      for message in unsettled where message.topic == topic {
+        perform(kept?.take(message) ?? [], &kept, session, version)
+      }
+      unsettled.removeAll { $0.topic == topic }
+    }
+    if unsettled.isEmpty { return true }
     while true {
       switch handler(unsettled) {
       case .committed(let answers):
@@ -213,6 +229,25 @@ extension MQTTLoop {
         sleep(millis: millis)
         // Nothing is written, so nothing is acknowledged: the broker delivers all of it again.
         if isStopping { return false }
+      }
+    }
+  }
+
+  private func perform(
+    _ steps: [KeptFilters.Step], _ kept: inout KeptFilters?, _ session: MosquittoSession,
+    _ version: MQTTOptions.ProtocolVersion
+  ) {
+    guard let topic = kept?.topic else { return }
+    for step in steps {
+      switch step {
+      case .ask(let payload):
+        _ = session.publish(MQTTPublication(topic: topic, payload: payload, qos: 1), version: version, confirmed: nil)
+      case .keep(let payload):
+        let list = MQTTPublication(topic: topic, payload: payload, qos: 1, retain: true)
+        _ = session.publish(list, version: version, confirmed: nil)
+      case .end(let filter):
+        guard let packetID = session.unsubscribe(filter) else { continue }
+        kept?.isEnding(packetID, filter)
       }
     }
   }

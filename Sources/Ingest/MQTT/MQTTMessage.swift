@@ -88,6 +88,8 @@ package enum MQTTEvent: Sendable, Equatable {
   case subscribed(filter: String, grantedQoS: Int32)
   /// The broker will not let us subscribe.
   case subscriptionRefused(filter: String)
+  /// A filter of an earlier start, which is none of ours any more.
+  case unsubscribed(filter: String)
   /// The broker is absent, or refused us; the next try is after a pause.
   case connectionFailed(reason: String, retryMillis: Int)
   case disconnected(reason: String)
@@ -123,6 +125,9 @@ package struct MQTTOptions: Sendable {
 
   /// Retained, QoS 2: `1` while we are connected, `0` by our Will when not. Nil tells nobody.
   package var stateTopic: String?
+  /// Retained: the filters of our session, a line each. Those of an earlier start that are not among `filters` any more
+  /// are ended by it, as a broker keeps them for ever. Nil ends none.
+  package var filtersTopic: String?
 
   package init(host: String, port: Int32 = 1883, clientID: String) {
     self.host = host

@@ -24,6 +24,8 @@ import Glibc
   private var unconfirmed: [Int32: (qos: Int32, confirmed: (@Sendable (Bool) -> Void)?)] = [:]
   var unconfirmedCount: Int { unconfirmed.count }
   private(set) var grants: [(packetID: Int32, qos: Int32)] = []
+  /// Packet ids of what the broker has unsubscribed.
+  private(set) var ended: [Int32] = []
   private let isEncrypted: Bool
   /// Of the connection at hand, kept beyond its end for OpenSSL's verdict on the broker.
   private var connection: OpaquePointer?
@@ -98,6 +100,9 @@ import Glibc
         let granted = unsafe granted
       else { return }
       unsafe session.grants.append((packetID, granted[0]))
+    }
+    unsafe mosquitto_unsubscribe_v5_callback_set(client) { _, object, packetID, _ in
+      unsafe MosquittoSession.from(object)?.ended.append(packetID)
     }
   }
 
@@ -199,6 +204,11 @@ extension MosquittoSession {
     return grants
   }
 
+  func takeEnded() -> [Int32] {
+    defer { ended = [] }
+    return ended
+  }
+
   /// Opens the socket and queues CONNECT; blocks for as long as TCP takes.
   func connect(_ options: MQTTOptions, version: MQTTOptions.ProtocolVersion) -> Int32 {
     connectAnswer = nil
@@ -274,6 +284,13 @@ extension MosquittoSession {
   func subscribe(_ filter: String) -> Int32? {
     var packetID: Int32 = 0
     let code = unsafe mosquitto_subscribe(client, &packetID, filter, 1)
+    return code == Int32(MOSQ_ERR_SUCCESS.rawValue) ? packetID : nil
+  }
+
+  /// Queues an UNSUBSCRIBE and gives its packet id; nil for what is no filter.
+  func unsubscribe(_ filter: String) -> Int32? {
+    var packetID: Int32 = 0
+    let code = unsafe mosquitto_unsubscribe(client, &packetID, filter)
     return code == Int32(MOSQ_ERR_SUCCESS.rawValue) ? packetID : nil
   }
 

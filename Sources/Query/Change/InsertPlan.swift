@@ -24,20 +24,22 @@ struct InsertPlan {
   private var series: [(key: SeriesKey, rows: [Row])] = []
   private var numbers: [SeriesKey: Int] = [:]
 
+  /// - Parameter source: what the rows' query reads.
   init(
-    _ insert: Insert, _ catalog: any Catalog, symbols: SymbolTable, parameters: [SQLValue],
-    named: [String: SQLValue]
+    _ insert: Insert, _ catalog: any Catalog, reading source: any Catalog, symbols: SymbolTable, parameters: [SQLValue],
+    named: [String: SQLValue], limits: QueryLimits = QueryLimits(), cancel: CancelFlag = CancelFlag()
   ) throws(SQLError) {
     self.insert = insert
     self.symbols = symbols
     if !insert.returning.isEmpty { throw .unsupported("INSERT RETURNING", at: insert.table.range) }
     schema = try Self.table(insert.table, catalog)
     batch = FrameBatch(table: schema.id)
-    guard let source = insert.source else { throw .unsupported("DEFAULT VALUES", at: insert.table.range) }
+    guard let rows = insert.source else { throw .unsupported("DEFAULT VALUES", at: insert.table.range) }
     let query = try QueryEngine.prepare(
-      Statement(kind: .query(source), range: source.range), catalog, parameters: parameters, named: named)
-    roles = try Self.roles(insert, schema, count: query.columns.count, source.range)
-    let found = try query.rows()
+      Statement(kind: .query(rows), range: rows.range), source, parameters: parameters, named: named,
+      limits: limits, cancel: cancel)
+    roles = try Self.roles(insert, schema, count: query.columns.count, rows.range)
+    let found = try query.rows(limits: limits, cancel: cancel)
     for (index, values) in found.enumerated() { try add(values, index) }
     frame()
   }

@@ -16,15 +16,16 @@ extension QueryEngine {
 
   /// As `prepare`, for a store open for writing: a change is done before this returns, and its answer
   /// is one row of what it did.
-  /// `limits` and `cancel` are of a DELETE and of EXPLAIN DELETE, which are worked out here.
+  /// `limits` and `cancel` are of a DELETE, of EXPLAIN DELETE and of the rows of an INSERT, which are worked out here.
   /// - Throws: as `prepare`; 40001 when readings kept coming to the instants a DELETE chose.
   package static func execute(
     _ sql: String, on store: Store, actor: Actor, parameters: [SQLValue] = [],
     named: [String: SQLValue] = [:], limits: QueryLimits = QueryLimits(),
-    cancel: CancelFlag = CancelFlag()
+    cancel: CancelFlag = CancelFlag(), right: ChangeRight = .all
   ) throws(SQLError) -> PreparedQuery {
     do throws(SQLError) {
       let statement = try SQL.parse(sql)
+      try right.check(statement)
       let catalog = StoreCatalog(store.snapshot())
       guard isChange(statement.kind) else {
         return try prepare(
@@ -32,7 +33,7 @@ extension QueryEngine {
       }
       let change = Change(
         store: store, actor: actor, reason: String(sql.prefix(1000)), parameters: parameters, named: named,
-        limits: limits, cancel: cancel)
+        limits: limits, cancel: cancel, right: right)
       let answer: String
       switch statement.kind {
       case .delete(let delete): answer = try change.delete(delete, attempts: removalAttempts)
@@ -73,6 +74,7 @@ private struct Change {
 
   let limits: QueryLimits
   let cancel: CancelFlag
+  let right: ChangeRight
 
   private var catalog: StoreCatalog { StoreCatalog(store.snapshot()) }
 
@@ -94,8 +96,10 @@ private struct Change {
   }
 
   func insert(_ insert: Insert) throws(SQLError) -> String {
+    let catalog = catalog
     let plan = try InsertPlan(
-      insert, catalog, symbols: store.symbols, parameters: parameters, named: named)
+      insert, catalog, reading: right == .insertValues ? NothingCatalog(store.symbols) : catalog,
+      symbols: store.symbols, parameters: parameters, named: named, limits: limits, cancel: cancel)
     var result = AppendResult()
     result.lsn = store.durableLSN
     if !plan.batch.isEmpty {

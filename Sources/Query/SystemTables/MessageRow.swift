@@ -15,6 +15,7 @@ enum MessageRow {
       .optional(message.correlation.isEmpty ? nil : correlation(message.correlation)),
       .text(RowJSON.object(properties)), .text(status), .optional(processed.flatMap { $0.error.isEmpty ? nil : $0.error }),
       .timestamp(receivedAt), .optional(processed?.at ?? (isFrame ? receivedAt : nil)),
+      .text(TextForm.message(topic: message.topic, status: status)),
     ]
   }
 

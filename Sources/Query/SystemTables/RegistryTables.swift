@@ -48,7 +48,7 @@ enum RegistryTables {
         RowColumn("fields", .text),
         RowColumn("last_seen", .timestamp), RowColumn("battery_level", .float),
         RowColumn("firmware_version", .text), RowColumn("is_active", .bool),
-        RowColumn("mqtt_username", .text), RowColumn("metadata", .text),
+        RowColumn("mqtt_username", .text), RowColumn("metadata", .text), RowColumn("text", .text),
       ]
     ) { emit throws(SQLError) in
       for device in registry.devices.sorted() {
@@ -65,7 +65,7 @@ enum RegistryTables {
           .text(RowJSON.object(registry.furtherFields(of: device))),
           .optional(registry.lastSeen(of: device.id)), device.batteryLevel.map { .float($0) } ?? .null,
           .text(device.firmwareVersion), .bool(device.isActive),
-          .optional(registry.credentials[device.id]?.username), .text(device.metadata),
+          .optional(registry.credentials[device.id]?.username), .text(device.metadata), .text(device.shownText),
         ])
         if !goOn { return }
       }
@@ -158,7 +158,7 @@ enum RegistryTables {
       name: "types",
       columns: [
         RowColumn("name", .text), RowColumn("label", .text), RowColumn("version", .int),
-        RowColumn("columns", .int), RowColumn("settings", .text),
+        RowColumn("columns", .int), RowColumn("settings", .text), RowColumn("display_name", .text),
       ]
     ) { emit throws(SQLError) in
       for type in registry.types.all {
@@ -166,7 +166,7 @@ enum RegistryTables {
         let goOn = try emit([
           .text(type.schema.name), .text(type.label), .int(Int64(type.version)),
           .int(Int64(type.schema.columns.count)),
-          .text(RowJSON.object(settings.map { ($0.key, FieldValue.text($0.value)) })),
+          .text(RowJSON.object(settings.map { ($0.key, FieldValue.text($0.value)) })), .text(type.displayName),
         ])
         if !goOn { return }
       }
@@ -204,26 +204,11 @@ enum RegistryTables {
 
   private static func events(_ snapshot: Snapshot, through instant: Int64) -> ClosureTable {
     ClosureTable(
-      name: "events",
-      columns: [
-        RowColumn("lsn", .int), RowColumn("kind", .text), RowColumn("device_id", .text),
-        RowColumn("user_name", .text), RowColumn("recorded_at", .timestamp),
-        RowColumn("effective_at", .timestamp), RowColumn("actor", .text),
-        RowColumn("cause", .text), RowColumn("payload", .text),
-      ]
+      name: "events", columns: LogRow.columns
     ) { emit throws(SQLError) in
       var events = snapshot.eventCursor()
       while let event = try Self.next(&events), event.recordedAt <= instant {
-        let goOn = try emit([
-          .int(Int64(bitPattern: event.lsn)), .text(event.kind.name),
-          .optional(event.kind.device),
-          .optional(event.kind.user.map(snapshot.registry.userName)),
-          .timestamp(event.recordedAt), .timestamp(event.effectiveAt),
-          .text(event.actor.id.isEmpty ? event.actor.kind.rawValue : "\(event.actor.kind.rawValue):\(event.actor.id)"),
-          .text(event.cause.reason.isEmpty ? event.cause.message : event.cause.reason),
-          .text(event.kind.json),
-        ])
-        if !goOn { return }
+        if try !emit(LogRow.values(.event(event), snapshot.registry)) { return }
       }
     }
   }

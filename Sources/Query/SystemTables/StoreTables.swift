@@ -93,7 +93,7 @@ enum StoreTables {
         RowColumn("payload_json", .text), RowColumn("payload_raw", .text), RowColumn("content_type", .text),
         RowColumn("correlation_id", .text), RowColumn("user_properties", .text),
         RowColumn("processing_status", .text), RowColumn("processing_error", .text),
-        RowColumn("received_at", .timestamp), RowColumn("processed_at", .timestamp),
+        RowColumn("received_at", .timestamp), RowColumn("processed_at", .timestamp), RowColumn("text", .text),
       ]
     ) { emit throws(SQLError) in
       var processed: [LSN: (error: String, at: Int64)] = [:]

@@ -5,9 +5,8 @@ import TSEngine
 ///
 /// They are views: whatever bounds what somebody sees bounds it here too. A table of that very name goes before.
 enum TypeTables {
-  private static let application = "tsq"
-
-  enum Part: String, CaseIterable { case device, reading, message }
+  private static let prefix = "tsq_"
+  private static let textName = "text"
 
   /// A table of rows, or a query in SQL.
   enum View {
@@ -15,19 +14,15 @@ enum TypeTables {
     case query(String)
   }
 
-  static func name(of type: String, _ part: Part) -> String {
-    "\(application)_\(type.split(separator: "_").joined())\(part.rawValue)"
-  }
-
   /// All names, ascending.
   static func names(_ registry: Registry) -> [String] {
-    registry.types.all.flatMap { type in Part.allCases.map { name(of: type.schema.name, $0) } }.sorted()
+    registry.types.all.flatMap { type in TypePart.allCases.map { type.tableName(of: $0) } }.sorted()
   }
 
   static func find(_ word: String, _ catalog: any Catalog) -> View? {
-    guard word.hasPrefix("\(application)_") else { return nil }
+    guard word.hasPrefix(prefix) else { return nil }
     for type in catalog.snapshot.registry.types.all {
-      for part in Part.allCases where name(of: type.schema.name, part) == word {
+      for part in TypePart.allCases where type.tableName(of: part) == word {
         switch part {
         case .device: return rows(of: "devices", word, type, states: type.details.states, catalog)
         case .reading: return .query(readings(type.schema))
@@ -45,9 +40,13 @@ enum TypeTables {
     guard let all = catalog.rowTables.first(where: { $0.name == table }),
       let id = all.columns.firstIndex(where: { $0.name == "device_id" })
     else { return nil }
-    let states = states.filter { state in !all.columns.contains { $0.name == state.name } }
+    // The text form gives way to a state of that name.
+    let form = states.contains { $0.name == textName } ? all.columns.firstIndex { $0.name == textName } : nil
+    var columns = all.columns
+    if let form { columns.remove(at: form) }
+    let states = states.filter { state in !columns.contains { $0.name == state.name } }
     let registry = catalog.snapshot.registry
-    let columns = all.columns + states.map { RowColumn($0.name, $0.type.sql) }
+    columns += states.map { RowColumn($0.name, $0.type.sql) }
     return .rows(
       ClosureTable(name: name, columns: columns) { emit throws(SQLError) in
         try all.scan { row throws(SQLError) in
@@ -55,6 +54,8 @@ enum TypeTables {
             return true
           }
           if states.isEmpty { return try emit(row) }
+          var row = row
+          if let form { row.remove(at: form) }
           let values = registry.stateFields(of: device)
           return try emit(row + states.map { state in SQLValue(values.first { $0.name == state.name }?.value ?? .null) })
         }
@@ -62,8 +63,9 @@ enum TypeTables {
   }
 
   private static func readings(_ schema: TableSchema) -> String {
-    let columns = schema.columns.map { quoted($0.name) }.joined(separator: ", ")
-    return "SELECT device, ts AS \"timestamp\", received_at\(columns.isEmpty ? "" : ", ")\(columns) FROM \(quoted(schema.name))"
+    var columns = ["device", "ts AS \"timestamp\"", "received_at"] + schema.columns.map { quoted($0.name) }
+    if !schema.columns.contains(where: { $0.name == textName }) { columns.append("\(TextForm.reading(sql: "ts")) AS \(textName)") }
+    return "SELECT \(columns.joined(separator: ", ")) FROM \(quoted(schema.name))"
   }
 
   /// Names of types and columns hold no quotes.

@@ -12,8 +12,8 @@ package final class Authority: Sendable {
     case user(UserID, Actor)
     /// No token, or one that is not known, expired or revoked: not told apart.
     case unknown
-    /// Known, with a role that this version does not serve.
-    case forbidden(TokenRole)
+    /// A writer or a reader.
+    case service(TokenRole, Actor)
   }
 
   /// A token of a service lives so long (S4).
@@ -134,8 +134,13 @@ package final class Authority: Sendable {
       guard store.registry.users[user]?.isActive ?? false else { return .unknown }
       return .user(user, Actor(.token, known.grant.publicID))
     }
-    guard known.grant.role == .admin else { return .forbidden(known.grant.role) }
-    return .admitted(Actor(.token, known.grant.publicID))
+    let actor = Actor(.token, known.grant.publicID)
+    switch known.grant.role {
+    case .admin: return .admitted(actor)
+    case .writer, .reader: return .service(known.grant.role, actor)
+    // Of somebody who is not named.
+    case .device, .user: return .unknown
+    }
   }
 
   private func publicID(of token: String) -> String {

@@ -28,7 +28,7 @@ extension HTTPDoor {
     var access: Int?
   }
 
-  func askedByBroker(_ request: Request, _ path: [String], _ context: Context) async throws -> Response {
+  func askedByBroker(_ request: Request, _ asked: String, _ context: Context) async throws -> Response {
     guard let brokerRules else {
       throw Refused.notFound("This server answers no broker; start it with --broker-backend")
     }
@@ -36,17 +36,13 @@ extension HTTPDoor {
     let isDirect = ["forwarded", "x-forwarded-for", "via", "x-real-ip", "origin", "referer"].allSatisfy { name in
       HTTPField.Name(name).map { request.headers[$0] == nil } ?? true
     }
-    if !context.isLocal || !isDirect { _ = try admit(request) }
-    guard path.count == 2, ["auth", "superuser", "acl"].contains(path[1]) else {
-      throw Refused.notFound("A broker asks at /api/broker/auth, /api/broker/superuser and /api/broker/acl")
-    }
-    try expect(request, .post)
+    if !context.isLocal || !isDirect { _ = try admission(Self.token(request), to: .broker).get() }
     let question = try await question(request)
     let access = BrokerAccess(
       try store.wholeRegistry(), logins: brokerRules.logins, discoveryPrefix: brokerRules.discoveryPrefix,
       thingsPrefix: brokerRules.thingsPrefix)
     let isAllowed: Bool
-    switch path[1] {
+    switch asked {
     case "auth":
       guard try await isRight(question, access) else {
         metrics.add(.authenticationFailures)

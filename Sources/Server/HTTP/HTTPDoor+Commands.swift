@@ -35,23 +35,28 @@ extension HTTPDoor {
     return Reply.json(.accepted, json.closed)
   }
 
-  /// Nil for another path.
-  func showCommands(_ path: [String], _ viewer: Viewer?) async throws -> Response? {
+  /// `?from=&before=&limit=`: the newest first, of those sent at the LSN `from` or later and before the LSN `before`, the
+  /// `lsn` of the last one of the page before. What was sent before `from` is not read.
+  /// - Returns: nil for another path.
+  func showCommands(_ request: Request, _ path: [String], _ admitted: Admission) async throws -> Response? {
     let device: String?
     switch (path.first, path.count) {
     case ("commands", 1): device = nil
     case ("devices", 3) where path[2] == "commands": device = path[1]
     default: return nil
     }
-    let snapshot = snapshot(for: viewer)
-    if let device, viewer == nil, !(try store.wholeRegistry().devices.contains(device)) {
+    let from = try Self.number(request, "from").map { LSN($0) } ?? 0
+    let before = try Self.number(request, "before").map { LSN($0) } ?? .max
+    let limit = try Self.number(request, "limit") ?? .max
+    let snapshot = snapshot(for: admitted)
+    if let device, admitted.viewer == nil, !(try store.wholeRegistry().devices.contains(device)) {
       throw Refused(.unknownDevice)
     }
-    try enterQuery(viewer)
+    try enterQuery(admitted)
     defer { runningQueries.leave() }
-    let history = try await blocking { try snapshot.commandHistory() }
-    let wanted = history.entries.reversed().filter { device == nil || $0.order.device == device }
-    return Reply.json(RegistryJSON.list(wanted.map(RegistryJSON.command)))
+    let history = try await blocking { try snapshot.commandHistory(from: from) }
+    let wanted = history.entries.reversed().lazy.filter { $0.lsn < before && (device == nil || $0.order.device == device) }
+    return Reply.json(RegistryJSON.list(wanted.prefix(limit).map(RegistryJSON.command)))
   }
 
   private static func parameters(_ tree: JSONTree?) throws(Refused) -> [String: FieldValue] {
@@ -81,6 +86,7 @@ extension RegistryJSON {
   static func command(_ entry: CommandHistory.Entry) -> String {
     var json = JSONText()
     json.add("id", entry.order.id)
+    json.add("lsn", entry.lsn)
     json.add("device_id", entry.order.device)
     json.add("command", entry.order.name)
     json.add("payload", raw: entry.order.payload.isEmpty ? "null" : entry.order.payload)

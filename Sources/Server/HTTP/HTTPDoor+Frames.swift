@@ -4,15 +4,15 @@ import TSEngine
 
 /// `POST /powermon/data`: acknowledged once durable (R9).
 extension HTTPDoor {
-  func postFrames(_ request: Request) async -> Response {
+  func postFrames(_ request: Request, to access: HTTPRoute.Access) async -> Response {
     do {
       let header = Self.token(request)
       // Who has a token in the header is told before the body is read.
       var admitted: Admission?
-      if header != nil { admitted = try admission(header).get() }
+      if header != nil { admitted = try admission(header, to: access).get() }
       let bytes = try await body(request, limit: Self.bodyLimit)
       let parsed = try parse(bytes)
-      let creator = try Self.creator(of: parsed.infos, admitted, admission)
+      let creator = try Self.creator(of: parsed.infos, admitted) { admission($0, to: access) }
       let append = frames.request(parsed, creator: creator, interface: "http", topic: "/powermon/data")
       let result = try await durable(append)
       metrics.add(parsed.infos.count, .httpFrames, result)

@@ -15,7 +15,6 @@ extension HTTPDoor {
   }
 
   func boot(_ request: Request) async throws -> Response {
-    try expect(request, .post)
     let boot: Boot = try await decoded(request, #"{"sensor_id","version","secret"}"#)
     guard PowerFrameParser.isSensorID(boot.sensor_id) else {
       throw Refused.badRequest("sensor_id: letters and six digits expected")
@@ -56,11 +55,8 @@ extension HTTPDoor {
 
   /// Without `t4` the first half of the exchange: our stamps. With it the second: the offset, which is recorded.
   /// - Source: RFC 5905, section 8: offset = ((t2 - t1) + (t3 - t4)) / 2.
-  func time(_ request: Request) async throws -> Response {
+  func time(_ request: Request, _ admitted: Admission) async throws -> Response {
     let arrived = store.options.clock.nowNanos()
-    if request.method == .get { return Reply.json(#"{"time_ms":\#(arrived / 1_000_000)}"#) }
-    try expect(request, .post)
-    let admitted = try admission(Self.token(request)).get()
     let stamps: Stamps = try await decoded(request, #"{"sensor_id","t1"} and then "t2", "t3", "t4""#)
     guard admitted.isFor(stamps.sensor_id) else { throw Refused.forbidden("This token is another device's") }
     guard try store.wholeRegistry().devices.contains(stamps.sensor_id) else { throw Refused(.unknownDevice) }

@@ -10,12 +10,12 @@ import TSEngine
 extension HTTPDoor {
   static let queryTimeoutNanos: Int64 = 60_000_000_000
   private static let concurrentQueries = 16
-  /// Of people and devices: they leave room for administrators.
-  private static let concurrentQueriesOfViewers = 8
+  /// Of all but administrators: they leave room for those.
+  private static let concurrentQueriesOfOthers = 8
 
   /// Who enters leaves `runningQueries` again.
-  func enterQuery(_ viewer: Viewer?) throws(Refused) {
-    let limit = viewer == nil ? Self.concurrentQueries : Self.concurrentQueriesOfViewers
+  func enterQuery(_ admitted: Admission) throws(Refused) {
+    let limit = admitted.role == .admin ? Self.concurrentQueries : Self.concurrentQueriesOfOthers
     guard runningQueries.enter(limit: limit) else {
       throw Refused(
         status: .tooManyRequests, code: "53300", message: "Too many queries at once",
@@ -23,12 +23,12 @@ extension HTTPDoor {
     }
   }
 
-  /// - Parameter viewer: sees what is theirs; nil sees all.
+  /// - Parameter admitted: sees what is theirs, and changes what they may.
   func query(
-    _ asked: QueryRequest, _ viewer: Viewer?, cut: @escaping @Sendable () -> Void
+    _ asked: QueryRequest, _ admitted: Admission, cut: @escaping @Sendable () -> Void
   ) async throws -> Response {
     let started = store.options.clock.monotonicNanos()
-    try enterQuery(viewer)
+    try enterQuery(admitted)
     metrics.add(.queries)
     let pipe = ChunkPipe(patienceNanos: readerPatienceNanos) { [metrics] in
       metrics.add(.slowReaders)
@@ -36,7 +36,7 @@ extension HTTPDoor {
     }
     let cancel = CancelFlag()
     let head: Result<Int64, SQLError> = await withCheckedContinuation { continuation in
-      let run = QueryRun(asked, store, viewer, pipe, cancel, begun: continuation)
+      let run = QueryRun(asked, store, admitted, pipe, cancel, begun: continuation)
       DispatchQueue.global(qos: .userInitiated).async { [runningQueries, clock = store.options.clock] in
         run.run { clock.monotonicNanos() - started }
         runningQueries.leave()
@@ -106,18 +106,18 @@ package final class QueryGate: Sendable {
 private struct QueryRun: Sendable {
   let asked: QueryRequest
   let store: Store
-  let viewer: Viewer?
+  let admitted: Admission
   let pipe: ChunkPipe
   let cancel: CancelFlag
   let begun: CheckedContinuation<Result<Int64, SQLError>, Never>
 
   init(
-    _ asked: QueryRequest, _ store: Store, _ viewer: Viewer?, _ pipe: ChunkPipe, _ cancel: CancelFlag,
+    _ asked: QueryRequest, _ store: Store, _ admitted: Admission, _ pipe: ChunkPipe, _ cancel: CancelFlag,
     begun: CheckedContinuation<Result<Int64, SQLError>, Never>
   ) {
     self.asked = asked
     self.store = store
-    self.viewer = viewer
+    self.admitted = admitted
     self.pipe = pipe
     self.cancel = cancel
     self.begun = begun
@@ -125,15 +125,18 @@ private struct QueryRun: Sendable {
 
   private func prepared() throws(SQLError) -> PreparedQuery {
     let limits = QueryLimits(timeoutNanos: HTTPDoor.queryTimeoutNanos)
-    guard let actor = asked.changer, viewer == nil else {
-      let snapshot = viewer.map { store.snapshot().seen(by: $0) } ?? store.snapshot()
+    let right: ChangeRight
+    switch admitted.role {
+    case .admin where asked.mayChange: right = .all
+    case .writer: right = .insertValues
+    default:
       return try QueryEngine.prepare(
-        asked.sql, StoreCatalog(snapshot), parameters: asked.parameters, named: asked.named,
-        limits: limits, cancel: cancel)
+        asked.sql, StoreCatalog(store.snapshot(for: admitted)), parameters: asked.parameters, named: asked.named,
+        limits: limits, cancel: cancel, right: admitted.role == .admin ? .all : .none)
     }
     return try QueryEngine.execute(
-      asked.sql, on: store, actor: actor, parameters: asked.parameters, named: asked.named,
-      limits: limits, cancel: cancel)
+      asked.sql, on: store, actor: admitted.actor, parameters: asked.parameters, named: asked.named,
+      limits: limits, cancel: cancel, right: right)
   }
 
   /// Tells once, through `begun`, the nanoseconds to the first chunk or what is wrong.
@@ -192,8 +195,8 @@ struct QueryRequest: Sendable {
   var format = ResultFormat.json
   var parameters: [SQLValue] = []
   var named: [String: SQLValue] = [:]
-  /// Who may change readings by it; nil for nobody.
-  var changer: Actor?
+  /// Whether it came in a way in which something can be changed: a link must not.
+  var mayChange = false
 
   /// A query of the server's own; `parameters` are `$1`, `$2`, ….
   init(_ sql: String, _ parameters: [SQLValue], format: String?) throws(Refused) {
@@ -201,12 +204,12 @@ struct QueryRequest: Sendable {
     try take(format)
   }
 
-  init(_ request: Request, _ door: HTTPDoor, by admitted: HTTPDoor.Admission) async throws {
+  init(_ request: Request, _ door: HTTPDoor) async throws {
     var fields = Self.form(request.uri.query ?? "")
     switch request.method {
     case .get: break
     case .post:
-      if admitted.viewer == nil { changer = admitted.actor }
+      mayChange = true
       let bytes = Data(try await door.body(request, limit: 1 << 20).readableBytesView)
       let type = request.headers[.contentType] ?? ""
       if type.hasPrefix("application/json") {

@@ -3,21 +3,21 @@ import Hummingbird
 import Query
 import TSEngine
 
-/// `/api/devices`, `/api/users`, `/api/claim`, `/api/events`, `/api/types`: what `tsq device`,
-/// `tsq user` and `tsq events` ask over --connect.
+/// `/api/devices`, `/api/users`, `/api/claim`, `/api/events`, `/api/types`, `/api/tokens`: what `tsq device`,
+/// `tsq user`, `tsq token` and `tsq events` ask over --connect.
 extension HTTPDoor {
-  private static let eventLimit = 10_000
-
-  func registry(_ request: Request, _ path: [String], _ context: Context) async throws -> Response {
+  func registry(
+    _ request: Request, _ path: [String], _ admitted: Admission, _ context: Context
+  ) async throws -> Response {
     if request.method == .get || request.method == .head {
-      let viewer = try reader(request).viewer
-      if let viewer { try requireSeen(path, by: viewer) }
-      if let commands = try await showCommands(path, viewer) { return commands }
-      if let events = try await showEvents(request, path, viewer) { return events }
-      if let rows = try deviceRows(request, path) { return try await query(rows, viewer, cut: context.cut) }
-      return try show(request, path, viewer)
+      try requireSeen(path, by: admitted)
+      if let commands = try await showCommands(request, path, admitted) { return commands }
+      if path == ["events"] { return try await showLog(request, admitted) }
+      if let events = try await showEvents(request, path, admitted) { return events }
+      if let rows = try deviceRows(request, path) { return try await query(rows, admitted, cut: context.cut) }
+      return try show(request, path, admitted)
     }
-    let actor = try admit(request)
+    let actor = admitted.actor
     if request.method == .post, path == ["types"] { return try await declareTypes(request, actor) }
     if request.method == .post, path.count == 3, path[0] == "devices", path[2] == "commands" {
       return try await sendCommand(request, path[1], actor)
@@ -30,19 +30,18 @@ extension HTTPDoor {
 
   // MARK: Showing
 
-  private func show(_ request: Request, _ path: [String], _ viewer: Viewer?) throws -> Response {
-    let registry = try wholeRegistry(for: viewer)
+  private func show(_ request: Request, _ path: [String], _ admitted: Admission) throws -> Response {
+    let registry = try wholeRegistry(for: admitted)
     switch (path.first, path.count) {
     case ("devices", 1):
       return try listDevices(request, registry)
     case ("devices", 2):
       guard let device = registry.devices[path[1]] else { throw Refused(.unknownDevice) }
-      return Reply.json(RegistryJSON.device(device, registry, showsOwner: viewer != .device(device.id)))
+      return Reply.json(RegistryJSON.device(device, registry, showsOwner: admitted.viewer != .device(device.id)))
     case ("devices", 3) where path[2] == "credentials":
       guard registry.devices.contains(path[1]) else { throw Refused(.unknownDevice) }
       guard let entry = registry.credentials[path[1]] else { throw Refused(.unknownCredentials) }
       return Reply.json(RegistryJSON.credentials(entry))
-    case ("devices", 3): throw Refused.notYet("/api/devices/{id}/\(path[2].prefix(32))")
     case ("users", 1):
       let living = registry.users.sorted().filter { $0.deletedAt == nil }
       return Reply.json(RegistryJSON.list(living.map { RegistryJSON.user($0, registry) }))
@@ -53,15 +52,21 @@ extension HTTPDoor {
     case ("types", 2):
       guard let type = registry.types.parent(named: path[1]) else { throw Refused(.unknownType) }
       return Reply.json(RegistryJSON.type(type))
-    case ("claim", 1): throw Self.wrongMethod("POST")
-    case ("tokens", 1...2): throw Self.wrongMethod("POST, DELETE")
+    case ("tokens", 1):
+      let now = store.options.clock.nowNanos()
+      let isAll = request.uri.queryParameters["all"] != nil
+      let wanted = registry.tokens.sorted().filter { isAll || $0.isValid(at: now) }
+      return Reply.json(RegistryJSON.list(wanted.map { RegistryJSON.token($0, registry, now: now) }))
+    case ("tokens", 2):
+      guard let token = registry.tokens[path[1]] else { throw Refused(.unknownToken) }
+      return Reply.json(RegistryJSON.token(token, registry, now: store.options.clock.nowNanos()))
     default: throw Refused.notFound("There is nothing at this path")
     }
   }
 
   /// What is read from journals, a chunk at a time: on a thread that may wait, and as one of the queries.
   /// - Returns: nil for another path.
-  private func showEvents(_ request: Request, _ path: [String], _ viewer: Viewer?) async throws -> Response? {
+  private func showEvents(_ request: Request, _ path: [String], _ admitted: Admission) async throws -> Response? {
     let work: @Sendable (Snapshot) throws -> [Event]
     switch (path.first, path.count) {
     case ("devices", 3) where path[2] == "history":
@@ -70,15 +75,11 @@ extension HTTPDoor {
         guard !history.isEmpty else { throw Refused(.unknownDevice) }
         return history
       }
-    case ("events", 1):
-      let from = try Self.number(request, "from").map { UInt64($0) } ?? 0
-      let limit = min(max(try Self.number(request, "limit") ?? 1000, 1), Self.eventLimit)
-      work = { try $0.events(from: from, limit: limit) }
     default: return nil
     }
-    try enterQuery(viewer)
+    try enterQuery(admitted)
     defer { runningQueries.leave() }
-    let snapshot = snapshot(for: viewer)
+    let snapshot = snapshot(for: admitted)
     let found = try await blocking { try work(snapshot) }
     return Reply.json(RegistryJSON.list(found.map(\.json)))
   }
@@ -113,6 +114,8 @@ struct RegistryCommand {
     /// Of a device.
     var status: String?
     var fields: [String: JSONScalar]?
+    /// Of a device, as a person has written them.
+    var spelled: [String: String]?
   }
 
   let door: HTTPDoor
@@ -152,9 +155,6 @@ struct RegistryCommand {
     case (.post, "types", 2): return try await setType(path[1])
     case (.post, "tokens", 1): return try await createToken()
     case (.delete, "tokens", 2): return try await revokeToken(path[1])
-    case (_, "tokens", 1...2): throw HTTPDoor.wrongMethod("POST, DELETE")
-    case (_, "users", 1...2), (_, "devices", 1...3), (_, "claim", 1), (_, "types", 1...2):
-      throw HTTPDoor.wrongMethod("GET, POST, DELETE")
     default: throw Refused.notFound("There is nothing at this path")
     }
   }

@@ -10,14 +10,15 @@ extension HTTPDoor {
   private static let bounded: Set<String> = ["history", "commands", "readings", "messages"]
 
   /// Something else's path is refused alike whether there is such a thing or not.
-  func requireSeen(_ path: [String], by viewer: Viewer) throws {
-    let registry = try wholeRegistry(for: viewer)
+  func requireSeen(_ path: [String], by admitted: Admission) throws {
+    guard let viewer = admitted.viewer else { return }
+    let registry = try wholeRegistry(for: admitted)
     switch (path.first, path.count) {
     case ("devices", 2...):
       let isPast = path.count == 3 && Self.bounded.contains(path[2])
       let isSeen =
         isPast
-        ? snapshot(for: viewer).visibleDevices?.contains(path[1]) ?? true : registry.devices.contains(path[1])
+        ? snapshot(for: admitted).visibleDevices?.contains(path[1]) ?? true : registry.devices.contains(path[1])
       guard isSeen else {
         throw Refused.forbidden(
           "This device is not yours; of one that was, /readings, /messages, /commands and /history tell of your time")
@@ -28,15 +29,13 @@ extension HTTPDoor {
       guard case .user = viewer, path.count == 1 || registry.users[named: path[1]] != nil else {
         throw Refused.forbidden("Users are shown to administrators, and you to yourself")
       }
-    case ("claim", _): throw Refused.forbidden("Claiming for people is for administrators")
     default: break
     }
   }
 
   /// - Throws: `.corrupt` while a damaged journal may say otherwise.
-  func wholeRegistry(for viewer: Viewer?) throws(StorageError) -> Registry {
-    guard let viewer else { return try store.wholeRegistry() }
-    let snapshot = store.snapshot().seen(by: viewer)
+  func wholeRegistry(for admitted: Admission) throws(StorageError) -> Registry {
+    let snapshot = snapshot(for: admitted)
     try snapshot.requireWholeRegistry()
     return snapshot.registry
   }

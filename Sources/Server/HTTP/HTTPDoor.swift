@@ -61,13 +61,8 @@ package struct HTTPDoor: HTTPResponder {
 
   package func respond(to request: Request, context: Context) async throws -> Response {
     metrics.add(.httpRequests)
-    let path = request.uri.path
-    if path == "/powermon/data" || path == "/powermon/data/" {
-      guard request.method == .post else { return Self.wrongMethod("POST").response }
-      return await postFrames(request)
-    }
     do {
-      return try await route(request, Self.segments(path), context)
+      return try await route(request, Self.segments(request.uri.path), context)
     } catch let refused as Refused {
       return refused.response
     } catch let error as StorageError {
@@ -76,53 +71,50 @@ package struct HTTPDoor: HTTPResponder {
   }
 
   private func route(_ request: Request, _ path: [String], _ context: Context) async throws -> Response {
+    let access = try HTTPRoute.find(path, request.method).access
+    switch access {
+    case .open: return try await openly(request, path)
+    // Frames carry tokens of their own.
+    case .send where path == ["powermon", "data"]: return await postFrames(request, to: access)
+    case .broker: return try await askedByBroker(request, path[2], context)
+    default: return try await answer(request, path, by: try admission(Self.token(request), to: access).get(), context)
+    }
+  }
+
+  private func openly(_ request: Request, _ path: [String]) async throws -> Response {
     switch path {
     case []:
       return Reply.plain("tsq: frames at /powermon/data, SQL at /api/query; the dashboard is not there yet\n")
     case ["ping"]: return Reply.empty(.noContent)
     case ["health"]: return Reply.json(#"{"name":"tsq","status":"pass"}"#)
     case ["ready"]: return ready()
-    case ["time"]: return try await time(request)
+    case ["time"]: return Reply.json(#"{"time_ms":\#(store.options.clock.nowNanos() / 1_000_000)}"#)
     case ["powermon", "boot"]: return try await boot(request)
-    case ["metrics"]:
-      _ = try admit(request)
-      return Reply.metrics(metrics.text(store, runningQueries: runningQueries.running))
-    case ["powermon"]:
-      _ = try admit(request)
-      try expect(request, .get)
-      return try await listFrames(request)
-    case _ where path.count == 3 && path.starts(with: ["powermon", "data"]): throw notASocket(request, path[2])
-    case _ where path.first == "api": return try await api(request, Array(path.dropFirst()), context)
-    case ["write"], ["live"]: throw Refused.notYet(request.uri.path)
-    case _ where path.first == "ws": throw Refused.notYet(request.uri.path)
     default: throw Refused.notFound("There is nothing at this path")
     }
   }
 
-  private func api(_ request: Request, _ path: [String], _ context: Context) async throws -> Response {
-    switch path.first {
-    case "devices", "users", "events", "types", "claim", "commands", "tokens":
-      return try await registry(request, path, context)
-    case "broker": return try await askedByBroker(request, path, context)
-    case "query":
-      let admitted = try reader(request)
-      let asked = try await QueryRequest(request, self, by: admitted)
-      return try await query(asked, admitted.viewer, cut: context.cut)
-    case "login", "logout", "chat", "v2", "v3", "openapi.json": throw Refused.notYet(request.uri.path)
+  private func answer(
+    _ request: Request, _ path: [String], by admitted: Admission, _ context: Context
+  ) async throws -> Response {
+    switch (path.first, path.count) {
+    case ("time", 1): return try await time(request, admitted)
+    case ("metrics", 1): return Reply.metrics(metrics.text(store, runningQueries: runningQueries.running))
+    case ("powermon", 1): return try await listFrames(request)
+    case ("powermon", 3): throw notASocket(path[2], admitted)
+    case ("api", 2) where path[1] == "query":
+      return try await query(try await QueryRequest(request, self), admitted, cut: context.cut)
+    case ("api", 2...): return try await registry(request, Array(path.dropFirst()), admitted, context)
     default: throw Refused.notFound("There is nothing at this path")
     }
   }
 
   /// A request for a meter's channel that did not get one.
-  private func notASocket(_ request: Request, _ sensor: String) -> Refused {
+  private func notASocket(_ sensor: String, _ admitted: Admission) -> Refused {
     guard PowerFrameParser.isSensorID(sensor) else {
       return .notFound("A meter's channel is /powermon/data/<sensor>, letters and six digits")
     }
-    switch admission(Self.token(request)) {
-    case .failure(let refused): return refused
-    case .success(let admitted) where !admitted.isFor(sensor): return .forbidden("This token is another device's")
-    case .success: break
-    }
+    guard admitted.isFor(sensor) else { return .forbidden("This token is another device's") }
     return Refused(
       status: .upgradeRequired, code: "upgrade", message: "This path is a WebSocket's", extra: [.upgrade: "websocket"])
   }
@@ -142,78 +134,32 @@ package struct HTTPDoor: HTTPResponder {
       extra: [.allow: allowed])
   }
 
-  func expect(_ request: Request, _ method: HTTPRequest.Method) throws {
-    guard request.method == method else { throw Self.wrongMethod(method.rawValue) }
-  }
-
   /// The parts of a path, decoded; a trailing slash means nothing.
   static func segments(_ path: String) -> [String] {
     path.split(separator: "/").map { $0.removingPercentEncoding ?? String($0) }
   }
 
-  /// - Throws: `Refused` 401 or 403.
-  func admit(_ request: Request) throws -> Actor {
-    switch verdict(Self.token(request)) {
-    case .success(let actor): return actor
-    case .failure(let refused): throw refused
-    }
-  }
-
-  /// An administrator, or why not.
-  func verdict(_ token: String?) -> Result<Actor, Refused> {
-    admission(token).flatMap { admitted in
-      guard admitted.device == nil else {
-        metrics.add(.authenticationFailures)
-        return .failure(.forbidden("A device's token is good for what the device sends"))
-      }
-      return .success(admitted.actor)
-    }
-  }
-
-  /// An administrator or a device, or why not: who may send.
-  func admission(_ token: String?) -> Result<Admission, Refused> {
-    anyone(token).flatMap { admitted in
-      guard case .user? = admitted.viewer else { return .success(admitted) }
-      metrics.add(.authenticationFailures)
-      return .failure(.forbidden("A person's token reads what is theirs; this is for administrators"))
-    }
-  }
-
-  /// Whoever may read, bounded to what is theirs unless they are an administrator (T-04).
-  /// - Throws: `Refused` 401 or 403.
-  func reader(_ request: Request) throws(Refused) -> Admission { try anyone(Self.token(request)).get() }
-
-  private func anyone(_ token: String?) -> Result<Admission, Refused> {
+  /// Who has `token`, or why they do not come in where `access` is asked for.
+  func admission(_ token: String?, to access: HTTPRoute.Access) -> Result<Admission, Refused> {
+    let admitted: Admission
     switch authority.verdict(token) {
-    case .admitted(let actor): return .success(Admission(actor: actor))
-    case .device(let device, let actor): return .success(Admission(actor: actor, viewer: .device(device)))
-    case .user(let user, let actor): return .success(Admission(actor: actor, viewer: .user(user)))
+    case .admitted(let actor): admitted = Admission(actor: actor, role: .admin)
+    case .service(let role, let actor): admitted = Admission(actor: actor, role: role)
+    case .device(let device, let actor): admitted = Admission(actor: actor, role: .device, viewer: .device(device))
+    case .user(let user, let actor): admitted = Admission(actor: actor, role: .user, viewer: .user(user))
     case .unknown:
       metrics.add(.authenticationFailures)
       return .failure(.unauthorized)
-    case .forbidden(let role):
-      metrics.add(.authenticationFailures)
-      return .failure(.forbidden("Tokens of the role \(role.rawValue) are not served yet; use an admin's"))
     }
+    guard access.admits(admitted.role) else {
+      metrics.add(.authenticationFailures)
+      return .failure(.forbidden(admitted.role))
+    }
+    return .success(admitted)
   }
 
-  /// Who came in.
-  struct Admission: Sendable {
-    var actor: Actor
-    /// Nil for an administrator, who sees all.
-    var viewer: Viewer?
-
-    /// Only this device's own matters.
-    var device: String? { if case .device(let device)? = viewer { device } else { nil } }
-    func isFor(_ sensor: String) -> Bool { viewer == nil || device == sensor }
-    /// Who makes devices that are not there yet; only administrators do.
-    var creator: Actor? { viewer == nil ? actor : nil }
-  }
-
-  /// The store as `viewer` may see it.
-  func snapshot(for viewer: Viewer?) -> Snapshot {
-    viewer.map { store.snapshot().seen(by: $0) } ?? store.snapshot()
-  }
+  /// The store as whoever was admitted may see it. Codes by which devices are claimed are for administrators.
+  func snapshot(for admitted: Admission) -> Snapshot { store.snapshot(for: admitted) }
 
   /// `Authorization: Bearer T`, `Token T` or Basic with the token as password; `X-API-Key: T`.
   static func token(_ request: Request) -> String? {
@@ -272,7 +218,16 @@ package struct HTTPDoor: HTTPResponder {
   }
 }
 
+extension Store {
+  func snapshot(for admitted: Admission) -> Snapshot {
+    if let viewer = admitted.viewer { return snapshot().seen(by: viewer) }
+    return admitted.role == .admin ? snapshot() : snapshot().withoutCodes()
+  }
+}
+
 extension HTTPField.Name {
   static let xAPIKey = HTTPField.Name("X-API-Key")!
   static let queryTime = HTTPField.Name("X-Tsq-Time-Ms")!
+  static let nextLSN = HTTPField.Name("X-Tsq-Next-Lsn")!
+  static let newestLSN = HTTPField.Name("X-Tsq-Lsn")!
 }

@@ -41,13 +41,26 @@ extension RegistryCommand {
     }
   }
 
-  /// `{"fields":{"mode":"manual"}}`: all or none; null sets back.
+  /// `{"fields":{"mode":"manual"}}`: all or none, what people say of sensors among them; null sets back. What a person
+  /// has written, `{"spelled":{"mode":"manual"}}`, is of the type that the registry has for it.
   func setFields(of device: String) async throws {
-    guard let fields = body.fields, !fields.isEmpty else {
+    let (fields, spelled) = (body.fields ?? [:], body.spelled ?? [:])
+    guard !fields.isEmpty || !spelled.isEmpty else {
       throw Refused.badRequest(#"The body lacks "fields": {"firmware_version": "2.1.0"}"#)
     }
-    let values = fields.map { ($0.key, $0.value.field) }.sorted { $0.0 < $1.0 }
-    _ = try await decide { $0.reportStatus(device, status: nil, fields: values, $1) }
+    var values: [(name: String, value: FieldValue)] = []
+    let registry = try door.store.wholeRegistry()
+    do throws(FieldProblem) {
+      for (name, scalar) in fields.sorted(by: { $0.key < $1.key }) {
+        values.append((name, try FieldForm.checked(name, scalar.field, of: device, registry)))
+      }
+      for (name, text) in spelled.sorted(by: { $0.key < $1.key }) {
+        values.append((name, try FieldForm.spelled(text, name, of: device, registry)))
+      }
+    } catch {
+      throw Refused.badRequest(error.sentence)
+    }
+    _ = try await decide { [values] in $0.setFields(of: device, values, $1) }
   }
 }
 

@@ -30,11 +30,12 @@ extension RegistryCommand {
     }
     var fields: [String: FieldValue] = [:]
     for (name, change) in given { fields[name == "status" ? "sensor_status" : name] = change.field }
-    if case .text(let text)? = fields["registered_at"] {
-      guard let nanos = TimestampText.parse(text) else {
-        throw Refused.badRequest("\"registered_at\" is an instant, as 2026-01-01T00:00:00Z")
+    if let instant = fields["registered_at"] {
+      do throws(FieldProblem) {
+        fields["registered_at"] = try FieldForm.sensor("registered_at", instant)
+      } catch {
+        throw Refused.badRequest(error.sentence)
       }
-      fields["registered_at"] = .text(TimestampText.format(nanos))
     }
     if let address = body.address {
       guard address.count <= Registry.addressLineCount else {
@@ -55,8 +56,8 @@ extension RegistryCommand {
 extension HTTPDoor {
   private static let devicePageLimit = 10_000
 
-  /// `GET /api/devices?owner=&sensor=&category=&after=&limit=`: newest first (D-10), a page at a time; `sensor` is a part of the
-  /// id or name, `after` the last id of the page before.
+  /// `GET /api/devices?owner=&search=&category=&after=&page=&limit=`: newest first (D-10), a page at a time; `search`, or
+  /// `sensor`, is a part of the id, the name or the owner's name, `after` the last id of the page before; pages count from 1.
   func listDevices(_ request: Request, _ registry: Registry) throws -> Response {
     func text(_ name: String) -> String? { request.uri.queryParameters[name[...]].map(String.init) }
     let limit = min(try Self.number(request, "limit") ?? Self.devicePageLimit, Self.devicePageLimit)
@@ -64,19 +65,12 @@ extension HTTPDoor {
       guard let user = registry.users[named: name] else { throw Refused(.unknownUser) }
       return user.id
     }
-    let (part, category, after) = (text("sensor")?.lowercased(), text("category"), text("after"))
-    var page: [String] = []
-    var isBehind = after == nil
-    for device in registry.devices.newestFirst() where page.count < limit {
-      guard isBehind else {
-        isBehind = device.id == after
-        continue
-      }
-      if let owner, registry.associations.owner(of: device.id) != owner { continue }
-      if let part, !device.id.lowercased().contains(part), !device.name.lowercased().contains(part) { continue }
-      if let category, device.fields["category"] != .text(category) { continue }
-      page.append(RegistryJSON.device(device, registry))
-    }
-    return Reply.json(RegistryJSON.list(page))
+    var filter = DeviceFilter()
+    (filter.owner, filter.search, filter.category) = (owner, text("search") ?? text("sensor"), text("category"))
+    (filter.after, filter.limit) = (text("after"), limit)
+    let number = try Self.number(request, "page") ?? 1
+    guard (1...1_000_000).contains(number) else { throw Refused.badRequest("page is a number from 1 on") }
+    filter.skip = (number - 1) * limit
+    return Reply.json(RegistryJSON.list(filter.page(registry).map { RegistryJSON.device($0, registry) }))
   }
 }

@@ -36,7 +36,7 @@ enum RegistryJSON {
   private static func record(_ device: Device, _ registry: Registry, _ json: inout JSONText) {
     json.add("status", device.status.rawValue)
     json.add("status_label", device.status.label)
-    json.add("text", device.type == DeviceType.lampi ? device.text : device.statusText)
+    json.add("text", device.shownText)
     json.add("last_seen", raw: registry.lastSeen(of: device.id).map { JSONText.quoted(TimestampText.format($0)) } ?? "null")
     json.add("battery_level", raw: device.batteryLevel.map(JSONText.number) ?? "null")
     json.add("firmware_version", device.firmwareVersion)
@@ -80,6 +80,7 @@ enum RegistryJSON {
     var json = JSONText()
     json.add("name", type.schema.name)
     json.add("label", type.label)
+    json.add("display_name", type.displayName)
     json.add("version", type.version)
     let columns = type.schema.columns.map { column in
       var json = JSONText()
@@ -97,6 +98,16 @@ enum RegistryJSON {
     for (key, value) in type.settings.sorted(by: { $0.key < $1.key }) { settings.add(key, value) }
     json.add("settings", raw: settings.closed)
     type.details.add(to: &json)
+    if !type.details.isAbstract {
+      var tables = JSONText()
+      for part in TypePart.allCases {
+        var table = JSONText()
+        table.add("name", type.tableName(of: part))
+        table.add("display_name", type.displayName(of: part))
+        tables.add(part.rawValue, raw: table.closed)
+      }
+      json.add("tables", raw: tables.closed)
+    }
     return json.closed
   }
 }

@@ -48,6 +48,7 @@ package final class BrokerDaemon: Sendable {
     let client = "tsq-\(broker.name)-\(Hex.text(store.storeID.low).prefix(12))"
     var options = broker.options(clientID: client)
     options.stateTopic = "tsq/connection/\(client)/state"
+    options.filtersTopic = "tsq/connection/\(client)/filters"
     options.filters =
       // First what makes devices, as retained messages come in this order.
       [discovery.filter] + ThingTopic.filters(prefix: things.prefix, group: group)
@@ -88,6 +89,7 @@ package final class BrokerDaemon: Sendable {
       if qos < 1 { log("\(label): warning: \(filter) is granted at QoS \(qos); messages may be lost") }
       if filter == Self.frameFilter { onReady() }
     case .subscriptionRefused(let filter): log("\(label): warning: the broker refuses \(filter)")
+    case .unsubscribed(let filter): log("\(label): \(filter) of an earlier start is ended")
     case .connectionFailed(let reason, let retry):
       log("\(label): \(broker.host):\(broker.port): \(reason); next try in \(retry) ms")
     case .disconnected(let reason): log("\(label): the connection was lost: \(reason)")

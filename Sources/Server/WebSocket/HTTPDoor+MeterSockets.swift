@@ -24,12 +24,12 @@ extension HTTPDoor {
   /// Nil when the request is for no channel, or its sender may not have one.
   func meterAccess(_ head: HTTPRequestHead) -> MeterAccess? {
     let path = Self.segments(String(head.uri.prefix { $0 != "?" }))
-    guard path.count == 3, path[0] == "powermon", path[1] == "data", PowerFrameParser.isSensorID(path[2]) else {
-      return nil
-    }
+    guard path.count == 3, PowerFrameParser.isSensorID(path[2]),
+      let access = try? HTTPRoute.find(path, .get).access, access == .channel
+    else { return nil }
     let token = head.headers.first(name: "authorization").map { Self.token(authorization: $0) }
       ?? head.headers.first(name: "x-api-key")
-    guard case .success(let admitted) = admission(token), admitted.isFor(path[2]) else { return nil }
+    guard case .success(let admitted) = admission(token, to: access), admitted.isFor(path[2]) else { return nil }
     return MeterAccess(sensor: path[2], creator: admitted.creator, token: token)
   }
 
@@ -79,7 +79,7 @@ extension HTTPDoor {
 
   private func take(_ text: String, from socket: MeterSocket) async throws {
     // P-08: a token that ended since, or was revoked, ends the channel.
-    guard case .success(let admitted) = admission(socket.token), admitted.isFor(socket.sensor) else {
+    guard case .success(let admitted) = admission(socket.token, to: .channel), admitted.isFor(socket.sensor) else {
       return socket.cut()
     }
     let message: CallMessage

@@ -67,8 +67,9 @@ package enum EventKind: Sendable, Equatable {
   case deviceRenamed(device: String, name: String)
   case deviceFieldChanged(device: String, field: String, value: FieldValue)
   case deviceDeleted(device: String)
-  /// `lastSeen` is as far as it is known then; nil is never.
-  case deviceStatusChanged(device: String, status: DeviceStatus, lastSeen: Int64?)
+  /// `lastSeen` is as far as it is known then; nil is never. `previous` is what the device was before; nil in events of
+  /// versions that did not say.
+  case deviceStatusChanged(device: String, status: DeviceStatus, lastSeen: Int64?, previous: DeviceStatus? = nil)
 
   case deviceAssociated(
     device: String, user: UserID, previousUser: UserID, via: AssociationVia)

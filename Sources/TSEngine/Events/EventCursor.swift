@@ -11,6 +11,7 @@ package struct EventCursor {
   private let lsns: ClosedRange<LSN>
   /// Leaves out what its viewer may not see; nil shows all.
   private var visibility: Visibility?
+  private var hidesCodes = false
   private var journals: ArraySlice<Manifest.JournalSegment> = []
   /// Where the next chunk of the first of `journals` begins.
   private var offset = 0
@@ -27,10 +28,11 @@ package struct EventCursor {
   }
 
   init(
-    _ live: Live, _ shared: Shared, _ lsns: ClosedRange<LSN>, skipsDamage: Bool = false, visibility: Visibility? = nil
+    _ live: Live, _ shared: Shared, _ lsns: ClosedRange<LSN>, skipsDamage: Bool = false, visibility: Visibility? = nil,
+    hidesCodes: Bool = false
   ) {
     self.init(sealed: live.manifest.journals, shared, lsns, skipsDamage: skipsDamage)
-    self.visibility = visibility
+    (self.visibility, self.hidesCodes) = (visibility, hidesCodes)
     heads = live.heads.map(\.events)[...]
     index = heads.first?.firstIndex(atOrAbove: lsns.lowerBound) ?? 0
     guard !skipsDamage else { return }
@@ -65,8 +67,9 @@ package struct EventCursor {
   /// - Throws: `.io`; `.corrupt`, naming the journal, its LSNs and the remedy, where events may be lost, now and
   ///   at every further call; `.unsupportedVersion`, `.corrupt` for an event that no version writes.
   package mutating func next() throws(StorageError) -> Event? {
-    guard let visibility else { return try nextOfAll() }
     while let event = try nextOfAll() {
+      if hidesCodes, case .codeIssued = event.kind { continue }
+      guard let visibility else { return event }
       if let shown = visibility.shown(event) { return shown }
     }
     return nil
@@ -109,24 +112,7 @@ package struct EventCursor {
   }
 
   private mutating func readChunk(of journal: Manifest.JournalSegment) throws(StorageError) {
-    var part = JournalSegment.Part()
-    do throws(StorageError) {
-      part = try reader?.part(of: journal.id, at: offset) ?? part
-      // A whole chunk of another segment, misplaced.
-      if !part.records.allSatisfy({ journal.holds($0) }) {
-        part.records = []
-        part.lose(offset..<max(offset, part.next ?? journal.byteCount))
-      }
-    } catch {
-      guard error.isDamage else { throw error }
-      part.lose(0..<journal.byteCount)
-    }
-    if Planted.has(.damagedEventsLeftOut) { part.ignoreDamage() }
-    for damaged in part.damaged { shared?.note(Manifest.Damage(damaged, of: journal)) }
-    if let lost = part.lost, !skipsDamage {
-      let isCovered = journal.newestLSN <= shared?.registryCheckpoint.withLock { $0.lsn } ?? 0
-      throw Manifest.Damage(lost, of: journal).error("what happened then", isCovered ? .covered : .lost)
-    }
+    guard let part = try shared?.part(of: journal, at: offset, skipsDamage) else { return }
     records = part.records[...]
     offset = part.next ?? 0
     if part.next == nil { journals.removeFirst() }
@@ -141,6 +127,37 @@ extension Manifest.JournalSegment {
 }
 
 extension Shared {
+  /// The chunk of a journal segment at `offset`, 0 for the first one; what is damaged of it the store's damages tell
+  /// of from then on.
+  /// - Throws: `.io`; `.corrupt`, naming the journal, its LSNs and the remedy, where records may be lost, unless
+  ///   `skipsDamage`.
+  func part(
+    of journal: Manifest.JournalSegment, at offset: Int, _ skipsDamage: Bool,
+    where isSound: ([JournalSegment.Record]) -> Bool = { _ in true }
+  ) throws(StorageError) -> JournalSegment.Part {
+    var part = JournalSegment.Part()
+    do throws(StorageError) {
+      part = try journalReader?.part(of: journal.id, at: offset) ?? part
+      // A whole chunk of another segment, misplaced.
+      if !part.records.allSatisfy({ journal.holds($0) }) || !isSound(part.records) {
+        part.records = []
+        part.lose(offset..<max(offset, part.next ?? journal.byteCount))
+      }
+    } catch {
+      guard error.isDamage else { throw error }
+      part.lose(0..<journal.byteCount)
+    }
+    if Planted.has(.damagedEventsLeftOut) { part.ignoreDamage() }
+    for damaged in part.damaged { note(Manifest.Damage(damaged, of: journal)) }
+    if let lost = part.lost, !skipsDamage {
+      let damage = Manifest.Damage(lost, of: journal)
+      guard journal.content == .registry else { throw damage.error("which messages came then") }
+      let isCovered = journal.newestLSN <= registryCheckpoint.withLock { $0.lsn }
+      throw damage.error("what happened then", isCovered ? .covered : .lost)
+    }
+    return part
+  }
+
   func note(_ damage: Manifest.Damage) {
     journalDamages.withLock { if !$0.contains(damage) { $0.append(damage) } }
   }

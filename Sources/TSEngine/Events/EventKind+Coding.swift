@@ -37,12 +37,13 @@ extension EventKind {
         })
     case .deviceDeleted(let device):
       .deviceDeleted(.with { $0.device = device })
-    case .deviceStatusChanged(let device, let status, let lastSeen):
+    case .deviceStatusChanged(let device, let status, let lastSeen, let previous):
       .deviceStatusChanged(
         .with {
           $0.device = device
           $0.status = status.message
           $0.lastSeen = lastSeen ?? 0
+          $0.previous = previous?.message ?? .unspecified
         })
     case .deviceAssociated(let device, let user, let previousUser, let via):
       .deviceAssociated(
@@ -147,7 +148,8 @@ extension EventKind {
       try Known.check(m)
       self = .deviceStatusChanged(
         device: try Known.device(m.device), status: try DeviceStatus(m.status),
-        lastSeen: m.lastSeen == 0 ? nil : m.lastSeen)
+        lastSeen: m.lastSeen == 0 ? nil : m.lastSeen,
+        previous: m.previous == .unspecified ? nil : try DeviceStatus(m.previous))
     case .deviceAssociated(let m):
       try Known.check(m)
       self = .deviceAssociated(

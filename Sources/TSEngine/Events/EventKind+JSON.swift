@@ -19,8 +19,9 @@ extension EventKind {
       json.add("value", raw: value.json)
     case .deviceDeleted, .announcementRequested:
       break
-    case .deviceStatusChanged(_, let status, let lastSeen):
+    case .deviceStatusChanged(_, let status, let lastSeen, let previous):
       json.add("status", status.rawValue)
+      if let previous { json.add("previous", previous.rawValue) }
       if let lastSeen { json.add("last_seen", lastSeen) }
     case .deviceAssociated(_, let user, let previousUser, let via):
       json.add("user", user.text)
@@ -160,17 +161,23 @@ extension Event {
   /// The whole event as one JSON object.
   package var json: String {
     var json = JSONText()
-    json.add("lsn", lsn)
-    json.add("id", id.text)
-    json.add("recorded_at", recordedAt)
-    json.add("effective_at", effectiveAt)
-    json.add("kind", kind.name)
-    json.add("actor", actor.id.isEmpty ? actor.kind.rawValue : "\(actor.kind.rawValue):\(actor.id)")
-    if cause.lsn != 0 { json.add("cause_lsn", cause.lsn) }
-    if !cause.message.isEmpty { json.add("cause", cause.message) }
-    if !cause.reason.isEmpty { json.add("reason", cause.reason) }
-    if !correlation.isEmpty { json.add("correlation", correlation) }
-    json.add("payload", raw: kind.json)
+    json.add(membersOf: self)
     return json.closed
+  }
+}
+
+extension JSONText {
+  package mutating func add(membersOf event: Event) {
+    add("lsn", event.lsn)
+    add("id", event.id.text)
+    add("recorded_at", event.recordedAt)
+    add("effective_at", event.effectiveAt)
+    add("kind", event.kind.name)
+    add("actor", event.actor.id.isEmpty ? event.actor.kind.rawValue : "\(event.actor.kind.rawValue):\(event.actor.id)")
+    if event.cause.lsn != 0 { add("cause_lsn", event.cause.lsn) }
+    if !event.cause.message.isEmpty { add("cause", event.cause.message) }
+    if !event.cause.reason.isEmpty { add("reason", event.cause.reason) }
+    if !event.correlation.isEmpty { add("correlation", event.correlation) }
+    add("payload", raw: event.kind.json)
   }
 }

@@ -38,12 +38,27 @@ extension EventKind {
     }
   }
 
+  /// The field of `Event` that holds a kind, by the kind's name (events.proto).
+  static let fields: [String: Int] = [
+    "device.discovered": 20, "device.created": 21, "device.renamed": 22, "device.field_changed": 23,
+    "device.deleted": 24, "device.status_changed": 25, "device.associated": 40, "device.dissociated": 41,
+    "code.issued": 42, "code.tried": 43, "announcement.requested": 44, "announcement.confirmed": 45,
+    "user.created": 60, "user.deleted": 61, "user.password_set": 62, "user.field_changed": 63, "token.issued": 80,
+    "token.revoked": 81, "credentials.issued": 100, "credentials.revoked": 101, "command.sent": 130,
+    "command.published": 131, "command.answered": 132, "command.ended": 133, "type.declared": 110,
+    "type.setting_changed": 111, "table.dropped": 112, "retention.set": 150, "readings.deleted": 160,
+    "conflict.resolved": 190, "quarantine.settled": 200, "rollup.declared": 170, "rollup.dropped": 171,
+  ]
+
+  /// All names.
+  static let names = Set(fields.keys)
+
   /// The device it is about, or nil.
   package var device: String? {
     switch self {
     case .deviceDiscovered(let device, _, _, _), .deviceCreated(let device, _, _),
       .deviceRenamed(let device, _), .deviceFieldChanged(let device, _, _),
-      .deviceDeleted(let device), .deviceStatusChanged(let device, _, _), .deviceAssociated(let device, _, _, _),
+      .deviceDeleted(let device), .deviceStatusChanged(let device, _, _, _), .deviceAssociated(let device, _, _, _),
       .deviceDissociated(let device, _), .codeIssued(let device, _, _),
       .announcementRequested(let device), .announcementConfirmed(let device, _),
       .credentialsRevoked(let device):

@@ -59,6 +59,27 @@ package enum Journal {
       correlation: message.correlation, kind: try EventKind(kind))
   }
 
+  /// The field that holds the kind of an event or of an operational record, found without decoding it.
+  /// - Returns: nil where there is none, or the bytes are no message.
+  static func kindField(_ bytes: RawSpan) -> Int? {
+    var reader = ByteReader(bytes)
+    while !reader.isAtEnd {
+      guard let tag = try? reader.varint(), let field = Int(exactly: tag >> 3) else { return nil }
+      if field >= firstKindField { return field }
+      switch tag & 7 {
+      case 0: guard (try? reader.varint()) != nil else { return nil }
+      case 1: guard (try? reader.next(UInt64.self)) != nil else { return nil }
+      case 2: guard let length = try? reader.count(limit: reader.remaining), (try? reader.take(length)) != nil else { return nil }
+      case 5: guard (try? reader.next(UInt32.self)) != nil else { return nil }
+      default: return nil
+      }
+    }
+    return nil
+  }
+
+  /// Below are the envelope's.
+  private static let firstKindField = 20
+
   /// - Throws: `.corrupt`, `.unsupportedVersion`.
   package static func decodeRecord(
     _ bytes: RawSpan, lsn: LSN

@@ -40,6 +40,63 @@ package enum OperationalKind: Sendable, Equatable {
     case .stateReported: "state.reported"
     }
   }
+
+  /// The field of `OperationalRecord` that holds a kind, by the kind's name (events.proto).
+  static let fields: [String: Int] = [
+    "device.connected": 20, "device.disconnected": 20, "message.received": 21, "message.processed": 22,
+    "clock.synced": 23, "authentication.failed": 24, "call.recorded": 30, "state.reported": 60,
+  ]
+
+  /// All names.
+  static let names = Set(fields.keys)
+
+  /// The device it is about, or nil.
+  package var device: String? {
+    switch self {
+    case .connectionChanged(let device, _, _, _), .clockSynced(let device, _, _), .stateReported(let device, _, _): device
+    case .messageReceived(let message): message.device
+    case .callRecorded(let call): call.device
+    case .messageProcessed, .authenticationFailed: nil
+    }
+  }
+
+  /// What happened, as a JSON object. Times are integers, nanoseconds since the Unix epoch. Of a message what it is,
+  /// not what it says.
+  package var json: String {
+    var json = JSONText()
+    if let device { json.add("device", device) }
+    switch self {
+    case .connectionChanged(_, let interface, _, let source):
+      json.add("interface", interface)
+      json.add("source", source)
+    case .messageReceived(let message):
+      json.add("interface", message.interface)
+      json.add("topic", message.topic)
+      if !message.version.isEmpty { json.add("version", message.version) }
+      if message.deviceTime != 0 { json.add("device_time", message.deviceTime) }
+      if message.frameLSN != 0 { json.add("frame_lsn", message.frameLSN) }
+      if !message.payload.isEmpty { json.add("bytes", message.payload.count) }
+    case .messageProcessed(let lsn, let error):
+      json.add("message_lsn", lsn)
+      if !error.isEmpty { json.add("error", error) }
+    case .clockSynced(_, let offset, let roundTrip):
+      json.add("offset", offset)
+      json.add("round_trip", roundTrip)
+    case .authenticationFailed(let interface, let credential, let address, let reason):
+      json.add("interface", interface)
+      json.add("credential", credential)
+      json.add("address", address)
+      json.add("reason", reason)
+    case .callRecorded(let call):
+      json.add("id", call.id)
+      json.add("name", call.name)
+      json.add("sent", call.isSent)
+    case .stateReported(_, let client, let fields):
+      json.add("client", client)
+      for field in fields { json.add(field.name, raw: field.value.json) }
+    }
+    return json.closed
+  }
 }
 
 /// A message as it came in, stored before it is processed (D-20). Secrets in it are masked

@@ -935,6 +935,9 @@ nonisolated struct PBDeviceStatusChanged: Sendable {
   /// When it was last heard of, as far as is known then; 0: never.
   var lastSeen: Int64 = 0
 
+  /// What it was before; unspecified in events of versions that did not say.
+  var previous: PBDeviceStatus = .unspecified
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -2887,7 +2890,7 @@ nonisolated extension PBDeviceDeleted: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension PBDeviceStatusChanged: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".DeviceStatusChanged"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0\u{1}status\0\u{3}last_seen\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0\u{1}status\0\u{3}last_seen\0\u{1}previous\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2898,6 +2901,7 @@ nonisolated extension PBDeviceStatusChanged: SwiftProtobuf.Message, SwiftProtobu
       case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
       case 2: try { try decoder.decodeSingularEnumField(value: &self.status) }()
       case 3: try { try decoder.decodeSingularSFixed64Field(value: &self.lastSeen) }()
+      case 4: try { try decoder.decodeSingularEnumField(value: &self.previous) }()
       default: break
       }
     }
@@ -2913,6 +2917,9 @@ nonisolated extension PBDeviceStatusChanged: SwiftProtobuf.Message, SwiftProtobu
     if self.lastSeen != 0 {
       try visitor.visitSingularSFixed64Field(value: self.lastSeen, fieldNumber: 3)
     }
+    if self.previous != .unspecified {
+      try visitor.visitSingularEnumField(value: self.previous, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2920,6 +2927,7 @@ nonisolated extension PBDeviceStatusChanged: SwiftProtobuf.Message, SwiftProtobu
     if lhs.device != rhs.device {return false}
     if lhs.status != rhs.status {return false}
     if lhs.lastSeen != rhs.lastSeen {return false}
+    if lhs.previous != rhs.previous {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -99,6 +99,8 @@ extension Commands: Checkpointed {
 package struct CommandHistory: Sendable {
   package struct Entry: Sendable {
     package let order: CommandOrder
+    /// Of the event that sent it.
+    package let lsn: LSN
     package let sentAt: Int64
     package var publishedAt: Int64?
     package var endedAt: Int64?
@@ -117,7 +119,7 @@ package struct CommandHistory: Sendable {
     switch event.kind {
     case .commandSent(let order):
       places[order.id] = entries.count
-      entries.append(Entry(order: order, sentAt: event.recordedAt))
+      entries.append(Entry(order: order, lsn: event.lsn, sentAt: event.recordedAt))
     case .commandPublished(let id, _):
       guard let place = places[id] else { return }
       entries[place].publishedAt = event.recordedAt

@@ -31,6 +31,7 @@ package enum Refusal: Error, Equatable, Sendable {
   case unknownRollup
   case invalidName
   case invalidValue
+  case notAField
   case wrongType
   case invalidPayload
   case longUsername
@@ -65,6 +66,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .unknownRollup: "There is no such rollup"
     case .invalidName: "The name is empty or too long"
     case .invalidValue: "The value does not fit"
+    case .notAField: "That is no field: a name is given by rename, an owner by associate, the rest by tsq itself"
     case .unknownCommand: "The device's type has no such command, or no such command waits for an answer"
     case .unknownBroker: "There is no broker of this name"
     case .invalidPayload: "The payload has other parameters than the command was declared with"

@@ -67,9 +67,6 @@ extension Device {
     if case .json(let text) = fields[DeviceField.metadata] { text } else { "{}" }
   }
 
-  /// `ws-001 (online)` (D-11)
-  package var statusText: String { "\(name.isEmpty ? id : name) (\(status.rawValue))" }
-
   /// Whether nothing was heard for longer than `interval` x `multiplier`, or never (D-13).
   package static func isHeartbeatOverdue(
     lastSeen: Int64?, now: Int64, intervalNanos: Int64 = TypeMeta().heartbeatNanos,

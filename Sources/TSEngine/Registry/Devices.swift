@@ -12,9 +12,6 @@ package struct Device: Sendable, Equatable {
   package var updatedAt: Int64
   /// Fields set beside the ones above, by name.
   package var fields: [String: FieldValue] = [:]
-
-  /// `b827eb08451e: My LAMPI` (L-05).
-  package var text: String { "\(id): \(name)" }
 }
 
 package enum DeviceType {
@@ -80,7 +77,7 @@ package struct Devices: Sendable, Equatable {
     case .deviceFieldChanged(let id, let field, let value):
       update(id, event) { $0.fields[field] = value == .null ? nil : value }
       if field == DeviceField.status { noteClaim(id) }
-    case .deviceStatusChanged(let id, let status, let lastSeen):
+    case .deviceStatusChanged(let id, let status, let lastSeen, _):
       update(id, event) { device in
         device.fields[DeviceField.status] = status == .offline ? nil : .text(status.rawValue)
         if let lastSeen { device.fields[DeviceField.lastSeen] = .int(lastSeen) }

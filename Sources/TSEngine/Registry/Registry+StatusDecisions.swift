@@ -59,7 +59,8 @@ extension Registry {
   ) -> Event {
     let known = lastSeen(of: device.id)
     let lastSeen = time.map { max($0, known ?? $0) } ?? known
-    return context.event(self, .deviceStatusChanged(device: device.id, status: status, lastSeen: lastSeen))
+    return context.event(self, .deviceStatusChanged(
+      device: device.id, status: status, lastSeen: lastSeen, previous: device.status))
   }
 
   /// `value` as the field of the device holds it; null for what it is without being set.

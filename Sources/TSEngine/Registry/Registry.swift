@@ -114,6 +114,13 @@ package struct Registry: Sendable, Equatable {
     return seen
   }
 
+  /// The same without the codes by which devices are claimed.
+  func withoutCodes() -> Registry {
+    var same = self
+    same.codes = AssociationCodes()
+    return same
+  }
+
   // MARK: Halves
 
   /// Projections of one half never ask those of the other, so a replay may apply to each by itself.

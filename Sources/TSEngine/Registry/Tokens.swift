@@ -8,7 +8,12 @@ package struct Tokens: Sendable, Equatable {
     package let issuedAt: Int64
     package var revokedAt: Int64?
 
-    package func isValid(at now: Int64) -> Bool { revokedAt == nil && now < grant.expiresAt }
+    package enum State: String, Sendable { case valid, expired, revoked }
+    package func state(at now: Int64) -> State {
+      if revokedAt != nil { return .revoked }
+      return now < grant.expiresAt ? .valid : .expired
+    }
+    package func isValid(at now: Int64) -> Bool { state(at: now) == .valid }
   }
 
   private var byPublicID: TreeDictionary<String, Token> = [:]

@@ -80,10 +80,12 @@ extension Visibility {
       shown.kind = .deviceDissociated(device: device, previousUser: hidden(user))
     case .tokenIssued(let grant):
       guard isMe(grant.user ?? .parked, grant.role == .device ? grant.device ?? "" : "") else { return nil }
-    case .deviceStatusChanged(let device, let status, let seen):
+    case .deviceStatusChanged(let device, let status, let seen, let previous):
       guard sees(device, at: event.effectiveAt) else { return nil }
+      // What it was before may have been another's to know.
+      let wasMine = seen.map { sees(device, at: $0) } ?? false
       shown.kind = .deviceStatusChanged(
-        device: device, status: status, lastSeen: seen.flatMap { sees(device, at: $0) ? $0 : nil })
+        device: device, status: status, lastSeen: wasMine ? seen : nil, previous: wasMine ? previous : nil)
     default:
       if let user = event.kind.user {
         guard viewer == .user(user) else { return nil }

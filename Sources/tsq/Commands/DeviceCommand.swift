@@ -1,4 +1,5 @@
 import ArgumentParser
+import Server
 import TSEngine
 
 struct DeviceCommand: ParsableCommand {
@@ -7,7 +8,7 @@ struct DeviceCommand: ParsableCommand {
     abstract: "Devices: list, name, and give them to users.",
     discussion: """
       EXAMPLES:
-        tsq device list
+        tsq device list --owner ann --search hall
         tsq device associate b827eb08451e --user ann
         tsq device history b827eb08451e
       """,
@@ -15,27 +16,48 @@ struct DeviceCommand: ParsableCommand {
       DeviceList.self, DeviceShow.self, DeviceCreate.self, DeviceClaim.self, DeviceAssociate.self,
       DeviceDissociate.self, DeviceRename.self, DeviceDelete.self, DeviceAnnounce.self, DeviceHistoryCommand.self,
       DeviceBridge.self, DeviceSet.self, DeviceSetLamp.self, DeviceCredentialsCommand.self,
+      DeviceCall.self, DeviceClock.self,
     ])
 }
 
 struct DeviceList: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "All devices.", discussion: "EXAMPLE: tsq device list --format csv")
-  @Option(help: ArgumentHelp("Only this user's.", valueName: "NAME")) var user: String?
+    commandName: "list", abstract: "Devices, the newest first.",
+    discussion: """
+      EXAMPLES:
+        tsq device list --format csv
+        tsq device list --owner ann --category main
+        tsq device list --search hall --page 2 --page-size 20
+      """)
+  @Option(name: [.long, .customLong("user")], help: ArgumentHelp("Only this user's.", valueName: "NAME"))
+  var owner: String?
+  @Option(help: ArgumentHelp("A part of the id, the name or the owner's name.", valueName: "TEXT")) var search: String?
+  @Option(help: ArgumentHelp("main, submain, sub or special.", valueName: "CATEGORY")) var category: String?
+  @Option(help: ArgumentHelp("Which page, from 1 on; all without it.", valueName: "N")) var page: Int?
+  @Option(help: ArgumentHelp("Devices a page.", valueName: "N")) var pageSize = 50
   @Option(help: "table, csv, json, ndjson, markdown, line or list.") var format: OutputFormat = .table
   @OptionGroup var location: StoreLocation
+
+  func validate() throws {
+    guard (1...1_000_000).contains(page ?? 1) else { throw ValidationError("--page is a number from 1 on") }
+    guard (1...10_000).contains(pageSize) else { throw ValidationError("--page-size is from 1 to 10000") }
+  }
 
   func run() throws {
     try RegistryAccess.reading(location) { store in
       let registry = try store.wholeRegistry()
-      let owner = try user.map { try registry.user(named: $0) }
-      let devices = registry.devices.newestFirst().filter {
-        owner == nil || registry.associations.owner(of: $0.id) == owner
-      }
-      try format.print(DeviceText.columns, devices.map { DeviceText.row($0, registry) })
+      var filter = DeviceFilter()
+      filter.owner = try owner.map { try registry.user(named: $0) }
+      (filter.search, filter.category) = (search, category)
+      if let page { (filter.skip, filter.limit) = ((page - 1) * pageSize, pageSize) }
+      try format.print(DeviceText.columns, filter.page(registry).map { DeviceText.row($0, registry) })
     } server: { server in
-      guard user == nil else { throw CommandError.notYet("--user over --connect") }
-      try server.show("devices", format: format)
+      try server.show(
+        "devices",
+        query: [
+          ("owner", owner), ("search", search), ("category", category), ("page", page.map { "\($0)" }),
+          ("limit", page.map { _ in "\(pageSize)" }),
+        ], format: format)
     }
   }
 }

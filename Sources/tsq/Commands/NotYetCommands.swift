@@ -26,13 +26,6 @@ struct ExportCommand: NotYetCommand {
   @Argument(parsing: .allUnrecognized) var rest: [String] = []
 }
 
-struct TokenCommand: NotYetCommand {
-  static let configuration = help(
-    "token", "Access tokens.", example: "tsq token create --role user --user ann")
-  static let remedy: String? = "use: POST /api/tokens, DELETE /api/tokens/ID and the table credentials"
-  @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-
 struct TariffCommand: NotYetCommand {
   static let configuration = help("tariff", "Prices and their validity.", example: "tsq tariff list")
   @Argument(parsing: .allUnrecognized) var rest: [String] = []

@@ -87,13 +87,13 @@ enum TypeText {
   static let columns: [ResultColumn] = [
     ResultColumn(name: "name", kind: .text), ResultColumn(name: "label", kind: .text),
     ResultColumn(name: "version", kind: .number), ResultColumn(name: "columns", kind: .text),
-    ResultColumn(name: "settings", kind: .text),
+    ResultColumn(name: "settings", kind: .text), ResultColumn(name: "display_name", kind: .text),
   ]
 
   static func row(_ type: Types.Declared) -> [String?] {
     [
       type.schema.name, type.label, "\(type.version)", type.schema.columns.map(\.name).joined(separator: " "),
-      type.settings.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " "),
+      type.settings.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " "), type.displayName,
     ]
   }
 

@@ -19,9 +19,12 @@ enum DeviceText {
     ]
   }
 
-  /// What one device has beside: the code it shows while it is parked, and its further fields.
+  /// What one device has beside: how it is called, the code it shows while it is parked, and its further fields.
   static func extra(_ device: Device, _ registry: TSEngine.Registry) -> [(ResultColumn, String?)] {
-    var extra: [(ResultColumn, String?)] = []
+    var extra: [(ResultColumn, String?)] = [
+      (ResultColumn(name: "owner_id", kind: .text), registry.associations.owner(of: device.id).text),
+      (ResultColumn(name: "text", kind: .text), device.shownText),
+    ]
     if let issued = registry.codes[device.id], !issued.isUsed,
       registry.associations.owner(of: device.id) == .parked
     {

@@ -8,8 +8,9 @@ struct RemoteRegistry {
   init(_ url: String) throws { connection = HTTPConnection(try ServerURL(url)) }
 
   /// Asks for a list or an object and prints it.
-  func show(_ path: String..., format: OutputFormat) throws {
-    let bytes = try ask("GET", path)
+  /// - Parameter query: what stands behind the path, nil left out.
+  func show(_ path: String..., query: [(name: String, value: String?)] = [], format: OutputFormat) throws {
+    let bytes = try ask("GET", path, query: Self.form(query))
     guard let rows = FlatJSON.array(bytes) ?? FlatJSON.object(bytes).map({ [$0] }) else { throw strange }
     try print(rows, format)
   }
@@ -73,27 +74,48 @@ struct RemoteRegistry {
   /// Declares types as their document has them.
   func declareTypes(_ document: String) throws { _ = try ask("POST", ["types"], document) }
 
-  /// Sets fields of a device; the texts are JSON.
-  func setFields(of device: String, _ fields: [(String, json: String)]) throws {
-    var (json, inner) = (JSONText(), JSONText())
-    for (name, text) in fields { inner.add(name, raw: text) }
-    json.add("fields", raw: inner.closed)
-    _ = try ask("POST", ["devices", device, "fields"], json.closed)
-  }
   /// Changes something by a body that is JSON already.
-  func post(_ path: String..., json: String) throws { _ = try ask("POST", path, json) }
+  @discardableResult
+  func post(_ path: String..., json: String) throws -> [String: String] { Self.members(try ask("POST", path, json)) }
+
+  /// - Throws: what the server says when there is nothing.
+  func require(_ path: String...) throws { _ = try ask("GET", path) }
 
   func delete(_ path: String..., dryRun: Bool) throws -> [String: String] {
     Self.members(try ask("DELETE", path, query: dryRun ? "?dry_run" : ""))
   }
 
+  /// A page of the log, where the next one begins, and how far the log went.
+  func log(
+    _ query: [(name: String, value: String?)]
+  ) throws -> (rows: [[FlatJSON.Member]], next: UInt64, newest: UInt64) {
+    let (response, bytes) = try answer("GET", ["events"], query: Self.form(query))
+    func position(_ name: String) -> UInt64? { response.headers[name].flatMap { UInt64($0) } }
+    guard let rows = FlatJSON.array(bytes), let next = position("x-tsq-next-lsn"), let newest = position("x-tsq-lsn") else {
+      throw strange
+    }
+    return (rows, next, newest)
+  }
+
+  /// What stands behind a path.
+  private static func form(_ query: [(name: String, value: String?)]) -> String {
+    let asked = query.compactMap { item in item.value.map { "\(item.name)=\(HTTPConnection.escaped($0))" } }
+    return asked.isEmpty ? "" : "?" + asked.joined(separator: "&")
+  }
+
   private func ask(_ method: String, _ path: [String], _ body: String = "", query: String = "") throws -> [UInt8] {
+    try answer(method, path, body, query: query).1
+  }
+
+  private func answer(
+    _ method: String, _ path: [String], _ body: String = "", query: String = ""
+  ) throws -> (HTTPConnection.Response, [UInt8]) {
     let target = "/api/" + path.map(HTTPConnection.escaped).joined(separator: "/") + query
     let (response, bytes) = try connection.request(method, target, body: Array(body.utf8))
     guard (200..<300).contains(response.status) else {
       throw RemoteFailure.error(bytes, response.status, connection.url)
     }
-    return bytes
+    return (response, bytes)
   }
 
   private static func members(_ bytes: [UInt8]) -> [String: String] {

@@ -174,8 +174,17 @@ enum RemoteFailure {
     }
     switch status {
     case 401, 403: return CommandError.failed("\(message); give a token that may do so in TSQ_TOKEN")
-    case 429, 503: return CommandError(.unavailable, "\(message); try again")
+    case 429, 502, 503, 504: return CommandError(.unavailable, "\(message); try again")
     default: return CommandError.failed(VisibleText.of(message))
+    }
+  }
+
+  /// Whether what failed may go by itself: nobody answers, or whoever does has too much to do. A refusal and damage stay.
+  static func isPassing(_ error: any Error) -> Bool {
+    switch error {
+    case let error as CommandError: error.status == .unavailable
+    case let error as SQLError: ["53200", "53300"].contains("\(error.state)")
+    default: false
     }
   }
 

@@ -78,6 +78,7 @@ enum EventSamples {
     .credentialsRevoked(device: "a"),
     .deviceStatusChanged(device: "a", status: .lowBattery, lastSeen: 1_700_000_000_000_000_000),
     .deviceStatusChanged(device: "a", status: .offline, lastSeen: nil),
+    .deviceStatusChanged(device: "a", status: .error, lastSeen: nil, previous: .online),
     .typeDeclared(
       schema: TableSchema(
         id: 16, name: "w", columns: [ColumnSchema(id: 1, name: "t", type: .float)], defaultSpanNanos: 1),
