@@ -8,13 +8,7 @@ import Testing
   private static let actor = Actor(.operator, "test")
 
   private func open() throws -> Store {
-    var options = StoreOptions()
-    options.maintainsItself = false
-    options.reserveByteCount = 4096
-    options.disk = SimDisk(seed: 1)
-    options.clock = SimClock(nanos: 1_767_312_000_000_000_000)
-    options.rng = SimRNG(seed: 1)
-    let store = try Store.open("s", options)
+    let store = try Store.simulated()
     _ = try store.decide(actor: Self.actor) { $0.createDevice("m-1", type: "power", $1) }.result.get()
     for sql in ["CREATE TABLE plain (x int)", "INSERT INTO power (ts, device, power) VALUES ('2026-01-01T00:00:00Z', 'm-1', 1)"] {
       _ = try QueryEngine.execute(sql, on: store, actor: Self.actor)

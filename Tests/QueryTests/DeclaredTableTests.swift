@@ -7,15 +7,7 @@ import Testing
 @Suite struct DeclaredTableSQLTests {
   private let actor = Actor(.operator, "ann")
 
-  private func open() throws -> Store {
-    var options = StoreOptions()
-    options.maintainsItself = false
-    options.reserveByteCount = 4096
-    options.disk = SimDisk(seed: 1)
-    options.clock = SimClock(nanos: 1_767_312_000_000_000_000)
-    options.rng = SimRNG(seed: 1)
-    return try Store.open("s", options)
-  }
+  private func open() throws -> Store { try Store.simulated() }
 
   private func rows(_ store: Store, _ sql: String) throws -> [String] {
     try QueryEngine.execute(sql, on: store, actor: actor).rows().map { row in

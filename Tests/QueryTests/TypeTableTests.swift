@@ -8,13 +8,7 @@ import Testing
   private let actor = Actor(.operator, "ann")
 
   private func open() throws -> Store {
-    var options = StoreOptions()
-    options.maintainsItself = false
-    options.reserveByteCount = 4096
-    options.disk = SimDisk(seed: 1)
-    options.clock = SimClock(nanos: 1_767_312_000_000_000_000)
-    options.rng = SimRNG(seed: 1)
-    let store = try Store.open("s", options)
+    let store = try Store.simulated()
     var draft = TypeDraft(name: "weather_station")
     draft.label = "Weather Station"
     draft.columns = [ColumnSchema(id: 1, name: "temperature", type: .float), ColumnSchema(id: 2, name: "order", type: .int)]

@@ -47,16 +47,15 @@ final class GapFillOperator: Operator {
 private final class GapWriter {
   private let gap: GapFill
   private let store: RowStore
-  private let context: ExecutionContext
-  private let sink: Consumer
-  private let out: Batch
+  private let pool: TextPool
+  private let writer: BatchWriter
+  private var out: Batch { writer.out }
 
   init(_ gap: GapFill, _ store: RowStore, _ types: [SQLType], _ context: ExecutionContext, _ sink: Consumer) {
     self.gap = gap
     self.store = store
-    self.context = context
-    self.sink = sink
-    out = Batch(types.map { Vector($0) })
+    pool = context.pool
+    writer = BatchWriter(types, context, sink)
   }
 
   /// False when the sink had enough.
@@ -87,8 +86,7 @@ private final class GapWriter {
           fill(index, bucket, before[index], after[index] < rows.count ? rows[after[index]] : nil)
         }
       }
-      out.count += 1
-      if out.count == Vector.capacity, try !flush() { return false }
+      if try !writer.next() { return false }
       let following = gap.grid.next(after: bucket)
       if following <= bucket || following == .max { return true }
       bucket = following
@@ -101,7 +99,7 @@ private final class GapWriter {
     let vector = out.columns[column]
     switch gap.fills[index] {
     case .null: vector.setNull(out.count)
-    case .value(let value): vector.set(out.count, value, context.pool)
+    case .value(let value): vector.set(out.count, value, pool)
     case .previous: if let before { store.write(column, before, vector, out.count) } else { vector.setNull(out.count) }
     case .linear:
       guard let before, let after else { return vector.setNull(out.count) }
@@ -120,14 +118,5 @@ private final class GapWriter {
     }
   }
 
-  func end() throws(SQLError) { if out.count > 0 { _ = try flush() } }
-
-  private func flush() throws(SQLError) -> Bool {
-    try context.checkCancelled()
-    let goOn = try sink.consume(out)
-    out.sequence += UInt64(out.count)
-    out.count = 0
-    for vector in out.columns { vector.clearNulls() }
-    return goOn
-  }
+  func end() throws(SQLError) { try writer.end() }
 }

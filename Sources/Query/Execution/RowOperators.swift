@@ -74,20 +74,15 @@ final class ValuesOperator: Operator {
   override func run(_ context: ExecutionContext, _ sink: Consumer) throws(SQLError) {
     let builder = NodeBuilder(context)
     let empty = Batch([], count: 1)
-    let out = Batch(types.map { Vector($0) })
-    for (index, row) in rows.enumerated() {
+    let writer = BatchWriter(types, context, sink)
+    for row in rows {
       for (column, expression) in row.enumerated() {
         let value = try builder.node(expression).evaluate(empty, nil)
-        out.columns[column].gather(value, [0], at: out.count)
+        writer.out.columns[column].gather(value, [0], at: writer.row)
       }
-      out.count += 1
-      guard out.count == Vector.capacity || index == rows.count - 1 else { continue }
-      try context.checkCancelled()
-      if try !sink.consume(out) { return }
-      out.sequence += UInt64(out.count)
-      out.count = 0
-      for vector in out.columns { vector.clearNulls() }
+      if try !writer.next() { return }
     }
+    try writer.end()
   }
 }
 
@@ -106,24 +101,16 @@ final class RowTableOperator: Operator {
   override var title: String { "SCAN \(table.name)" }
 
   override func run(_ context: ExecutionContext, _ sink: Consumer) throws(SQLError) {
-    let out = Batch(types.map { Vector($0) })
+    let writer = BatchWriter(types, context, sink)
     var goOn = true
     try table.scan { (row) throws(SQLError) in
-      for (index, column) in columns.enumerated() { out.columns[index].set(out.count, row[column], context.pool) }
-      out.count += 1
-      if out.count == Vector.capacity { goOn = try Self.flush(out, context, sink) }
+      for (index, column) in columns.enumerated() {
+        writer.out.columns[index].set(writer.row, row[column], context.pool)
+      }
+      goOn = try writer.next()
       return goOn
     }
-    if goOn, out.count > 0 { _ = try Self.flush(out, context, sink) }
-  }
-
-  private static func flush(_ out: Batch, _ context: ExecutionContext, _ sink: Consumer) throws(SQLError) -> Bool {
-    try context.checkCancelled()
-    let goOn = try sink.consume(out)
-    out.sequence += UInt64(out.count)
-    out.count = 0
-    for vector in out.columns { vector.clearNulls() }
-    return goOn
+    if goOn { try writer.end() }
   }
 }
 

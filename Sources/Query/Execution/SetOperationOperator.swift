@@ -33,23 +33,14 @@ final class SetOperationOperator: Operator {
       }
       return true
     })
-    let out = Batch(types.map { Vector($0) })
-    func flush() throws(SQLError) -> Bool {
-      try context.checkCancelled()
-      let goOn = try sink.consume(out)
-      out.sequence += UInt64(out.count)
-      out.count = 0
-      for vector in out.columns { vector.clearNulls() }
-      return goOn
-    }
+    let writer = BatchWriter(types, context, sink)
     for group in table.orderedGroups() {
       for _ in 0..<copies(left[group], right[group]) {
-        for (index, vector) in out.columns.enumerated() { table.write(group, index, vector, out.count) }
-        out.count += 1
-        if out.count == Vector.capacity, try !flush() { return }
+        for (index, vector) in writer.out.columns.enumerated() { table.write(group, index, vector, writer.row) }
+        if try !writer.next() { return }
       }
     }
-    if out.count > 0 { _ = try flush() }
+    try writer.end()
   }
 
   private func copies(_ left: Int, _ right: Int) -> Int {

@@ -2,6 +2,10 @@ package struct SortOrder: Hashable, Sendable {
   package var expression: BoundExpr
   package var isDescending: Bool
   package var nullsFirst: Bool
+
+  func mapExpression<E: Error>(_ f: (BoundExpr) throws(E) -> BoundExpr) throws(E) -> SortOrder {
+    SortOrder(expression: try f(expression), isDescending: isDescending, nullsFirst: nullsFirst)
+  }
 }
 
 /// ORDER BY. Keys become words that compare as unsigned integers, whatever their type, so one

@@ -133,34 +133,15 @@ extension LogicalPlan {
   /// - Throws: 57014, 53200.
   func answeringSubqueries(_ context: ExecutionContext) throws(SQLError) -> LogicalPlan {
     guard hasSubquery else { return self }
-    var failure: SQLError?
     let folding = Folding(pool: context.pool)
-    let plan = mapExpressions { expression in
-      do throws(SQLError) {
-        return failure == nil ? try expression.answering(context, folding) : expression
-      } catch {
-        failure = error
-        return expression
-      }
-    }
-    if let failure { throw failure }
-    return plan
+    return try mapExpressions { (expression) throws(SQLError) in try expression.answering(context, folding) }
   }
 }
 
 extension BoundExpr {
   fileprivate func answering(_ context: ExecutionContext, _ folding: Folding) throws(SQLError) -> BoundExpr {
     guard hasSubquery else { return self }
-    var failure: SQLError?
-    let mapped = mapChildren { child in
-      do throws(SQLError) {
-        return failure == nil ? try child.answering(context, folding) : child
-      } catch {
-        failure = error
-        return child
-      }
-    }
-    if let failure { throw failure }
+    let mapped = try mapChildren { (child) throws(SQLError) in try child.answering(context, folding) }
     guard case .subquery(let query, let terms) = mapped, query.captures.isEmpty else { return folding.fold(mapped) }
     let answer: SubqueryAnswer
     do throws(SQLError) {

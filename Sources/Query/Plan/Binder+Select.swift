@@ -67,7 +67,7 @@ extension Binder {
       if let having, let clause = select.having { plan = .filter(plan, try overGroups(having, keys, clause.range)) }
       if let gap = try gap(sampling, select, keys, collected, filter) { plan = .gapFill(plan, gap) }
       for index in distinctOn.indices { distinctOn[index] = try overGroups(distinctOn[index], keys, select.range) }
-      for index in uses.indices { uses[index] = try overGroups(uses[index], keys) }
+      for index in uses.indices { uses[index] = try uses[index].mapExpressions { (e) throws(SQLError) in try overGroups(e, keys, uses[index].range) } }
     }
     if gaps.request != nil, !isGrouped {
       throw SQLError(.groupingError, "time_bucket_gapfill needs a GROUP BY that holds it", at: select.range)
@@ -154,18 +154,6 @@ extension Binder {
         hint: "put them first; what follows says which row of each is kept")
     }
     return keys
-  }
-
-  private func overGroups(_ use: WindowUse, _ keys: [BoundExpr]) throws(SQLError) -> WindowUse {
-    var use = use
-    for index in use.partition.indices { use.partition[index] = try overGroups(use.partition[index], keys, use.range) }
-    for index in use.order.indices {
-      use.order[index].expression = try overGroups(use.order[index].expression, keys, use.range)
-    }
-    for index in use.call.arguments.indices {
-      use.call.arguments[index] = try overGroups(use.call.arguments[index], keys, use.range)
-    }
-    return use
   }
 
   // MARK: - Clauses
@@ -294,17 +282,7 @@ extension Binder {
         .groupingError, "a column that is neither in GROUP BY nor inside an aggregate", at: columnRanges[index] ?? range,
         hint: "add it to GROUP BY, or take first(…), last(…), max(…)")
     }
-    var failure: SQLError?
-    let result = expression.mapChildren { child in
-      do throws(SQLError) {
-        return try overGroups(child, keys, range)
-      } catch {
-        failure = failure ?? error
-        return child
-      }
-    }
-    if let failure { throw failure }
-    return result
+    return try expression.mapChildren { (child) throws(SQLError) in try overGroups(child, keys, range) }
   }
 
   /// Projects the items, with what ORDER BY needs beside them, sorts, and drops the rest.

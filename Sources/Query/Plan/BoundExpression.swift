@@ -60,28 +60,29 @@ package indirect enum BoundExpr: Hashable, Sendable {
     }
   }
 
-  /// The same expression with `transform` applied to its children.
-  func mapChildren(_ f: (BoundExpr) -> BoundExpr) -> BoundExpr {
+  /// The same expression with `f` applied to its children.
+  func mapChildren<E: Error>(_ f: (BoundExpr) throws(E) -> BoundExpr) throws(E) -> BoundExpr {
     switch self {
-    case .column, .constant, .outer: self
-    case .arithmetic(let op, let a, let b, let type): .arithmetic(op, f(a), f(b), type)
-    case .compare(let op, let a, let b): .compare(op, f(a), f(b))
-    case .isDistinct(let a, let b, let negated): .isDistinct(f(a), f(b), negated: negated)
-    case .negate(let a): .negate(f(a))
-    case .not(let a): .not(f(a))
-    case .isNull(let a, let negated): .isNull(f(a), negated: negated)
-    case .isTruth(let a, let truth, let negated): .isTruth(f(a), truth, negated: negated)
-    case .cast(let a, let type): .cast(f(a), type)
-    case .inSet(let a, let set, let hasNull): .inSet(f(a), set, hasNull: hasNull)
-    case .and(let terms): .and(terms.map(f))
-    case .or(let terms): .or(terms.map(f))
-    case .coalesce(let terms, let type): .coalesce(terms.map(f), type)
-    case .call(let function, let terms, let type): .call(function, terms.map(f), type)
-    case .subquery(let query, let terms): .subquery(query, terms.map(f))
+    case .column, .constant, .outer: return self
+    case .arithmetic(let op, let a, let b, let type): return .arithmetic(op, try f(a), try f(b), type)
+    case .compare(let op, let a, let b): return .compare(op, try f(a), try f(b))
+    case .isDistinct(let a, let b, let negated): return .isDistinct(try f(a), try f(b), negated: negated)
+    case .negate(let a): return .negate(try f(a))
+    case .not(let a): return .not(try f(a))
+    case .isNull(let a, let negated): return .isNull(try f(a), negated: negated)
+    case .isTruth(let a, let truth, let negated): return .isTruth(try f(a), truth, negated: negated)
+    case .cast(let a, let type): return .cast(try f(a), type)
+    case .inSet(let a, let set, let hasNull): return .inSet(try f(a), set, hasNull: hasNull)
+    case .and(let terms): return .and(try terms.map(f))
+    case .or(let terms): return .or(try terms.map(f))
+    case .coalesce(let terms, let type): return .coalesce(try terms.map(f), type)
+    case .call(let function, let terms, let type): return .call(function, try terms.map(f), type)
+    case .subquery(let query, let terms): return .subquery(query, try terms.map(f))
     case .conditional(let branches, let otherwise, let type):
-      .conditional(
-        branches.map { Branch(condition: f($0.condition), result: f($0.result)) },
-        otherwise: f(otherwise), type)
+      let mapped = try branches.map { (branch) throws(E) in
+        Branch(condition: try f(branch.condition), result: try f(branch.result))
+      }
+      return .conditional(mapped, otherwise: try f(otherwise), type)
     }
   }
 

@@ -122,9 +122,7 @@ struct PhysicalBuilder {
     _ child: LogicalPlan, _ order: [SortOrder], _ required: Set<Int>, _ filters: [BoundExpr], limit: Int?
   ) -> Built {
     let built = build(child, required: required.union(order.map(\.expression).columns), filters: filters)
-    let keys = order.map {
-      SortOrder(expression: built.remap($0.expression), isDescending: $0.isDescending, nullsFirst: $0.nullsFirst)
-    }
+    let keys = order.map { $0.mapExpression(built.remap) }
     return Built(root: SortOperator(built.root, keys, limit: limit), columns: built.columns)
   }
 
@@ -215,10 +213,7 @@ struct PhysicalBuilder {
     let needed = required.union(above.columns).filter { $0 < width }
     let read = (window.partition + window.order.map(\.expression) + window.calls.flatMap(\.arguments)).columns
     let built = build(child, required: needed.union(read), filters: filters.filter(isOnPartitions))
-    var inner = window
-    inner.partition = window.partition.map(built.remap)
-    for index in window.order.indices { inner.order[index].expression = built.remap(window.order[index].expression) }
-    inner.calls = window.calls.map { $0.mapExpressions(built.remap) }
+    let inner = window.mapExpressions(built.remap)
     let columns = built.columns + window.calls.indices.map { width + $0 }
     return filtered(Built(root: WindowOperator(built.root, inner), columns: columns), above)
   }

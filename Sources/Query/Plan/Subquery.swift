@@ -74,40 +74,37 @@ final class OuterScope {
 
 extension LogicalPlan {
   /// The same plan with `f` applied to each expression.
-  func mapExpressions(_ f: (BoundExpr) -> BoundExpr) -> LogicalPlan {
-    func order(_ keys: [SortOrder]) -> [SortOrder] {
-      keys.map { SortOrder(expression: f($0.expression), isDescending: $0.isDescending, nullsFirst: $0.nullsFirst) }
-    }
+  func mapExpressions<E: Error>(_ f: (BoundExpr) throws(E) -> BoundExpr) throws(E) -> LogicalPlan {
     switch self {
     case .readings, .rows: return self
-    case .values(let rows, let types): return .values(rows.map { $0.map(f) }, types)
-    case .filter(let child, let condition): return .filter(child.mapExpressions(f), f(condition))
-    case .project(let child, let expressions): return .project(child.mapExpressions(f), expressions.map(f))
+    case .values(let rows, let types):
+      return .values(try rows.map { (row) throws(E) in try row.map(f) }, types)
+    case .filter(let child, let condition): return .filter(try child.mapExpressions(f), try f(condition))
+    case .project(let child, let expressions): return .project(try child.mapExpressions(f), try expressions.map(f))
     case .aggregate(let child, let keys, let aggregates):
-      return .aggregate(
-        child.mapExpressions(f), keys: keys.map(f),
-        aggregates.map { Aggregate(function: $0.function, arguments: $0.arguments.map(f)) })
-    case .sort(let child, let keys): return .sort(child.mapExpressions(f), order(keys))
-    case .limit(let child, let limit, let offset): return .limit(child.mapExpressions(f), limit, offset: offset)
+      let mapped = try aggregates.map { (aggregate) throws(E) in
+        Aggregate(function: aggregate.function, arguments: try aggregate.arguments.map(f))
+      }
+      return .aggregate(try child.mapExpressions(f), keys: try keys.map(f), mapped)
+    case .sort(let child, let keys):
+      return .sort(try child.mapExpressions(f), try keys.map { (key) throws(E) in try key.mapExpression(f) })
+    case .limit(let child, let limit, let offset): return .limit(try child.mapExpressions(f), limit, offset: offset)
     case .join(let left, let right, let kind, let condition):
-      return .join(left.mapExpressions(f), right.mapExpressions(f), kind, condition: condition.map(f))
+      return .join(try left.mapExpressions(f), try right.mapExpressions(f), kind, condition: try condition.map(f))
     case .asof(let left, let right, var asof):
-      asof.leftTime = f(asof.leftTime)
-      asof.rightTime = f(asof.rightTime)
-      asof.keys = asof.keys.map { (left: f($0.left), right: f($0.right)) }
-      return .asof(left.mapExpressions(f), right.mapExpressions(f), asof)
-    case .unionAll(let children): return .unionAll(children.map { $0.mapExpressions(f) })
+      asof.leftTime = try f(asof.leftTime)
+      asof.rightTime = try f(asof.rightTime)
+      asof.keys = try asof.keys.map { (key) throws(E) in (left: try f(key.left), right: try f(key.right)) }
+      return .asof(try left.mapExpressions(f), try right.mapExpressions(f), asof)
+    case .unionAll(let children):
+      return .unionAll(try children.map { (child) throws(E) in try child.mapExpressions(f) })
     case .setOperation(let operation, let all, let left, let right):
-      return .setOperation(operation, all: all, left.mapExpressions(f), right.mapExpressions(f))
+      return .setOperation(operation, all: all, try left.mapExpressions(f), try right.mapExpressions(f))
     case .latest(let child, let time, let partition):
-      return .latest(child.mapExpressions(f), time: f(time), partition: partition.map(f))
-    case .gapFill(let child, let gap): return .gapFill(child.mapExpressions(f), gap)
-    case .first(let child, let keys): return .first(child.mapExpressions(f), keys: keys.map(f))
-    case .window(let child, var window):
-      window.partition = window.partition.map(f)
-      window.order = order(window.order)
-      window.calls = window.calls.map { $0.mapExpressions(f) }
-      return .window(child.mapExpressions(f), window)
+      return .latest(try child.mapExpressions(f), time: try f(time), partition: try partition.map(f))
+    case .gapFill(let child, let gap): return .gapFill(try child.mapExpressions(f), gap)
+    case .first(let child, let keys): return .first(try child.mapExpressions(f), keys: try keys.map(f))
+    case .window(let child, let window): return .window(try child.mapExpressions(f), try window.mapExpressions(f))
     }
   }
 

@@ -3,6 +3,12 @@ package struct WindowPlan: Sendable {
   var partition: [BoundExpr]
   var order: [SortOrder]
   var calls: [WindowCall]
+
+  func mapExpressions<E: Error>(_ f: (BoundExpr) throws(E) -> BoundExpr) throws(E) -> WindowPlan {
+    WindowPlan(
+      partition: try partition.map(f), order: try order.map { (key) throws(E) in try key.mapExpression(f) },
+      calls: try calls.map { (call) throws(E) in try call.mapExpressions(f) })
+  }
 }
 
 /// A window function where the SELECT uses it, before calls are put together.
@@ -13,11 +19,10 @@ struct WindowUse: Equatable {
   /// For errors.
   var range: SourceRange
 
-  func mapExpressions(_ f: (BoundExpr) -> BoundExpr) -> WindowUse {
+  func mapExpressions<E: Error>(_ f: (BoundExpr) throws(E) -> BoundExpr) throws(E) -> WindowUse {
     WindowUse(
-      partition: partition.map(f),
-      order: order.map { SortOrder(expression: f($0.expression), isDescending: $0.isDescending, nullsFirst: $0.nullsFirst) },
-      call: call.mapExpressions(f), range: range)
+      partition: try partition.map(f), order: try order.map { (key) throws(E) in try key.mapExpression(f) },
+      call: try call.mapExpressions(f), range: range)
   }
 
   static func == (a: WindowUse, b: WindowUse) -> Bool {
@@ -51,8 +56,8 @@ package struct WindowCall: Hashable, Sendable {
     }
   }
 
-  func mapExpressions(_ f: (BoundExpr) -> BoundExpr) -> WindowCall {
-    WindowCall(function: function, arguments: arguments.map(f), frame: frame)
+  func mapExpressions<E: Error>(_ f: (BoundExpr) throws(E) -> BoundExpr) throws(E) -> WindowCall {
+    WindowCall(function: function, arguments: try arguments.map(f), frame: frame)
   }
 
   /// Which rows of its partition a row sees.
